@@ -1,0 +1,86 @@
+"""depthub: benchmark the tuning of CLIP-like vision-language models with few images.
+
+Everything public is here; plugins import from nowhere else. Names are loaded when first used, so that
+`import depthub` does not pay for torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from depthub.backbone import Backbone
+    from depthub.data.dataset import Data, DataSet, Examples
+    from depthub.errors import DepthubError
+    from depthub.executor import Executor
+    from depthub.head import Head
+    from depthub.hookspecs import hookimpl
+    from depthub.method import Method, PromptMethod
+    from depthub.protocol import Protocol, Stage, Task
+    from depthub.run import run, run_many
+    from depthub.spec import BackboneSpec, Component, DataSpec, NamedBackbone, RunSpec, Training
+    from depthub.store import RunResult
+    from depthub.types import ClassSet, Features, Prompts
+
+_HOME = {
+    "Backbone": "backbone",
+    "BackboneSpec": "spec",
+    "ClassSet": "types",
+    "Component": "spec",
+    "Data": "data.dataset",
+    "DataSet": "data.dataset",
+    "DataSpec": "spec",
+    "DepthubError": "errors",
+    "Examples": "data.dataset",
+    "Executor": "executor",
+    "Features": "types",
+    "Head": "head",
+    "Method": "method",
+    "NamedBackbone": "spec",
+    "PromptMethod": "method",
+    "Prompts": "types",
+    "Protocol": "protocol",
+    "RunResult": "store",
+    "RunSpec": "spec",
+    "Stage": "protocol",
+    "Task": "protocol",
+    "Training": "spec",
+    "hookimpl": "hookspecs",
+    "run": "run",
+    "run_many": "run",
+}
+
+__all__ = [
+    "Backbone",
+    "BackboneSpec",
+    "ClassSet",
+    "Component",
+    "Data",
+    "DataSet",
+    "DataSpec",
+    "DepthubError",
+    "Examples",
+    "Executor",
+    "Features",
+    "Head",
+    "Method",
+    "NamedBackbone",
+    "PromptMethod",
+    "Prompts",
+    "Protocol",
+    "RunResult",
+    "RunSpec",
+    "Stage",
+    "Task",
+    "Training",
+    "hookimpl",
+    "run",
+    "run_many",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'depthub' has no attribute {name!r}")
+    return getattr(import_module(f"depthub.{_HOME[name]}"), name)

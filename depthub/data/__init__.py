@@ -1,0 +1,1 @@
+"""Data sets, few-shot sampling, transforms."""

@@ -1,0 +1,53 @@
+"""What a head is: it reads features as class scores and knows neither method nor backbone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from depthub.errors import DepthubError
+from depthub.types import ClassSet, Features
+
+
+class Head(nn.Module, ABC):
+    """Reads features as scores over classes.
+
+    A subclass's constructor takes `dim` and `classes` first and its own settings as keywords.
+
+    Args:
+        dim: size d of the joint space.
+        classes: the classes it is trained on.
+    """
+
+    lr_scale: float = 1.0  # its learning rate relative to the method's
+
+    def __init__(self, dim: int, classes: ClassSet) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def loss(self, features: Features, labels: Tensor) -> Tensor:
+        """Training loss, (); labels (B,) index `features.classes`."""
+
+    @abstractmethod
+    def forward(self, features: Features) -> Tensor:
+        """Scores over `features.classes`, (B, M): logits, or probabilities where the head says so; the largest is the prediction."""
+
+    def check(self, classes: ClassSet) -> None:  # noqa: B027 - most heads read any classes
+        """Refuse classes that this head cannot read, before any training.
+
+        Raises:
+            DepthubError: if it cannot.
+        """
+
+
+def trained_rows(classes: ClassSet, trained: ClassSet) -> list[int]:
+    """Rows of `classes` in a head's classifier.
+
+    Raises:
+        DepthubError: if the classifier was not trained on all of them.
+    """
+    rows = classes.rows_in(trained)
+    if rows is None:
+        raise DepthubError(f"a classifier trained on {len(trained)} classes of {trained.space!r} cannot score classes it never saw; use DePT around it")
+    return rows

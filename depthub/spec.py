@@ -1,0 +1,181 @@
+"""What a run is: plain, hashable data that says everything about the numbers and nothing about place or speed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import rfc8785
+
+from depthub.errors import DepthubError, hint
+
+
+@dataclass(frozen=True)
+class Component:
+    """A method, head or protocol by name, with its settings.
+
+    Args:
+        name: the class's own name, for example "CoOp".
+        settings: keyword arguments of its constructor; a setting that is itself a head is a `Component`.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.name, digest(self.as_dict())))
+
+    def as_dict(self) -> dict[str, Any]:
+        settings = {k: v.as_dict() if isinstance(v, Component) else v for k, v in self.settings.items()}
+        return {"name": self.name, "settings": settings}
+
+    @classmethod
+    def of(cls, value: Component | str | Mapping[str, Any]) -> Component:
+        """From a name, or from what `as_dict` gave."""
+        if isinstance(value, Component):
+            return value
+        if isinstance(value, str):
+            return cls(value)
+        nested = {k: cls.of(v) if isinstance(v, Mapping) and v.keys() == {"name", "settings"} else v for k, v in value["settings"].items()}
+        return cls(value["name"], nested)
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """A frozen CLIP-like model.
+
+    Args:
+        model: a backbone that a plugin provides ("shapes"), an open_clip model name, `local-dir:PATH`, or the path of a model configuration (JSON).
+        pretrained: open_clip's tag of the weights, or the path of a checkpoint; empty for models that bring their own.
+        sha256: of the weights; filled in when the weights are a local file, so that another file is another run.
+    """
+
+    model: str = "shapes"
+    pretrained: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class NamedBackbone:
+    """A backbone that a plugin provides under a name of its own.
+
+    Args:
+        name: its public name.
+        model: an open_clip model name, or `local-dir:PATH`.
+        pretrained: open_clip's tag of the weights, or the path of a checkpoint.
+        summary: one line for the list of plugins.
+    """
+
+    name: str
+    model: str
+    pretrained: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Training:
+    """The recipe. Defaults are those that produced the DePT paper's tables.
+
+    Args:
+        epochs: passes over the training images; the first `warmup_epochs` of them at the warm-up rate.
+        batch_size: images a step, over all processes together.
+        lr: learning rate of the prompts; a head's own is this times its `lr_scale`.
+        momentum: of SGD, without dampening or Nesterov.
+        weight_decay: on everything that is tuned.
+        warmup_epochs: epochs at the constant rate `warmup_lr`.
+        warmup_lr: learning rate of every parameter group during warm-up.
+        augmentation: views of the training images: "published" (random resized crop and flip), "none" (the test transform), or "auto", what the data set declares fit.
+        precision: "fp32", or mixed precision "bf16" or "fp16".
+    """
+
+    epochs: int = 10
+    batch_size: int = 4
+    lr: float = 0.0035
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warmup_epochs: int = 1
+    warmup_lr: float = 1e-5
+    augmentation: Literal["auto", "published", "none"] = "auto"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 0), ("batch_size", 1), ("warmup_epochs", 0)):
+            if getattr(self, name) < least:
+                raise DepthubError(f"training.{name} is {getattr(self, name)}, expected at least {least}")
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """A data set by name.
+
+    Args:
+        name: a data set that a plugin provides, or `folder:PATH` for your own images.
+        test_fraction: share of each class held out for testing, for folders without `train/` and `test/`.
+        sha256: of the list of files; filled in for folders, so that other files are another run.
+    """
+
+    name: str = "tones"
+    test_fraction: float = 0.5
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run: method, head and protocol on one data set, with one seed.
+
+    Two runs are the same exactly if their specs are equal; `run_id` names them.
+    """
+
+    method: Component = Component("CoOp")
+    head: Component = Component("ITM")
+    protocol: Component = Component("BaseToNew")
+    data: DataSpec = DataSpec()
+    backbone: BackboneSpec = BackboneSpec()
+    training: Training = Training()
+    shots: int = 16
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name, least in (("shots", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise DepthubError(f"{name} is {getattr(self, name)}, expected at least {least}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data in the order of the fields, fit for JSON."""
+        return {k: v.as_dict() if isinstance(v, Component) else asdict(v) if hasattr(v, "__dataclass_fields__") else v for k, v in vars(self).items()}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> RunSpec:
+        """From what `as_dict` gave, or from a part of it; the rest takes the defaults."""
+        parts = {"data": DataSpec, "backbone": BackboneSpec, "training": Training}
+        fields = cls.__dataclass_fields__
+        made: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in fields:
+                raise DepthubError(f"unknown key {key!r} in a run's spec{hint(key, fields)}")
+            if key in ("method", "head", "protocol"):
+                made[key] = Component.of(value)
+            elif key in parts and isinstance(value, Mapping):
+                made[key] = _dataclass_of(parts[key], value, key)
+            else:
+                made[key] = value
+        return cls(**made)
+
+    @property
+    def run_id(self) -> str:
+        """SHA-256 (hexadecimal) of the RFC 8785 canonical JSON of `as_dict`."""
+        return digest(self.as_dict())
+
+
+def _dataclass_of(cls: type, values: Mapping[str, Any], where: str) -> Any:
+    for key in values:
+        if key not in cls.__dataclass_fields__:  # type: ignore[attr-defined]
+            raise DepthubError(f"unknown key '{where}.{key}' in a run's spec{hint(key, cls.__dataclass_fields__)}")  # type: ignore[attr-defined]
+    return cls(**values)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON (RFC 8785: sorted keys, one spelling of every number)."""
+    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()

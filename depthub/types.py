@@ -1,0 +1,88 @@
+"""The values that travel between backbone, method, head and protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:  # data sets and the command line read class sets without paying for torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ClassSet:
+    """M classes of one label space.
+
+    Args:
+        space: name of the label space; `ids` identify classes within it, so that two sets are compared without relying on class names.
+        ids: M distinct integers.
+        names: M class names; underscores stand for blanks.
+        template: the space's own hand-written prompt, `{}` standing for the class name.
+    """
+
+    space: str
+    ids: tuple[int, ...]
+    names: tuple[str, ...]
+    template: str = "a photo of a {}."
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Class names as they enter a sentence."""
+        return tuple(name.replace("_", " ") for name in self.names)
+
+    def sentences(self, template: str = "") -> list[str]:
+        """One sentence a class, from `template` or the space's own."""
+        return [(template or self.template).format(name) for name in self.words]
+
+    def take(self, rows: list[int]) -> ClassSet:
+        """The classes in these rows, in that order."""
+        return ClassSet(self.space, tuple(self.ids[r] for r in rows), tuple(self.names[r] for r in rows), self.template)
+
+    def rows_in(self, other: ClassSet) -> list[int] | None:
+        """Rows of these classes within `other`, or None if `other` lacks one of them."""
+        row = {i: r for r, i in enumerate(other.ids)}
+        if self.space != other.space or not row.keys() >= set(self.ids):
+            return None
+        return [row[i] for i in self.ids]
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Learned tokens per transformer layer; index 0 enters at the input, index l before layer l.
+
+    Args:
+        text: text[l] is (n, w) shared by all classes, (M, n, w) per class, or (B, 1, n, w) per image; w is the text width.
+        image: image[l] is (n, w_v), placed after the patch tokens; w_v is the image tower's width.
+        position: where the class token stands: after the context, in its middle, or in front of it.
+        words: frozen words that hold the context's place in the sentence. The context overwrites their first n tokens;
+            tokens beyond those stay as they are. Empty: n placeholders, nothing stays.
+    """
+
+    text: list[Tensor] = field(default_factory=list)
+    image: list[Tensor] = field(default_factory=list)
+    position: Literal["end", "middle", "front"] = "end"
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features in the joint space, **not** normalised, and what is needed to read them.
+
+    Args:
+        image: (B, d).
+        text: (M, d), or (B, M, d) when the prompts depend on the image.
+        scale: (), exp of CLIP's logit scale.
+        classes: the M classes of `text`.
+    """
+
+    image: Tensor
+    text: Tensor
+    scale: Tensor
+    classes: ClassSet
+
+    def own_text(self, labels: Tensor) -> Tensor:
+        """Each image's own class feature, (B, d); labels (B,) index `classes`."""
+        return self.text[labels] if self.text.ndim == 2 else self.text[range(len(labels)), labels]
