@@ -12,22 +12,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from depthub.backbone import Backbone
     from depthub.data.dataset import Data, DataSet, Examples
+    from depthub.data.fewshot import few_shot
     from depthub.errors import DepthubError
     from depthub.executor import Executor
-    from depthub.head import Head
+    from depthub.head import ITM, Head, trained_rows
     from depthub.hookspecs import hookimpl
     from depthub.method import Method, PromptMethod
-    from depthub.protocol import Protocol, Stage, Task
+    from depthub.protocol import Count, Protocol, Stage, Task
     from depthub.run import run, run_many
     from depthub.spec import BackboneSpec, Component, DataSpec, NamedBackbone, RunSpec, Training
     from depthub.store import RunResult
     from depthub.types import ClassSet, Features, Prompts
 
 _HOME = {
+    "ITM": "head",
     "Backbone": "backbone",
     "BackboneSpec": "spec",
     "ClassSet": "types",
     "Component": "spec",
+    "Count": "protocol",
     "Data": "data.dataset",
     "DataSet": "data.dataset",
     "DataSpec": "spec",
@@ -46,16 +49,20 @@ _HOME = {
     "Stage": "protocol",
     "Task": "protocol",
     "Training": "spec",
+    "few_shot": "data.fewshot",
     "hookimpl": "hookspecs",
     "run": "run",
     "run_many": "run",
+    "trained_rows": "head",
 }
 
 __all__ = [
+    "ITM",
     "Backbone",
     "BackboneSpec",
     "ClassSet",
     "Component",
+    "Count",
     "Data",
     "DataSet",
     "DataSpec",
@@ -74,9 +81,11 @@ __all__ = [
     "Stage",
     "Task",
     "Training",
+    "few_shot",
     "hookimpl",
     "run",
     "run_many",
+    "trained_rows",
 ]
 
 

@@ -17,17 +17,23 @@ class UnknownNameError(DepthubError):
         kind: what was looked for, for example "method".
         given: the name as given.
         known: the names that exist.
+        note: what else could explain it.
     """
 
-    def __init__(self, kind: str, given: str, known: Iterable[str]) -> None:
-        super().__init__(f"unknown {kind} {given!r}{hint(given, known)}")
+    def __init__(self, kind: str, given: str, known: Iterable[str], note: str = "") -> None:
+        super().__init__(f"unknown {kind} {given!r}{hint(given, known)}{note}")
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """`; did you mean 'CoOp'?` for the nearest of `known`; empty if none is near."""
+    folded = {name.lower(): name for name in known}
+    near = get_close_matches(given.lower(), folded, n=1)
+    return f"; did you mean {folded[near[0]]!r}?" if near else ""
 
 
 def hint(given: str, known: Iterable[str], limit: int = 12) -> str:
-    """`; did you mean 'CoOp'?` for the nearest of `known`, followed by what there is (at most `limit` names)."""
+    """What `nearest` says, followed by what there is (at most `limit` names)."""
     names = sorted(known)
-    folded = {name.lower(): name for name in names}
-    near = get_close_matches(given.lower(), folded, n=1)
-    guess = f"; did you mean {folded[near[0]]!r}?" if near else ";"
+    guess = nearest(given, names) or ";"
     shown = ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
     return f"{guess} known: {shown}" if names else f"{guess} none is installed"

@@ -1,10 +1,12 @@
-"""What a head is: it reads features as class scores and knows neither method nor backbone."""
+"""What a head is, and CLIP's own: it reads features as class scores and knows neither method nor backbone."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from depthub.errors import DepthubError
 from depthub.types import ClassSet, Features
@@ -39,6 +41,18 @@ class Head(nn.Module, ABC):
         Raises:
             DepthubError: if it cannot.
         """
+
+
+class ITM(Head):
+    """Image-text matching: cosine similarities times CLIP's scale (DePT, eq. 2)."""
+
+    def loss(self, features: Features, labels: Tensor) -> Tensor:
+        return F.cross_entropy(self(features), labels)
+
+    def forward(self, features: Features) -> Tensor:
+        """Logits, (B, M)."""
+        image, text = features.scale * F.normalize(features.image, dim=-1), F.normalize(features.text, dim=-1)
+        return image @ text.T if text.ndim == 2 else torch.einsum("bd,bmd->bm", image, text)
 
 
 def trained_rows(classes: ClassSet, trained: ClassSet) -> list[int]:

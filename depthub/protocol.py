@@ -36,12 +36,12 @@ class Count:
     Args:
         n_correct: correct predictions.
         n_total: test images.
-        per_class: (correct, images) of each class, in the order of the task's classes.
+        per_class: (correct, images, predictions) of each class, in the order of the task's classes.
     """
 
     n_correct: int
     n_total: int
-    per_class: tuple[tuple[int, int], ...] = ()
+    per_class: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def percent(self) -> float:

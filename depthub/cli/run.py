@@ -1,0 +1,190 @@
+"""`depthub run`: train and test, once or with several seeds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse import Namespace
+
+from depthub.cli.parser import Parser
+from depthub.errors import UnknownNameError
+from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, Training
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from depthub.plugins import Plugins
+    from depthub.store import RunResult
+
+HELP = "train with few images and test: one method, head and protocol on one data set"
+COMPONENTS = {"method": "methods", "head": "heads", "protocol": "protocols"}
+
+
+def parser() -> Parser:
+    """The command's options; every setting of every plugin is one."""
+    # Plugins, and torch with them, are loaded only when this command is called.
+    from depthub.backbone import Backbone
+    from depthub.cli.plugins import usable
+    from depthub.executor import Executor
+    from depthub.head import Head
+    from depthub.method import Method
+    from depthub.protocol import Protocol
+    from depthub.types import ClassSet
+
+    plugins, default = usable(), RunSpec()
+    made = Parser("depthub run", HELP)
+    made.note = _note(plugins)
+    made.add_argument("--config", action="config", help="a file of options, as --print_config writes it; options after it override it")
+    made.add_choice("method", Callable[[Backbone, ClassSet], Method], _classes(plugins, "methods"), default.method.name, "what is tuned")
+    made.add_choice("head", Callable[[int, ClassSet], Head], _classes(plugins, "heads"), default.head.name, "what reads the features")
+    made.add_choice(
+        "protocol", Protocol, _classes(plugins, "protocols"), default.protocol.name, "what is trained on, tested on and reported"
+    )
+    made.add_argument("--data", type=str, default=default.data.name, help=f"one of {', '.join(plugins.names('datasets'))}, or folder:PATH")
+    made.add_argument(
+        "--test_fraction", type=float, default=default.data.test_fraction, help="held out of folders without train/ and test/"
+    )
+    made.add_argument("--data_root", type=Path | None, default=None, help="the folder that holds data sets on this machine")
+    made.add_class_arguments(BackboneSpec, "backbone", skip={"sha256"})
+    made.add_class_arguments(Training, "training")
+    made.add_argument("--shots", type=int, default=default.shots, help="training images a class")
+    made.add_argument("--seed", type=int, default=default.seed, help="of the few-shot sample and of training")
+    made.add_argument("--seeds", type=int, nargs="+", default=[], metavar="SEED", help="several runs, one for each; instead of --seed")
+    made.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of run files")
+    made.add_argument("--force", action="store_true", help="run again what is already done")
+    made.add_choice("executor", Executor | None, _classes(plugins, "executors"), "", "where runs go; by default here, one by one")
+    return made
+
+
+def main(config: Namespace) -> int:
+    """Do the runs and show what they gave."""
+    from rich.console import Console
+
+    from depthub.plugins import installed
+    from depthub.run import resolve, run_many
+    from depthub.store import FILE, Store
+
+    asked = specs(config)
+    executor = _component(config.executor) if config.executor else None
+    place = installed().get("executors", executor.name)(**executor.settings) if executor else None
+    resolved = [resolve(spec, config.data_root) for spec in asked]
+    console = Console(highlight=False)
+    for spec in resolved:
+        console.print(
+            f"run {spec.run_id[:12]}: {spec.method.name} + {spec.head.name}, {spec.protocol.name} on {spec.data.name}, seed {spec.seed}"
+        )
+    found: set[int] = set()
+    with _Progress(len(asked)) as progress:
+
+        def on_done(index: int, outcome: RunResult | Exception, on_disk: bool) -> None:
+            found.update({index} if on_disk else ())
+            progress.advance("failed" if isinstance(outcome, Exception) else "already done" if on_disk else "done", resolved[index])
+
+        results = run_many(asked, runs=config.runs, data_root=config.data_root, force=config.force, executor=place, on_done=on_done)
+    console.print(table(results))
+    for index, result in enumerate(results):
+        path = Store(config.runs).path(result.spec) / FILE
+        console.print(f"already done: {path} (use --force to run again)" if index in found else str(path), soft_wrap=True, markup=False)
+    return 0
+
+
+def specs(config: Namespace) -> list[RunSpec]:
+    """The runs that a parsed command line asks for, one a seed.
+
+    Raises:
+        DepthubError: for values that no run can have.
+    """
+    parts: dict[str, Any] = {}
+    for part, kind in COMPONENTS.items():
+        if not config[part]:
+            raise _no_default(part, kind)
+        parts[part] = _component(config[part])
+    spec = RunSpec(
+        **parts,
+        data=DataSpec(config.data, config.test_fraction),
+        backbone=BackboneSpec(**config.backbone.as_dict()),
+        training=Training(**config.training.as_dict()),
+        shots=config.shots,
+        seed=config.seed,
+    )
+    return [replace(spec, seed=seed) for seed in dict.fromkeys(config.seeds or [config.seed])]
+
+
+def table(results: Sequence[RunResult]) -> Table:
+    """Tasks and scores of runs that differ in their seeds; with several, mean and sample standard deviation."""
+    from rich.table import Table
+
+    several = len(results) > 1
+    spec = results[0].spec
+    made = Table(title=f"{spec.method.name} + {spec.head.name} on {spec.data.name}", title_justify="left")
+    made.add_column("")
+    for result in results:
+        made.add_column(f"seed {result.spec.seed}", justify="right")
+    made.add_column("mean ± std, %" if several else "%", justify="right")
+    for task in results[0].counts:
+        counts = [result.counts[task] for result in results]
+        made.add_row(task, *(f"{c.n_correct}/{c.n_total}" for c in counts), _percent([c.percent for c in counts]))
+    made.add_section()
+    for score in results[0].scores:
+        values = [result.scores[score] for result in results]
+        made.add_row(score, *(f"{v:.2f}" if several else "" for v in values), _percent(values))
+    return made
+
+
+def _percent(values: Sequence[float]) -> str:
+    return f"{mean(values):.2f} ± {stdev(values):.2f}" if len(values) > 1 else f"{values[0]:.2f}"
+
+
+def _classes(plugins: Plugins, kind: str) -> Mapping[str, type]:
+    return {name: plugins.get(kind, name) for name in plugins.names(kind)}
+
+
+def _note(plugins: Plugins) -> str:
+    left_out = [report.name for report in plugins.reports if not report.works]
+    return f" (left out: {', '.join(left_out)}; `depthub plugins` says why)" if left_out else ""
+
+
+def _no_default(part: str, kind: str) -> UnknownNameError:
+    from depthub.plugins import installed
+
+    return UnknownNameError(part, getattr(RunSpec(), part).name, installed().names(kind), _note(installed()))
+
+
+def _component(chosen: Namespace) -> Component:
+    """What jsonargparse made of a choice, as a component; choices within it likewise."""
+    settings = chosen.get("init_args") or Namespace()
+    plain = {name: _component(value) if isinstance(value, Namespace) else value for name, value in vars(settings).items()}
+    return Component(chosen.class_path.rpartition(".")[2], plain)
+
+
+class _Progress:
+    """A bar on stderr; plain lines where that is no terminal."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self.total, self.ended = total, 0
+        console = Console(file=sys.stderr, highlight=False)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self.bar = Progress(*columns, console=console, disable=not console.is_terminal)
+        self.task = self.bar.add_task("runs", total=total)
+
+    def __enter__(self) -> _Progress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def advance(self, how: str, spec: RunSpec) -> None:
+        """One run ended."""
+        self.ended += 1
+        self.bar.advance(self.task)
+        if self.bar.disable:
+            print(f"{self.ended}/{self.total} {how}: {spec.run_id[:12]}", file=sys.stderr)

@@ -1,0 +1,56 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from depthub.errors import DepthubError
+
+
+def atomic_write(path: Path, data: bytes) -> Path:
+    """Write a file so that a reader sees all of the old bytes or all of the new ones, also after a crash or an interruption.
+
+    Args:
+        path: the file; missing folders above it are made.
+        data: its new content.
+
+    Returns:
+        `path`.
+
+    Raises:
+        DepthubError: if the system refuses (permissions, a full disk).
+    """
+    # The name is unlike any other writer's, on this machine or on one that shares the disk.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _write_through(temporary, data)
+            temporary.replace(path)
+        except BaseException:  # also Ctrl-C: nothing half-written stays behind
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise DepthubError(f"cannot write {path}: {error.strerror or error}") from error
+    return path
+
+
+def _write_through(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name last through a power cut, where the system can (Windows cannot open folders)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

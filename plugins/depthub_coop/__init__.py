@@ -1,0 +1,56 @@
+"""CoOp: learn the words around the class name. https://arxiv.org/abs/2109.01134"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from depthub import Backbone, ClassSet, DepthubError, PromptMethod, Prompts, hookimpl
+
+
+class CoOp(PromptMethod):
+    """A context shared by all classes, or one for each.
+
+    Args:
+        n_ctx: number of learned tokens; start words set it themselves.
+        ctx_init: words whose embeddings start the context, one token for each word; empty: normal, standard deviation 0.02.
+        class_specific: a context for each training class; such a method has nothing to say about other classes.
+        position: where the class token stands: after the context, in its middle, or in front of it.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        classes: ClassSet,
+        *,
+        n_ctx: int = 16,
+        ctx_init: str = "",
+        class_specific: bool = False,
+        position: Literal["end", "middle", "front"] = "end",
+    ) -> None:
+        super().__init__(backbone, classes)
+        if class_specific and ctx_init:
+            raise DepthubError("CoOp: class_specific contexts start at random; leave ctx_init empty")
+        if n_ctx < 1:
+            raise DepthubError(f"CoOp: n_ctx is {n_ctx}, expected at least 1")
+        self.words = ctx_init.replace("_", " ")
+        self.classes, self.class_specific, self.position = classes, class_specific, position
+        shape = (len(classes), n_ctx) if class_specific else (n_ctx,)
+        # a word of several tokens leaves the later ones frozen behind the context, as in the published code
+        start = backbone.embed(self.words)[: len(self.words.split())] if self.words else 0.02 * torch.randn(*shape, backbone.text_width)
+        self.context = nn.Parameter(start)  # (n, w), or (M, n, w)
+
+    def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
+        context = self.context[classes.rows_in(self.classes)] if self.class_specific else self.context
+        return Prompts(text=[context], position=self.position, words=self.words)
+
+    def check(self, classes: ClassSet) -> None:
+        if self.class_specific and classes.rows_in(self.classes) is None:
+            raise DepthubError("CoOp: class-specific contexts exist for the training classes only; set class_specific to false to test on new classes")
+
+
+@hookimpl
+def depthub_methods() -> list[type[PromptMethod]]:
+    return [CoOp]

@@ -1,0 +1,118 @@
+"""DePT: a second head in a space of its own keeps base knowledge out of the shared one.
+
+Decoupled Prompt Tuning, CVPR 2024, https://arxiv.org/abs/2309.07439. Equation numbers are the paper's; defaults are the published code's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from depthub import ITM, ClassSet, DepthubError, Features, Head, hookimpl, trained_rows
+
+
+class ChannelwiseTransform(nn.Module):
+    """cwT: gamma * x + beta for each of d channels (eq. 4)."""
+
+    def __init__(self, dim: int, init: Literal["identity", "random"]) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(dim) if init == "identity" else torch.randn(dim))
+        self.beta = nn.Parameter(torch.zeros(dim) if init == "identity" else torch.randn(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gamma * x + self.beta
+
+
+class CAT(Head):
+    """Channel adjusted transfer: a linear classifier over transformed image and text features (eqs. 4-6).
+
+    Args:
+        init: start of the channelwise transforms: "identity" as published, or "random" as the paper says.
+        bias: whether the classifier has one; eq. 6 has none.
+        normalize: read L2-normalised features; the published code does not.
+        transform: whether there are channelwise transforms at all.
+        lr_scale: learning rate relative to the prompts'.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        classes: ClassSet,
+        *,
+        init: Literal["identity", "random"] = "identity",
+        bias: bool = True,
+        normalize: bool = False,
+        transform: bool = True,
+        lr_scale: float = 6.5,
+    ) -> None:
+        super().__init__(dim, classes)
+        self.classes, self.normalize, self.lr_scale = classes, normalize, lr_scale
+        self.image = ChannelwiseTransform(dim, init) if transform else nn.Identity()
+        self.text = ChannelwiseTransform(dim, init) if transform else nn.Identity()
+        self.classifier = nn.Linear(dim, len(classes), bias=bias)
+
+    def read(self, x: Tensor) -> Tensor:
+        """Features as the transforms receive them."""
+        return F.normalize(x, dim=-1) if self.normalize else x
+
+    def loss(self, features: Features, labels: Tensor) -> Tensor:
+        samples = torch.cat([self.text(self.read(features.own_text(labels))), self.image(self.read(features.image))])  # (2B, d)
+        return F.cross_entropy(self.classifier(samples), labels.repeat(2))
+
+    def forward(self, features: Features) -> Tensor:
+        """Logits of the image features, (B, M)."""
+        logits: Tensor = self.classifier(self.image(self.read(features.image)))
+        return logits[:, trained_rows(features.classes, self.classes)]
+
+    def check(self, classes: ClassSet) -> None:
+        trained_rows(classes, self.classes)
+
+
+class DePT(Head):
+    """CAT beside ITM, around any method (eqs. 7 and 8).
+
+    On classes that CAT was trained on the two are fused; on new classes ITM decides alone.
+
+    Args:
+        balance: weight of CAT in the loss and in the fusion, in [0, 1].
+        fusion: what is mixed at test time: "logits" as published, "probabilities" as in eq. 8, or "none": CAT alone.
+        cat: the head in the space of its own.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        classes: ClassSet,
+        *,
+        balance: float = 0.7,
+        fusion: Literal["logits", "probabilities", "none"] = "logits",
+        cat: Callable[[int, ClassSet], Head] = CAT,
+    ) -> None:
+        super().__init__(dim, classes)
+        if not 0 <= balance <= 1:
+            raise DepthubError(f"DePT: balance is {balance}, expected a weight in [0, 1]")
+        self.cat, self.itm = cat(dim, classes), ITM(dim, classes)
+        self.classes, self.balance, self.fusion, self.lr_scale = classes, balance, fusion, self.cat.lr_scale
+
+    def loss(self, features: Features, labels: Tensor) -> Tensor:
+        return self.balance * self.cat.loss(features, labels) + (1 - self.balance) * self.itm.loss(features, labels)
+
+    def forward(self, features: Features) -> Tensor:
+        """Fused logits or probabilities on trained classes, ITM's logits on others, (B, M)."""
+        if features.classes.rows_in(self.classes) is None:
+            return self.itm(features)  # type: ignore[no-any-return]
+        cat, itm = self.cat(features), self.itm(features)
+        if self.fusion == "none":
+            return cat  # type: ignore[no-any-return]
+        if self.fusion == "probabilities":
+            cat, itm = cat.softmax(dim=-1), itm.softmax(dim=-1)
+        return self.balance * cat + (1 - self.balance) * itm  # type: ignore[no-any-return]
+
+
+@hookimpl
+def depthub_heads() -> list[type[Head]]:
+    return [DePT, CAT]

@@ -1,0 +1,157 @@
+"""Where runs go: the cores of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from depthub import DepthubError, Executor, RunResult, RunSpec, hookimpl
+
+Do = Callable[[RunSpec], RunResult]
+Outcome = tuple[int, RunResult | Exception]
+
+
+class Local(Executor):
+    """Runs on this machine, several at a time in processes of their own.
+
+    Args:
+        workers: runs at a time; 0 means one a core, 1 means one after the other in this process.
+    """
+
+    def __init__(self, *, workers: int = 0) -> None:
+        if workers < 0:
+            raise DepthubError(f"workers is {workers}, expected 0 (one a core) or more")
+        self.workers = workers
+
+    def map(self, do: Do, specs: Sequence[RunSpec]) -> Iterator[Outcome]:
+        workers = max(1, min(self.workers or _cores(), len(specs)))
+        yield from _here(do, specs) if workers == 1 else _in_processes(do, specs, workers)
+
+
+def _here(do: Do, specs: Sequence[RunSpec]) -> Iterator[Outcome]:
+    for index, spec in enumerate(specs):
+        try:
+            outcome: RunResult | Exception = do(spec)
+        except Exception as error:  # reported with its run, the others go on
+            outcome = error
+        yield index, outcome
+
+
+def _in_processes(do: Do, specs: Sequence[RunSpec], workers: int) -> Iterator[Outcome]:
+    before = set(multiprocessing.active_children())
+    # Not fork: torch and CUDA do not survive it.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare, (max(1, _cores() // workers),))
+    try:
+        with _interrupts_held():
+            futures = {pool.submit(_guarded, do, spec): index for index, spec in enumerate(specs)}
+        for future in as_completed(futures):
+            yield futures[future], _outcome(future)
+    except BaseException:  # Ctrl-C, or the caller stopped listening
+        pool.shutdown(wait=False, cancel_futures=True)
+        _stop(set(multiprocessing.active_children()) - before)
+        raise
+    pool.shutdown()
+
+
+def _outcome(future: Future[RunResult]) -> RunResult | Exception:
+    error = future.exception()
+    if isinstance(error, BrokenProcessPool):
+        return DepthubError(
+            "a worker process died, most likely for lack of memory; use fewer workers and start again, finished runs are kept"
+        )
+    if error is None:
+        return future.result()
+    return error if isinstance(error, Exception) else DepthubError(f"the run ended with {error!r}")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back; processes started meanwhile never see it, so that the parent alone decides how to stop."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
+def _stop(workers: set[multiprocessing.process.BaseProcess], patience: float = 5.0) -> None:
+    """End the workers: politely, so that their temporary files go, then for certain."""
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join(patience)
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
+
+
+# What follows happens in the workers.
+
+
+class _Stopped(BaseException):
+    """The parent asks to stop; not an `Exception`, so that a run does not mistake it for its own failure."""
+
+
+def _prepare(threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # read when torch is loaded, which is later as a rule
+        os.environ[name] = str(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    """A parent that was killed cannot end its workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _guarded(do: Do, spec: RunSpec) -> RunResult:
+    previous = signal.signal(signal.SIGTERM, _raise_stopped)
+    try:
+        return do(spec)
+    except _Stopped:
+        # The pool would take this for the run's failure and go on with the next run.
+        os._exit(1)
+    except Exception as error:
+        raise _portable(error) from None
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _raise_stopped(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Stopped
+
+
+def _portable(error: Exception) -> Exception:
+    """The error if it survives the way to the parent; one that does not would break the whole pool."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return DepthubError(str(error)) if isinstance(error, DepthubError) else RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+@hookimpl
+def depthub_executors() -> list[type[Executor]]:
+    return [Local]

@@ -1,0 +1,1 @@
+"""A small CLIP and rendered data sets."""

@@ -1,0 +1,63 @@
+"""A compact byte-pair vocabulary: the first merges of CLIP's file and those that the project's words need, in rank order.
+
+A subset of the merges in rank order that is closed over the merge chain of a word segments that word as the whole file does; the
+file written here is read by open_clip's own `SimpleTokenizer(bpe_path=...)`. Every other text still tokenises, into smaller pieces.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+from pathlib import Path
+
+from .captions import words
+
+COMMON = 1000  # merges kept whether or not a project word needs them
+HEADER = "# merges of CLIP's bpe_simple_vocab_16e6 (MIT) that depthub_shapes uses"
+# Words of usual prompt templates, so that these are not torn into letters.
+TEMPLATE_WORDS = "a an the of in on at photo picture image drawing sketch painting close up cropped bright dark good bad many large small type".split()
+
+Merge = tuple[str, str]
+
+
+def read_merges(path: Path) -> list[Merge]:
+    """The merges of a gzipped file in rank order, without the header; CLIP's file has 48,894 that count."""
+    lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
+    pairs = [tuple(line.split()) for line in lines[1 : 49152 - 256 - 2 + 1]]
+    return [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]
+
+
+def used_merges(word: str, ranks: dict[Merge, int]) -> set[Merge]:
+    """The merges that byte-pair encoding applies to a word of plain letters."""
+    pieces = [*word[:-1], word[-1] + "</w>"]
+    used: set[Merge] = set()
+    while len(pieces) > 1:
+        best = min(zip(pieces, pieces[1:], strict=False), key=lambda pair: ranks.get(pair, len(ranks)))
+        if best not in ranks:
+            break
+        used.add(best)
+        merged: list[str] = []
+        for piece in pieces:
+            if merged and (merged[-1], piece) == best:
+                merged[-1] += piece
+            else:
+                merged.append(piece)
+        pieces = merged
+    return used
+
+
+def compact_merges(merges: list[Merge], vocabulary: Iterable[str]) -> list[Merge]:
+    """The first COMMON merges and those used by the words, in rank order."""
+    ranks = {pair: rank for rank, pair in enumerate(merges)}
+    keep = set(merges[:COMMON])
+    for word in vocabulary:
+        keep |= used_merges(word, ranks)
+    return [pair for pair in merges if pair in keep]
+
+
+def write(source: Path, target: Path) -> int:
+    """Write the compact file for the words of the caption grammar; returns the number of merges."""
+    kept = compact_merges(read_merges(source), sorted({*words(), *TEMPLATE_WORDS}))
+    text = "\n".join([HEADER, *(" ".join(pair) for pair in kept)])  # no newline at the end: it would read as one more merge
+    target.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
+    return len(kept)
