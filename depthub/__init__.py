@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from depthub.hookspecs import hookimpl
     from depthub.method import Method, PromptMethod
     from depthub.protocol import Count, Protocol, Stage, Task
-    from depthub.run import run, run_many
+    from depthub.runner import run, run_many
     from depthub.spec import BackboneSpec, Component, DataSpec, NamedBackbone, RunSpec, Training
     from depthub.store import RunResult
     from depthub.types import ClassSet, Features, Prompts
@@ -51,8 +51,8 @@ _HOME = {
     "Training": "spec",
     "few_shot": "data.fewshot",
     "hookimpl": "hookspecs",
-    "run": "run",
-    "run_many": "run",
+    "run": "runner",
+    "run_many": "runner",
     "trained_rows": "head",
 }
 

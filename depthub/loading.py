@@ -7,10 +7,12 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import open_clip
 import torch
+from safetensors import SafetensorError
 
 from depthub.backbone import Backbone
 from depthub.errors import DepthubError, UnknownNameError, hint
@@ -55,11 +57,12 @@ def locate(spec: BackboneSpec, named: Mapping[str, NamedBackbone]) -> tuple[str,
 
 
 def weights_digest(spec: BackboneSpec, named: Mapping[str, NamedBackbone]) -> str:
-    """SHA-256 of the weights' file where it is a local one, else an empty string: open_clip's tags are immutable."""
+    """SHA-256 over the model's local files, configuration and weights; empty if it has none: open_clip's names and tags are fixed."""
     model, pretrained = locate(spec, named)
     folder = Path(model.removeprefix(LOCAL))
-    files = sorted(folder.glob("*.safetensors")) if model.startswith(LOCAL) else [Path(pretrained)]
-    return file_digest(files[0]) if files and files[0].is_file() else ""
+    files = [*folder.glob("*.json"), *folder.glob("*.safetensors"), *folder.glob("bpe*")] if model.startswith(LOCAL) else [Path(model), Path(pretrained)]
+    digests = [file_digest(path) for path in sorted(files) if path.is_file()]
+    return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
 
 
 def file_digest(path: Path) -> str:
@@ -142,6 +145,6 @@ def _create(name: str, pretrained: str) -> torch.nn.Module:
         warnings.filterwarnings("ignore", message=".*(TypedStorage|NVIDIA driver).*")
         try:
             model: torch.nn.Module = open_clip.create_model(name, pretrained=None if pretrained == RANDOM else pretrained or None)
-        except (RuntimeError, OSError, ValueError) as error:
+        except (RuntimeError, OSError, ValueError, KeyError, SafetensorError, UnpicklingError) as error:
             raise DepthubError(f"cannot load {source}: {' '.join(str(error).split())[:300]}") from error
     return model

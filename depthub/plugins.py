@@ -86,9 +86,7 @@ class PluginReport:
 
 
 class Plugins:
-    """The plugins of this environment; each instance looks for itself.
-
-    A plugin with a fault is left out as a whole and reported; the others work.
+    """The plugins of this environment; one with a fault is left out as a whole and reported, the others work.
 
     Args:
         environ: where `DEPTHUB_DISABLE_PLUGINS`, `DEPTHUB_LOAD_PLUGINS` and `DEPTHUB_STRICT_PLUGINS` are read.
@@ -100,6 +98,7 @@ class Plugins:
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
+        self.hook = self._manager.hook  # pluggy's callers; `notify` is the safe way to call a run event
         self._provided: dict[str, dict[str, tuple[Any, PluginReport]]] = {kind: {} for kind in KINDS}
         self.reports: tuple[PluginReport, ...] = ()
         strict = environ.get("DEPTHUB_STRICT_PLUGINS", "0") not in ("", "0")
@@ -112,9 +111,10 @@ class Plugins:
             self.reports += (report,)
 
     @property
-    def hook(self) -> pluggy.HookRelay:
-        """pluggy's hook callers; `notify` is the safe way to call them."""
-        return self._manager.hook
+    def left_out(self) -> str:
+        """What to say after "unknown name": a plugin that does not work could be why; empty if all do."""
+        names = [report.name for report in self.reports if not report.works]
+        return f" (left out: {', '.join(names)}; `depthub plugins` says why)" if names else ""
 
     def names(self, kind: str) -> tuple[str, ...]:
         """What there is of a kind ("methods", "heads", ...), sorted."""
@@ -150,9 +150,7 @@ class Plugins:
 
     def _find(self, kind: str, name: str) -> tuple[Any, PluginReport]:
         if name not in self._provided[kind]:
-            broken = [report.name for report in self.reports if not report.works]
-            note = f" (left out: {', '.join(broken)}; `depthub plugins` says why)" if broken else ""
-            raise UnknownNameError(KINDS[kind].singular, name, self._provided[kind], note)
+            raise UnknownNameError(KINDS[kind].singular, name, self._provided[kind], self.left_out)
         return self._provided[kind][name]
 
     def _call(self, hook: str, plugin: str, values: Mapping[str, Any]) -> list[Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from pathlib import PurePath
 from typing import Any, Literal
 
 import rfc8785
@@ -144,7 +145,16 @@ class RunSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data in the order of the fields, fit for JSON."""
-        return {k: v.as_dict() if isinstance(v, Component) else asdict(v) if hasattr(v, "__dataclass_fields__") else v for k, v in vars(self).items()}
+        return {k: v.as_dict() if isinstance(v, Component) else asdict(v) if is_dataclass(v) else v for k, v in vars(self).items()}
+
+    def without_places(self) -> RunSpec:
+        """The spec with paths cut to their last name wherever a `sha256` says what is there: what a run file holds and `run_id` hashes."""
+        data, backbone = self.data, self.backbone
+        if data.sha256:
+            data = replace(data, name=_last_name(data.name))
+        if backbone.sha256:
+            backbone = replace(backbone, model=_last_name(backbone.model), pretrained=_last_name(backbone.pretrained))
+        return replace(self, data=data, backbone=backbone)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> RunSpec:
@@ -165,8 +175,13 @@ class RunSpec:
 
     @property
     def run_id(self) -> str:
-        """SHA-256 (hexadecimal) of the RFC 8785 canonical JSON of `as_dict`."""
-        return digest(self.as_dict())
+        """SHA-256 (hexadecimal) of the RFC 8785 canonical JSON of the spec `without_places`."""
+        return digest(self.without_places().as_dict())
+
+
+def _last_name(path: str) -> str:
+    scheme, colon, rest = path.rpartition(":")
+    return scheme + colon + PurePath(rest).name
 
 
 def _dataclass_of(cls: type, values: Mapping[str, Any], where: str) -> Any:

@@ -99,7 +99,8 @@ def read(path: Path) -> RunResult:
     found = schema.parse(content, str(path))
     _check(found, str(path))
     counts = {
-        m["task"]: Count(m["n_correct"], m["n_total"], tuple((c, n, g) for c, n, g in m.get("per_class", ()))) for m in found["measurements"]
+        m["task"]: Count(m["n_correct"], m["n_total"], tuple((c, n, g) for c, n, g in m.get("per_class", ())))
+        for m in found["measurements"]
     }
     return RunResult(RunSpec.of(found["spec"]), counts, found["scores"], found["provenance"], found["cost"], tuple(found["warnings"]))
 
@@ -109,7 +110,7 @@ def document(result: RunResult) -> dict[str, Any]:
     made: dict[str, Any] = {
         **schema.header("run"),
         "run_id": result.spec.run_id,
-        "spec": result.spec.as_dict(),
+        "spec": result.spec.without_places().as_dict(),
         "measurements": [_measurement(task, count) for task, count in result.counts.items()],
         "scores": dict(result.scores),
         "provenance": dict(result.provenance),
@@ -175,5 +176,5 @@ def _check_measurement(measured: Mapping[str, Any], source: str) -> None:
     sums = [sum(column) for column in zip(*rows, strict=True)]
     if sums != [correct, total, total]:
         raise DepthubError(
-            f"{source}: per_class sums to {sums[0]} correct of {sums[1]} images and {sums[2]} predictions, the counts are {correct} of {total}"
+            f"{source}: per_class sums to {sums[0]} correct, {sums[1]} images and {sums[2]} predictions, the counts are {correct} of {total}"
         )

@@ -71,7 +71,7 @@ def _dispatch(args: list[str]) -> int:
         _root().parse_args(args)
     else:
         names = {info.name for info in pkgutil.iter_modules(__path__)}
-        module = import_module(f"{__name__}.{first}") if first in names else None
+        module: Any = import_module(f"{__name__}.{first}") if first in names else None
         if not hasattr(module, "HELP"):
             raise DepthubError(f"unknown command {first!r}{hint(first, commands())}")
         status: int = module.main(module.parser().parse_args(args[1:]))
@@ -84,5 +84,8 @@ def _root() -> Parser:
     parser = Parser("depthub", "")
     subcommands = parser.add_subcommands(required=True)
     for name, module in commands().items():
-        subcommands.add_subcommand(name, module.parser(), help=module.HELP)
+        try:
+            subcommands.add_subcommand(name, module.parser(), help=module.HELP)
+        except ValueError:  # jsonargparse takes no parser with subcommands of its own: only the command itself is completed
+            subcommands.add_subcommand(name, Parser(), help=module.HELP)
     return parser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from inspect import Parameter, signature
 from typing import Any, NoReturn
 
@@ -20,10 +21,11 @@ class Parser(ArgumentParser):
     Args:
         prog: what the user typed, for example "depthub run".
         description: of the command.
+        options: for the parsers of single values that jsonargparse makes of its own.
     """
 
-    def __init__(self, prog: str, description: str) -> None:
-        super().__init__(prog=prog, description=description, allow_abbrev=False)
+    def __init__(self, prog: str = "depthub", description: str = "", **options: Any) -> None:
+        super().__init__(prog=prog, description=description, allow_abbrev=False, **options)
         self._classes: dict[str, Mapping[str, type]] = {}
         self._given: list[str] = []
         self.note = ""  # what else could explain an unknown class, for example a broken plugin
@@ -55,28 +57,37 @@ class Parser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise what jsonargparse found, in the words of this command line."""
+        if not self.exit_on_error:
+            super().error(message, ex)
         text = " ".join(message.split())
         if found := re.fullmatch(r"unrecognized arguments: (\S+).*", text):
             self._refuse_argument(found[1])
-        if found := re.fullmatch(r"Option '(.+)' is not accepted|Group '.+' does not accept option '(.+)'", text):
+        # a problem within a choice comes wrapped in those around it: the innermost, last, is the one to tell
+        if found := re.search(r"Option '([^']+)' is not accepted|Group '[^']+' does not accept option '([^']+)'", text):
             self._refuse_key(found[1] or found[2])
-        if found := re.fullmatch(r'Parser key "(.+?)"(?: element \d+)?: (.*)|--(\w+)\.help: (.*)', text):
+        if found := re.fullmatch(r'.*Parser key "(.+?)"(?: element \d+)?: (.*)|--(\w+)\.help: (.*)', text):
             self._refuse_value(found[1] or found[3], found[2] or found[4], ex)
         raise DepthubError(text) from ex
 
     def _spelt(self, args: Sequence[str]) -> Iterator[str]:
-        """The arguments with underscores in option names and with class paths for class names.
+        """The arguments with underscores in option names, class paths for class names, and choices before their settings.
 
-        A class of a plugin that was left out may bear the name of one that works, and jsonargparse sees both.
+        Paths, because a class of a plugin that was left out may bear the name of one that works, and jsonargparse sees both.
         """
-        option = ""
+        groups: list[list[str]] = [[]]
         for arg in args:
             name, equals, value = arg.partition("=")
             if name.startswith("--"):
-                option = "--" + name[2:].replace("-", "_")
-                yield option + equals + (self._path(option, value) if equals else "")
+                name = "--" + name[2:].replace("-", "_")
+                groups.append([name + equals + (self._path(name, value) if equals else "")])
             else:
-                yield self._path(option, arg)
+                groups[-1].append(self._path(groups[-1][0], arg) if groups[-1] else arg)
+        for group in sorted(groups, key=self._depth):
+            yield from group
+
+    def _depth(self, group: list[str]) -> int:
+        name = group[0].partition("=")[0] if group else ""
+        return name.count(".") if name[2:].partition(".")[0] in self._classes else 0
 
     def _path(self, option: str, name: str) -> str:
         cls = self._classes.get(option[2:].removesuffix(".help"), {}).get(name)
@@ -100,16 +111,22 @@ class Parser(ArgumentParser):
             settings = _settings(chosen) if chosen else []
             owner = f"{choice} {chosen.__name__} has no setting {setting!r}" if chosen else f"unknown setting {setting!r} of {choice}"
             raise DepthubError(f"{owner}{hint(setting, settings) if settings else '; it has none'}")
+        if choice in self._classes and dot:  # a setting of a choice within a choice
+            known = {s for cls in self._classes.get("head", {}).values() for s in _settings(cls)}
+            outer, _, last = option.rpartition(".")
+            raise DepthubError(f"unknown setting {last!r} of {outer}{nearest(last, known)}")
         near = nearest(option, [f"--{name}" for name in self._options()])
         raise DepthubError(f"unknown option {option!r}{near or f'; `{self.prog} --help` lists them'}")
 
     def _refuse_value(self, key: str, problem: str, cause: Exception | None) -> NoReturn:
-        if found := re.search(r"Expected a dot import path string: (\S+)|Importing '(.+?)' is not allowed", problem):
+        if found := re.search(r"Expected a dot import path string: (\S+?)\.?(?: |$)|Importing '(.+?)' is not allowed", problem):
+            if key in self._classes and not self._chosen(key) and (option := self._option(f"{key}.*")):
+                raise DepthubError(f"{option}: choose with --{key} first{hint('', self._classes[key])}")
             # settings that are classes themselves are heads
             choice = key if key in self._classes else "head"
             raise UnknownNameError(choice, found[1] or found[2], self._classes.get(choice, ()), self.note)
         problem = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", problem))
-        if found := re.fullmatch(r"Expected an? (.+)\. Got value: (.*)", problem):
+        if found := re.fullmatch(r"Expected an? (.+?)\. Got value: (.*?)(?:\. Got value: .*)?", problem):
             near = nearest(found[2], re.findall(r"'(.+?)'", found[1]))
             problem = f"got {found[2]!r}, expected {found[1]}{near}"
         raise DepthubError(f"{self._option(key) or key}: {problem}") from cause
@@ -117,12 +134,12 @@ class Parser(ArgumentParser):
     def _option(self, key: str) -> str:
         """The option on this command line that sets `key`; empty if a configuration file does."""
         names = (arg.partition("=")[0] for arg in self._given if arg.startswith("--"))
-        return next((name for name in names if f".{name[2:]}".endswith(f".{key}")), "")
+        return next((name for name in names if fnmatchcase(name[2:], key) or name.endswith(f".{key}")), "")
 
     def _options(self) -> set[str]:
         keys = {key.replace(".init_args", "") for key in self.get_defaults().keys() if not key.endswith("class_path")}  # noqa: SIM118
         settings = {f"{option}.{s}" for option, classes in self._classes.items() for cls in classes.values() for s in _settings(cls)}
-        return keys | settings | {f"{option}.help" for option in self._classes} | {"help", "print_config", "print_completion"}
+        return keys | settings | set(self._classes) | {"help", "print_config", "print_completion"}
 
     def _chosen(self, option: str) -> type | None:
         given = [

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
 from depthub.cli.parser import Parser
-from depthub.errors import UnknownNameError
 from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, Training
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from depthub.store import RunResult
 
 HELP = "train with few images and test: one method, head and protocol on one data set"
-COMPONENTS = {"method": "methods", "head": "heads", "protocol": "protocols"}
 
 
 def parser() -> Parser:
@@ -38,7 +36,7 @@ def parser() -> Parser:
 
     plugins, default = usable(), RunSpec()
     made = Parser("depthub run", HELP)
-    made.note = _note(plugins)
+    made.note = plugins.left_out
     made.add_argument("--config", action="config", help="a file of options, as --print_config writes it; options after it override it")
     made.add_choice("method", Callable[[Backbone, ClassSet], Method], _classes(plugins, "methods"), default.method.name, "what is tuned")
     made.add_choice("head", Callable[[int, ClassSet], Head], _classes(plugins, "heads"), default.head.name, "what reads the features")
@@ -66,7 +64,7 @@ def main(config: Namespace) -> int:
     from rich.console import Console
 
     from depthub.plugins import installed
-    from depthub.run import resolve, run_many
+    from depthub.runner import resolve, run_many
     from depthub.store import FILE, Store
 
     asked = specs(config)
@@ -99,13 +97,11 @@ def specs(config: Namespace) -> list[RunSpec]:
     Raises:
         DepthubError: for values that no run can have.
     """
-    parts: dict[str, Any] = {}
-    for part, kind in COMPONENTS.items():
-        if not config[part]:
-            raise _no_default(part, kind)
-        parts[part] = _component(config[part])
+    default = RunSpec()
+    # without the plugin of a default there is no choice; the spec then names what is missing
+    chosen = {part: _component(config[part]) if config[part] else getattr(default, part) for part in ("method", "head", "protocol")}
     spec = RunSpec(
-        **parts,
+        **chosen,
         data=DataSpec(config.data, config.test_fraction),
         backbone=BackboneSpec(**config.backbone.as_dict()),
         training=Training(**config.training.as_dict()),
@@ -144,21 +140,10 @@ def _classes(plugins: Plugins, kind: str) -> Mapping[str, type]:
     return {name: plugins.get(kind, name) for name in plugins.names(kind)}
 
 
-def _note(plugins: Plugins) -> str:
-    left_out = [report.name for report in plugins.reports if not report.works]
-    return f" (left out: {', '.join(left_out)}; `depthub plugins` says why)" if left_out else ""
-
-
-def _no_default(part: str, kind: str) -> UnknownNameError:
-    from depthub.plugins import installed
-
-    return UnknownNameError(part, getattr(RunSpec(), part).name, installed().names(kind), _note(installed()))
-
-
 def _component(chosen: Namespace) -> Component:
     """What jsonargparse made of a choice, as a component; choices within it likewise."""
-    settings = chosen.get("init_args") or Namespace()
-    plain = {name: _component(value) if isinstance(value, Namespace) else value for name, value in vars(settings).items()}
+    settings = vars(chosen.init_args) if "init_args" in chosen else {}
+    plain = {name: _component(value) if isinstance(value, Namespace) else value for name, value in settings.items()}
     return Component(chosen.class_path.rpartition(".")[2], plain)
 
 

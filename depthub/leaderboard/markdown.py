@@ -68,7 +68,7 @@ def _missing(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> l
         return []
     left_out = len(setting["data"]) - len(setting["common_data"])
     note = f" {left_out} of {len(setting['data'])} data sets are not in the averages, because not every row has them." if left_out else ""
-    return [f"**Incomplete.**{note}", "", *lines, ""]
+    return [f"**Incomplete.** Means are over the seeds that are there.{note}", "", *lines, ""]
 
 
 def _listed(missing: Iterable[Mapping[str, Any]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 
 from depthub import settings
 from depthub.backbone import Backbone
@@ -251,8 +252,10 @@ def _accelerator(precision: str) -> Accelerator:
         DepthubError: if the device cannot compute in this precision.
     """
     mixed = "no" if precision == "fp32" else precision
-    if AcceleratorState._shared_state.get("_mixed_precision", mixed) != mixed:
-        AcceleratorState._reset_state()  # Accelerate keeps the precision of the process's first run
+    if AcceleratorState._shared_state:  # what the process's first run set, or the parent's of a launched process
+        launched = int(os.environ.get("WORLD_SIZE", "1")) != PartialState().num_processes
+        if launched or AcceleratorState().mixed_precision != mixed:
+            AcceleratorState._reset_state(reset_partial_state=launched)
     made = Accelerator(
         mixed_precision=mixed,
         dataloader_config=DataLoaderConfiguration(split_batches=True),  # the batch size of a recipe is the global one

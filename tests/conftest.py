@@ -1,0 +1,31 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+MakeDistribution = Callable[..., Path]
+
+
+@pytest.fixture
+def make_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeDistribution:
+    """Installs a distribution the way pip leaves it: modules and a dist-info folder in a folder on the path, which it returns."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+
+    def make(name: str, entry_points: Mapping[str, str], modules: Mapping[str, str], version: str = "1.0", direct_url: str = "") -> Path:
+        info = site / f"{name}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text("[depthub]\n" + "".join(f"{k} = {v}\n" for k, v in entry_points.items()))
+        if direct_url:
+            (info / "direct_url.json").write_text(direct_url)
+        for module, source in modules.items():
+            (site / f"{module}.py").write_text("from __future__ import annotations\n" + source)
+        return site
+
+    return make

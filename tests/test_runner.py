@@ -1,0 +1,148 @@
+"""From a spec to a run file: whole runs on small real models and pictures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from accelerate import debug_launcher
+
+import depthub
+from depthub import BackboneSpec, Component, DataSpec, DepthubError, RunSpec, Training
+from depthub.runner import resolve
+from depthub.store import Store
+from tests.models import write_backbone, write_pictures
+
+QUICK = Training(epochs=2, batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> RunSpec:
+    folder = tmp_path_factory.mktemp("small")
+    return RunSpec(data=write_pictures(folder / "colours"), backbone=write_backbone(folder / "model"), training=QUICK, shots=4)
+
+
+@pytest.mark.parametrize("head", ["ITM", "DePT"])
+@pytest.mark.parametrize("method", [Component("ZeroShot"), Component("CoOp"), Component("CoOp", {"ctx_init": "a photo of a"})])
+def test_a_run_gives_counts_and_a_second_one_finds_them(spec: RunSpec, method: Component, head: str, tmp_path: Path) -> None:
+    spec = replace(spec, method=method, head=Component(head))
+    result = depthub.run(spec, runs=tmp_path)
+    assert set(result.counts) == {"base", "new"}
+    assert [c.n_total for c in result.counts.values()] == [15, 10]
+    assert result.scores["base"] == pytest.approx(100 * result.counts["base"].n_correct / 15)
+    path = tmp_path / result.spec.run_id / "run.json"
+    before = path.read_bytes()
+    found: list[bool] = []
+    (again,) = depthub.run_many([spec], runs=tmp_path, on_done=lambda i, r, on_disk: found.append(on_disk))
+    assert found == [True]
+    assert again.counts == result.counts
+    assert path.read_bytes() == before
+
+
+def test_the_same_spec_gives_the_same_counts(spec: RunSpec, tmp_path: Path) -> None:
+    spec = replace(spec, head=Component("DePT"))
+    counts = [depthub.run(spec, runs=tmp_path / str(i)).counts for i in range(2)]
+    assert counts[0] == counts[1]
+    assert depthub.run(spec, runs=tmp_path / "0", force=True).counts == counts[0]
+
+
+def _run_in_processes(spec: RunSpec, folder: str) -> None:
+    depthub.run(spec, runs=Path(folder))
+
+
+@pytest.mark.parametrize("augmentation", ["none", "published"])
+def test_two_processes_give_the_counts_of_one(spec: RunSpec, augmentation: str, tmp_path: Path) -> None:
+    spec = replace(spec, head=Component("DePT"), training=replace(QUICK, augmentation=augmentation))
+    alone = depthub.run(spec, runs=tmp_path / "one")
+    debug_launcher(_run_in_processes, (spec, str(tmp_path / "two")), num_processes=2)
+    (together,) = Store(tmp_path / "two").results()
+    assert together.provenance["execution"]["world_size"] == 2
+    assert together.counts == alone.counts
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32", "bf16"])
+def test_mixed_precision_runs_beside_full_precision(spec: RunSpec, precision: str, tmp_path: Path) -> None:
+    result = depthub.run(replace(spec, training=replace(QUICK, precision=precision)), runs=tmp_path)
+    assert result.counts["base"].n_total == 15
+
+
+def test_half_precision_needs_a_device_that_has_it(spec: RunSpec, tmp_path: Path) -> None:
+    with pytest.raises(DepthubError, match="cpu cannot train in fp16; use bf16 or fp32"):
+        depthub.run(replace(spec, training=replace(QUICK, precision="fp16")), runs=tmp_path)
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_an_interrupted_run_is_resumed_and_leaves_nothing_half_written(spec: RunSpec, tmp_path: Path) -> None:
+    expected = depthub.run(spec, runs=tmp_path / "whole")
+
+    def interrupt(epoch: int, _: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        depthub.run(spec, runs=tmp_path / "cut", on_epoch=interrupt)
+    assert [p.name for p in (tmp_path / "cut").rglob("*") if p.is_file()] == ["tuned-0.safetensors"]
+    epochs: list[int] = []
+    assert depthub.run(spec, runs=tmp_path / "cut", on_epoch=lambda epoch, _: epochs.append(epoch)).counts == expected.counts
+    assert epochs == [2]
+
+
+def test_resolving_spells_everything_out(spec: RunSpec) -> None:
+    full = resolve(spec)
+    assert full.method.settings == {"n_ctx": 16, "ctx_init": "", "class_specific": False, "position": "end"}
+    assert full.training.augmentation == "published"
+    assert full.data.sha256
+    assert full.backbone.sha256
+    assert resolve(full) == full
+    explicit = replace(spec, method=Component("CoOp", {"n_ctx": 16}), training=replace(QUICK, augmentation="published"))
+    assert resolve(explicit).run_id == full.run_id
+    assert RunSpec.of(json.loads(json.dumps(full.as_dict()))) == full
+
+
+def test_a_run_is_named_by_what_is_in_the_files_not_by_where_they_lie(spec: RunSpec, tmp_path: Path) -> None:
+    moved = replace(spec, data=write_pictures(tmp_path / "colours"), backbone=write_backbone(tmp_path / "model"))
+    assert resolve(moved).run_id == resolve(spec).run_id
+    (tmp_path / "colours" / "train" / "red" / "0.png").unlink()
+    assert resolve(moved).run_id != resolve(spec).run_id
+
+
+def test_scarce_classes_keep_all_they_have_and_are_named(tmp_path: Path, spec: RunSpec) -> None:
+    data = write_pictures(tmp_path / "pictures", train=6)
+    (tmp_path / "pictures/train/blue/0.png").unlink()
+    result = depthub.run(replace(spec, data=data, shots=6), runs=tmp_path / "runs")
+    assert result.warnings == ("fewer than 6 training images, all are used: blue (5)",)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"method": Component("CoUp")}, r"unknown method 'CoUp'; did you mean 'CoOp'\?"),
+        ({"head": Component("Dept")}, r"unknown head 'Dept'; did you mean 'DePT'\?"),
+        ({"protocol": Component("BaseToNow")}, r"did you mean 'BaseToNew'\?"),
+        ({"data": DataSpec("folder:/nowhere")}, "no folder /nowhere"),
+        ({"data": DataSpec("tonnes")}, "unknown data set 'tonnes'"),
+        ({"data": DataSpec("tones", test_fraction=0.3)}, "test_fraction is for folder:PATH only"),
+        ({"backbone": BackboneSpec("ViT-B-61", "openai")}, "unknown backbone"),
+        ({"method": Component("CoOp", {"n_cxt": 4})}, r"CoOp has no setting 'n_cxt'; did you mean 'n_ctx'\?"),
+        ({"method": Component("CoOp", {"n_ctx": "4"})}, "n_ctx is '4', expected int"),
+        ({"method": Component("CoOp", {"position": "top"})}, "position is 'top', expected one of end, middle, front"),
+        ({"method": Component("CoOp", {"n_ctx": 0})}, "n_ctx is 0, expected at least 1"),
+        ({"method": Component("CoOp", {"n_ctx": 60})}, "the prompt of class 'blue' has 64 tokens"),
+        ({"method": Component("CoOp", {"class_specific": True})}, "set class_specific to false"),
+        ({"head": Component("CAT")}, "use DePT around it"),
+        ({"head": Component("DePT", {"balance": 1.5})}, r"balance is 1.5, expected a weight in \[0, 1\]"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_written(spec: RunSpec, change: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(DepthubError, match=message):
+        depthub.run(replace(spec, **change), runs=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("field", "value"), [("shots", 0), ("seed", -1)])
+def test_numbers_out_of_range(field: str, value: int) -> None:
+    with pytest.raises(DepthubError, match=f"{field} is {value}"):
+        RunSpec(**{field: value})
+    with pytest.raises(DepthubError, match="epochs is -1"):
+        Training(epochs=-1)
