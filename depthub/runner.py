@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DataLoaderConfiguration, DistributedDataParallelKwargs
+from accelerate import Accelerator, DataLoaderConfiguration
 from accelerate.state import AcceleratorState, PartialState
 
 from depthub import settings
@@ -259,7 +259,6 @@ def _accelerator(precision: str) -> Accelerator:
     made = Accelerator(
         mixed_precision=mixed,
         dataloader_config=DataLoaderConfiguration(split_batches=True),  # the batch size of a recipe is the global one
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],  # buffers are frozen
     )
     if precision != "fp32" and not made.native_amp:
         raise DepthubError(f"{made.device.type} cannot train in {precision}; use bf16 or fp32")
