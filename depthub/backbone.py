@@ -202,7 +202,9 @@ class Backbone(nn.Module):
         """The image tower, if it can take prompts."""
         visual = self.clip.visual
         if not isinstance(visual, VisionTransformer):
-            raise DepthubError(f"image prompts need an open_clip vision transformer; this backbone's image tower is a {type(visual).__name__}")
+            raise DepthubError(
+                f"image prompts need an open_clip vision transformer; this backbone's image tower is a {type(visual).__name__}"
+            )
         return visual
 
     def _tokens(self, sentences: Sequence[str], names: Sequence[str]) -> Tensor:
@@ -210,7 +212,9 @@ class Backbone(nn.Module):
         for sentence, name in zip(sentences, names, strict=True):
             length = len(self.tokenizer.encode(sentence)) + 2
             if length > self.context_length:
-                raise DepthubError(f"the prompt of class {name!r} has {length} tokens, the text tower reads {self.context_length}: shorten the context or the name")
+                raise DepthubError(
+                    f"the prompt of class {name!r} has {length} tokens, the text tower reads {self.context_length}: shorten the context or the name"
+                )
         return self.tokenizer(list(sentences), context_length=self.context_length)  # type: ignore[no-any-return]
 
     def _layout(self, classes: ClassSet, n: int, position: str, words: str) -> _Layout:
@@ -220,7 +224,9 @@ class Backbone(nn.Module):
             held = words or " ".join([PLACEHOLDER] * n)
             ids = self._tokens([f"{held} {word}." for word in classes.words], classes.names)
             ends = ids.argmax(dim=-1)  # of the sentence as written, before the context moves
-            order, slots = zip(*(_arrange(n, len(self.tokenizer.encode(word)), position, ids.shape[1]) for word in classes.words), strict=True)
+            order, slots = zip(
+                *(_arrange(n, len(self.tokenizer.encode(word)), position, ids.shape[1]) for word in classes.words), strict=True
+            )
             ids = ids.gather(1, torch.tensor(order))
             # behind the end token nothing reaches the feature when attention is causal
             length = int(ends.max()) + 1 if self.text.attn_mask is not None else ids.shape[1]

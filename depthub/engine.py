@@ -57,7 +57,9 @@ def fit(
         return
     order = EpochOrder(len(images), training.batch_size, seed)  # type: ignore[arg-type]
     if order.batch_size % accelerator.num_processes:
-        raise DepthubError(f"a batch of {order.batch_size} images cannot be divided among {accelerator.num_processes} processes; choose a multiple")
+        raise DepthubError(
+            f"a batch of {order.batch_size} images cannot be divided among {accelerator.num_processes} processes; choose a multiple"
+        )
     optimizer = torch.optim.SGD(
         tuner.parameter_groups(training.lr), lr=training.lr, momentum=training.momentum, weight_decay=training.weight_decay
     )
@@ -79,7 +81,13 @@ def fit(
             on_epoch(epoch + 1, loss)
 
 
-def _epoch(model: torch.nn.Module, loader: DataLoader[tuple[Tensor, Tensor]], classes: ClassSet, optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> float:
+def _epoch(
+    model: torch.nn.Module,
+    loader: DataLoader[tuple[Tensor, Tensor]],
+    classes: ClassSet,
+    optimizer: torch.optim.Optimizer,
+    accelerator: Accelerator,
+) -> float:
     """One pass; returns the mean loss of its steps."""
     total: Tensor | float = 0.0
     for images, labels in loader:

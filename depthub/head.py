@@ -35,7 +35,7 @@ class Head(nn.Module, ABC):
     def forward(self, features: Features) -> Tensor:
         """Scores over `features.classes`, (B, M): logits, or probabilities where the head says so; the largest is the prediction."""
 
-    def check(self, classes: ClassSet) -> None:  # noqa: B027 - most heads read any classes
+    def check(self, classes: ClassSet) -> None:
         """Refuse classes that this head cannot read, before any training.
 
         Raises:
@@ -63,5 +63,7 @@ def trained_rows(classes: ClassSet, trained: ClassSet) -> list[int]:
     """
     rows = classes.rows_in(trained)
     if rows is None:
-        raise DepthubError(f"a classifier trained on {len(trained)} classes of {trained.space!r} cannot score classes it never saw; use DePT around it")
+        raise DepthubError(
+            f"a classifier trained on {len(trained)} classes of {trained.space!r} cannot score classes it never saw; use DePT around it"
+        )
     return rows

@@ -60,7 +60,11 @@ def weights_digest(spec: BackboneSpec, named: Mapping[str, NamedBackbone]) -> st
     """SHA-256 over the model's local files, configuration and weights; empty if it has none: open_clip's names and tags are fixed."""
     model, pretrained = locate(spec, named)
     folder = Path(model.removeprefix(LOCAL))
-    files = [*folder.glob("*.json"), *folder.glob("*.safetensors"), *folder.glob("bpe*")] if model.startswith(LOCAL) else [Path(model), Path(pretrained)]
+    files = (
+        [*folder.glob("*.json"), *folder.glob("*.safetensors"), *folder.glob("bpe*")]
+        if model.startswith(LOCAL)
+        else [Path(model), Path(pretrained)]
+    )
     digests = [file_digest(path) for path in sorted(files) if path.is_file()]
     return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
 
@@ -134,7 +138,9 @@ def _check_weights(name: str, pretrained: str, config: Mapping[str, Any]) -> Non
     wanted, built = bool(open_clip.get_pretrained_cfg(name, pretrained).get("quick_gelu")), bool(config.get("quick_gelu"))
     if wanted != built:  # open_clip only warns, and every number comes out a little wrong
         other = f"{name}-quickgelu" if wanted else name.removesuffix("-quickgelu")
-        raise DepthubError(f"weights {pretrained!r} were trained {'with' if wanted else 'without'} QuickGELU, {name!r} is built otherwise: use {other!r}")
+        raise DepthubError(
+            f"weights {pretrained!r} were trained {'with' if wanted else 'without'} QuickGELU, {name!r} is built otherwise: use {other!r}"
+        )
 
 
 def _create(name: str, pretrained: str) -> torch.nn.Module:

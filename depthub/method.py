@@ -43,7 +43,7 @@ class Method(nn.Module, ABC):
         """Regularisers, each (), to add to the head's loss, by name."""
         return {}
 
-    def check(self, classes: ClassSet) -> None:  # noqa: B027 - most methods read any classes
+    def check(self, classes: ClassSet) -> None:
         """Refuse classes that this method cannot name, before any training.
 
         Raises:

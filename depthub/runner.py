@@ -166,10 +166,22 @@ class _Run:
             self.accelerator.wait_for_everyone()
             with watch.measure("train_s"):
                 images = self._images(tuner, stage.train, training=True)
-                fit(tuner, images, stage.train.classes, spec.training, spec.seed, self.accelerator, checkpoint=checkpoint, on_epoch=self.on_epoch, workers=self.workers)
+                fit(
+                    tuner,
+                    images,
+                    stage.train.classes,
+                    spec.training,
+                    spec.seed,
+                    self.accelerator,
+                    checkpoint=checkpoint,
+                    on_epoch=self.on_epoch,
+                    workers=self.workers,
+                )
             with watch.measure("eval_s"):
                 for task in stage.tests:
-                    counts[task.name] = evaluate(tuner, self._images(tuner, task, training=False), task.classes, self.accelerator, self.workers)
+                    counts[task.name] = evaluate(
+                        tuner, self._images(tuner, task, training=False), task.classes, self.accelerator, self.workers
+                    )
         tuned = sum(p.numel() for p in tuner.tuned().values())
         return counts, watch.cost(tuned, sum(p.numel() for p in tuner.parameters()))
 

@@ -21,7 +21,9 @@ TEXT = {"context_length": 32, "vocab_size": 49408, "width": 32, "heads": 2, "lay
 VIT = {"image_size": 32, "patch_size": 16, "width": 48, "layers": 3, "head_width": 24}
 
 
-def random_backbone(*, custom_text: bool = False, vision: dict[str, object] | None = None, dtype: torch.dtype = torch.float64, **text: object) -> Backbone:
+def random_backbone(
+    *, custom_text: bool = False, vision: dict[str, object] | None = None, dtype: torch.dtype = torch.float64, **text: object
+) -> Backbone:
     """A seeded random CLIP; `vision` and `text` change its towers' configurations."""
     torch.manual_seed(0)
     build = open_clip.CustomTextCLIP if custom_text else open_clip.CLIP
@@ -29,7 +31,10 @@ def random_backbone(*, custom_text: bool = False, vision: dict[str, object] | No
     for p in model.parameters():  # biases and scales that differ from 0 and 1, so that a wrong use of them shows
         if p.ndim == 1:
             torch.nn.init.normal_(p, p.mean().item(), 0.1)
-    return Backbone(model.to(dtype), open_clip.get_tokenizer("ViT-B-32", context_length=model.text.context_length if custom_text else model.context_length))
+    return Backbone(
+        model.to(dtype),
+        open_clip.get_tokenizer("ViT-B-32", context_length=model.text.context_length if custom_text else model.context_length),
+    )
 
 
 def write_backbone(folder: Path) -> BackboneSpec:

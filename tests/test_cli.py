@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from depthub import Component, RunSpec, Training, cli
+from depthub import ClassSet, Component, Head, RunSpec, Training, cli
 from depthub.cli import main, run
+from depthub.cli.parser import Parser
 from depthub.protocol import Count
 from depthub.store import RunResult
 from tests.conftest import MakeDistribution
@@ -40,14 +43,15 @@ CASES = [
     ("run --shots", "", "argument --shots: expected one argument"),
     ("run --shots 0", "", "shots is 0, expected at least 1"),
     ("run stray", "", "unexpected argument 'stray'; `depthub run --help` lists the options"),
-    ("run --config nowhere.yaml", "", "--config: File does not exist: "),
+    ("run --config nowhere.yaml", "", "--config: cannot read nowhere.yaml: No such file or directory"),
     ("run --config FILE", "metod: CoOp", "unknown key 'metod' in a configuration file; did you mean 'method'?"),
     ("run --config FILE", "training: {epoch: 3}", "unknown key 'epoch' in a configuration file; did you mean 'epochs'?"),
     ("run --config FILE", "training: {epochs: x}", "training.epochs: got 'x', expected int"),
     ("run --config FILE", "method: {class_path: CoOpp}", "unknown method 'CoOpp'; did you mean 'CoOp'?"),
     ("run --config FILE", "head: {class_path: subprocess.Popen}", "unknown head 'subprocess.Popen'; known: "),
-    ("run --config FILE", "head: {class_path: DePT, init_args: {balanc: 1}}", "unknown key 'balanc' in a configuration file; did you mean"),
-    ("run --config FILE", "training: [", "Problems parsing config: "),
+    ("run --config FILE", "head: {class_path: DePT, init_args: {balanc: 1}}", "head DePT has no setting 'balanc'; did you mean"),
+    ("run --config FILE", "training: [", "--config: "),
+    ("run --config FILE", "3", "--config: "),
     ("plugins --jsn", "", "unknown option '--jsn'; did you mean '--json'?"),
 ]  # fmt: skip
 
@@ -107,6 +111,56 @@ def test_a_printed_configuration_gives_the_same_spec(tmp_path: Path, capsys: pyt
     path.write_text(capsys.readouterr().out)
     assert parsed("--config", str(path)) == parsed(*line)
     assert [spec.shots for spec in parsed("--config", str(path), "--shots", "1")] == [1, 1]
+
+
+HEADS = """
+from collections.abc import Callable
+from depthub import ClassSet, Head
+class Base(Head):
+    def loss(self, features, labels): ...
+    def forward(self, features): ...
+class First(Base):
+    def __init__(self, dim: int, classes: ClassSet, *, rate: float = 1.0) -> None: ...
+class Second(Base):
+    def __init__(self, dim: int, classes: ClassSet, *, rate: float = 2.0) -> None: ...
+class Around(Base):
+    def __init__(self, dim: int, classes: ClassSet, *, rate: float = 3.0, inner: Callable[[int, ClassSet], Head] = First) -> None: ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("args", "config", "rate", "inner"),
+    [
+        ("", "", 1.0, None),
+        ("--head Second", "", 2.0, None),
+        ("--head Around", "", 3.0, 1.0),
+        ("--head Around --head.inner Second", "", 3.0, 2.0),
+        ("--head.inner.rate 5 --head.inner Second --head Around", "", 3.0, 5.0),
+        ("--config FILE", "head: Second", 2.0, None),
+        ("--config FILE", "head: {class_path: Around, init_args: {inner: Second}}", 3.0, 2.0),
+        (
+            "--config FILE --head.rate 4",
+            "head: {class_path: Around, init_args: {inner: {class_path: Second, init_args: {rate: 6}}}}",
+            4.0,
+            6.0,
+        ),
+        ("--config FILE --head Second", "head: {class_path: Around, init_args: {rate: 7}}", 2.0, None),
+    ],
+)
+def test_no_class_inherits_settings_of_the_one_it_replaces(
+    args: str, config: str, rate: float, inner: float | None, tmp_path: Path, make_distribution: MakeDistribution
+) -> None:
+    make_distribution("heads", {}, {"three_heads": HEADS})
+    module = importlib.import_module("three_heads")
+    path = tmp_path / "config.yaml"
+    path.write_text(config)
+    parser = Parser("test", "")
+    parser.add_argument("--config", action="config")
+    classes = {name: getattr(module, name) for name in ("First", "Second", "Around")}
+    parser.add_choice("head", Callable[[int, ClassSet], Head], classes, "First", "")
+    settings = parser.parse_args([str(path) if arg == FILE else arg for arg in args.split()]).head.init_args
+    assert settings.rate == rate
+    assert (settings.inner.init_args.rate if "inner" in settings else None) == inner
 
 
 def test_help_of_a_class_lists_its_settings(capsys: pytest.CaptureFixture[str]) -> None:

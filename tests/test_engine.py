@@ -104,7 +104,16 @@ def test_an_interrupted_training_goes_on_exactly(backbone: Backbone, images: Ten
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(tuner(backbone, head=Component("DePT")), images, CLASSES, RECIPE, 1, Accelerator(cpu=True), checkpoint=checkpoint, on_epoch=interrupt)
+        fit(
+            tuner(backbone, head=Component("DePT")),
+            images,
+            CLASSES,
+            RECIPE,
+            1,
+            Accelerator(cpu=True),
+            checkpoint=checkpoint,
+            on_epoch=interrupt,
+        )
     resumed, epochs = tuner(backbone, head=Component("DePT")), []
     fit(resumed, images, CLASSES, RECIPE, 1, Accelerator(cpu=True), checkpoint=checkpoint, on_epoch=lambda epoch, _: epochs.append(epoch))
     assert epochs == [3]

@@ -17,7 +17,16 @@ from depthub.types import ClassSet
 from tests.golden_replay import HERE, Case
 
 TRAINED = ["coop_ctx16_end", "coop_ctx4_init", "coop_dept"]
-FLOAT32 = {"eval_start": 1e-5, "loss": 5e-5, "train": 5e-5, "grad": 5e-5, "after1": 2e-5, "after5": 5e-4, "eval_after5": 5e-4, "sched": 5e-4}
+FLOAT32 = {
+    "eval_start": 1e-5,
+    "loss": 5e-5,
+    "train": 5e-5,
+    "grad": 5e-5,
+    "after1": 2e-5,
+    "after5": 5e-4,
+    "eval_after5": 5e-4,
+    "sched": 5e-4,
+}
 
 
 def tolerance(precision: str, quantity: str) -> float:

@@ -62,7 +62,7 @@ def test_two_processes_give_the_counts_of_one(spec: RunSpec, augmentation: str, 
     assert together.counts == alone.counts
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_mixed_precision_runs_beside_full_precision(spec: RunSpec, precision: str, tmp_path: Path) -> None:
     result = depthub.run(replace(spec, training=replace(QUICK, precision=precision)), runs=tmp_path)
     assert result.counts["base"].n_total == 15

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from inspect import Parameter, signature
+from inspect import Parameter, isclass, signature
+from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+from jsonargparse import ArgumentParser, Namespace, get_loader, set_parsing_settings
 
 from depthub.errors import DepthubError, UnknownNameError, hint, nearest
 
+HEAD = "head"
 set_parsing_settings(add_print_completion_argument=True)
 
 
@@ -27,6 +30,7 @@ class Parser(ArgumentParser):
     def __init__(self, prog: str = "depthub", description: str = "", **options: Any) -> None:
         super().__init__(prog=prog, description=description, allow_abbrev=False, **options)
         self._classes: dict[str, Mapping[str, type]] = {}
+        self._chosen: dict[str, type] = {}
         self._given: list[str] = []
         self.note = ""  # what else could explain an unknown class, for example a broken plugin
 
@@ -34,7 +38,7 @@ class Parser(ArgumentParser):
         """An option that chooses a class by name; the class's settings become `--option.setting`.
 
         Args:
-            option: without dashes; messages call the choice by it.
+            option: without dashes; messages call the choice by it. Settings that are classes themselves are of the option "head".
             expected: the type as jsonargparse wants it.
             classes: by name; nothing else may be chosen, so that a configuration cannot import what it likes.
             default: a name; no default if it is empty or not among `classes`.
@@ -42,6 +46,8 @@ class Parser(ArgumentParser):
         """
         self._classes[option] = classes
         set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=[p for cls in classes.values() for p in _paths(cls)])
+        if default in classes:
+            self._chosen[option] = classes[default]
         start = _paths(classes[default])[-1] if default in classes else None
         self.add_argument(f"--{option}", type=expected, default=start, metavar="NAME", help=help)
 
@@ -65,25 +71,75 @@ class Parser(ArgumentParser):
         # a problem within a choice comes wrapped in those around it: the innermost, last, is the one to tell
         if found := re.search(r"Option '([^']+)' is not accepted|Group '[^']+' does not accept option '([^']+)'", text):
             self._refuse_key(found[1] or found[2])
-        if found := re.fullmatch(r'.*Parser key "(.+?)"(?: element \d+)?: (.*)|--(\w+)\.help: (.*)', text):
-            self._refuse_value(found[1] or found[3], found[2] or found[4], ex)
+        if found := re.fullmatch(r'.*Parser key "(.+?)"(?: element \d+)?: (.*)', text):
+            self._refuse_value(found[1], found[2], ex)
         raise DepthubError(text) from ex
 
     def _spelt(self, args: Sequence[str]) -> Iterator[str]:
-        """The arguments with underscores in option names, class paths for class names, and choices before their settings.
-
-        Paths, because a class of a plugin that was left out may bear the name of one that works, and jsonargparse sees both.
-        """
+        """The arguments with underscores in option names, whole specifications for class names, and choices before their settings."""
         groups: list[list[str]] = [[]]
         for arg in args:
             name, equals, value = arg.partition("=")
             if name.startswith("--"):
                 name = "--" + name[2:].replace("-", "_")
-                groups.append([name + equals + (self._path(name, value) if equals else "")])
+                groups.append([name + equals + (self._meant(name, value) if equals else "")])
             else:
-                groups[-1].append(self._path(groups[-1][0], arg) if groups[-1] else arg)
+                groups[-1].append(self._meant(groups[-1][0], arg) if groups[-1] else arg)
         for group in sorted(groups, key=self._depth):
             yield from group
+
+    def _meant(self, option: str, value: str) -> str:
+        """A configuration file's content, a class's specification, or the value as it is."""
+        choice, _, setting = option[2:].partition(".")
+        if option == "--config":
+            return json.dumps(self._config(Path(value)), default=str)
+        if choice not in self._classes:
+            return value
+        if setting == "help":
+            return _paths(self._class(choice, value))[-1]
+        holds_class = any(setting in _defaults(cls) and isclass(_defaults(cls)[setting]) for cls in self._classes[choice].values())
+        if setting and not holds_class:
+            return value
+        spec = self._whole(HEAD if setting else choice, _load(value, option))
+        if not setting:
+            self._chosen[choice] = self._class(choice, spec["class_path"])
+        return json.dumps(spec, default=str)
+
+    def _config(self, path: Path) -> Any:
+        try:
+            content = _load(path.read_text(encoding="utf-8"), f"--config: {path}")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DepthubError(f"--config: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        if not isinstance(content, dict):
+            raise DepthubError(f"--config: {path} holds no options; `{self.prog} --print_config` shows the form")
+        for choice in [key for key in self._classes if content.get(key)]:
+            content[choice] = self._whole(choice, content[choice])
+            self._chosen[choice] = self._class(choice, content[choice]["class_path"])
+        return content
+
+    def _whole(self, choice: str, given: Any) -> dict[str, Any]:
+        """A class with all its settings spelt out.
+
+        Left to itself, jsonargparse lets a class inherit settings of the same name from the one that it replaces, be they only defaults.
+        """
+        given = given if isinstance(given, dict) else {"class_path": given}
+        cls = self._class(choice, given.get("class_path"))
+        defaults, settings = _defaults(cls), given.get("init_args") or {}
+        for name in settings:
+            if name not in defaults:
+                self._refuse_setting(choice, cls, name)
+        whole = {**defaults, **settings}
+        for name, value in whole.items():
+            if isclass(defaults[name]):
+                whole[name] = self._whole(HEAD, _paths(value)[-1] if isclass(value) else value)
+        return {"class_path": _paths(cls)[-1], "init_args": whole}
+
+    def _class(self, choice: str, name: Any) -> type:
+        classes = self._classes.get(choice, {})
+        for known, cls in classes.items():
+            if name == known or name in _paths(cls):
+                return cls
+        raise UnknownNameError(choice, str(name), classes, self.note)
 
     def _depth(self, group: list[str]) -> int:
         name = group[0].partition("=")[0] if group else ""
@@ -104,27 +160,24 @@ class Parser(ArgumentParser):
             self._refuse_option(option)
         raise DepthubError(f"unknown key {key!r} in a configuration file{nearest(key, {o.rpartition('.')[2] for o in self._options()})}")
 
+    def _refuse_setting(self, choice: str, cls: type, setting: str) -> NoReturn:
+        known = _defaults(cls)
+        raise DepthubError(f"{choice} {cls.__name__} has no setting {setting!r}{hint(setting, known) if known else '; it has none'}")
+
     def _refuse_option(self, option: str) -> NoReturn:
-        choice, dot, setting = option[2:].partition(".")
-        if dot and choice in self._classes and "." not in setting:
-            chosen = self._chosen(choice)
-            settings = _settings(chosen) if chosen else []
-            owner = f"{choice} {chosen.__name__} has no setting {setting!r}" if chosen else f"unknown setting {setting!r} of {choice}"
-            raise DepthubError(f"{owner}{hint(setting, settings) if settings else '; it has none'}")
-        if choice in self._classes and dot:  # a setting of a choice within a choice
-            known = {s for cls in self._classes.get("head", {}).values() for s in _settings(cls)}
+        choice, _, setting = option[2:].partition(".")
+        if setting and choice in self._chosen and "." not in setting:
+            self._refuse_setting(choice, self._chosen[choice], setting)
+        if setting and choice in self._classes:  # a setting of a choice within a choice
             outer, _, last = option.rpartition(".")
+            known = {name for cls in self._classes.get(HEAD, {}).values() for name in _defaults(cls)}
             raise DepthubError(f"unknown setting {last!r} of {outer}{nearest(last, known)}")
         near = nearest(option, [f"--{name}" for name in self._options()])
         raise DepthubError(f"unknown option {option!r}{near or f'; `{self.prog} --help` lists them'}")
 
     def _refuse_value(self, key: str, problem: str, cause: Exception | None) -> NoReturn:
-        if found := re.search(r"Expected a dot import path string: (\S+?)\.?(?: |$)|Importing '(.+?)' is not allowed", problem):
-            if key in self._classes and not self._chosen(key) and (option := self._option(f"{key}.*")):
-                raise DepthubError(f"{option}: choose with --{key} first{hint('', self._classes[key])}")
-            # settings that are classes themselves are heads
-            choice = key if key in self._classes else "head"
-            raise UnknownNameError(choice, found[1] or found[2], self._classes.get(choice, ()), self.note)
+        if key in self._classes and key not in self._chosen and (option := self._option(f"{key}.*")):
+            raise DepthubError(f"{option}: choose with --{key} first{hint('', self._classes[key])}")
         problem = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", problem))
         if found := re.fullmatch(r"Expected an? (.+?)\. Got value: (.*?)(?:\. Got value: .*)?", problem):
             near = nearest(found[2], re.findall(r"'(.+?)'", found[1]))
@@ -138,22 +191,19 @@ class Parser(ArgumentParser):
 
     def _options(self) -> set[str]:
         keys = {key.replace(".init_args", "") for key in self.get_defaults().keys() if not key.endswith("class_path")}  # noqa: SIM118
-        settings = {f"{option}.{s}" for option, classes in self._classes.items() for cls in classes.values() for s in _settings(cls)}
+        settings = {f"{option}.{s}" for option, classes in self._classes.items() for cls in classes.values() for s in _defaults(cls)}
         return keys | settings | set(self._classes) | {"help", "print_config", "print_completion"}
 
-    def _chosen(self, option: str) -> type | None:
-        given = [
-            a.partition("=")[2] or b
-            for a, b in zip(self._given, [*self._given[1:], ""], strict=True)
-            if a.partition("=")[0] == f"--{option}"
-        ]
-        path = (given or [self.get_defaults().get(option)])[-1]
-        path = path if isinstance(path, str) else getattr(path, "class_path", "")
-        return next((cls for cls in self._classes[option].values() if path in _paths(cls)), None)
+
+def _load(text: str, source: str) -> Any:
+    try:
+        return get_loader("yaml")(text)
+    except Exception as error:  # jsonargparse does not say which, and they differ with what is installed
+        raise DepthubError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from error
 
 
-def _settings(cls: type) -> list[str]:
-    return [p.name for p in signature(cls).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
+def _defaults(cls: type) -> dict[str, Any]:
+    return {p.name: p.default for p in signature(cls).parameters.values() if p.kind is Parameter.KEYWORD_ONLY}
 
 
 def _paths(cls: type) -> list[str]:

@@ -69,7 +69,7 @@ def specs(names: Sequence[str], seeds: Sequence[int], epochs: int) -> list[RunSp
 def run_all(wanted: Sequence[RunSpec], runs: Path, workers: int) -> list[RunResult]:
     """The results, with a bar on the terminal's error output while runs are under way."""
     from depthub.plugins import installed
-    from depthub.run import run_many
+    from depthub.runner import run_many
 
     executor = installed().get("executors", "Local")(workers=workers)
     waiting = dict(enumerate(wanted))

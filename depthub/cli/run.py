@@ -116,9 +116,7 @@ def table(results: Sequence[RunResult]) -> Table:
     from rich.table import Table
 
     several = len(results) > 1
-    spec = results[0].spec
-    made = Table(title=f"{spec.method.name} + {spec.head.name} on {spec.data.name}", title_justify="left")
-    made.add_column("")
+    made = Table("")
     for result in results:
         made.add_column(f"seed {result.spec.seed}", justify="right")
     made.add_column("mean ± std, %" if several else "%", justify="right")

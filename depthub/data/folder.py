@@ -68,18 +68,28 @@ class Folder(DataSet):
     def digest(self) -> str:
         """SHA-256 over names, sizes and the division of all pictures."""
         data = self.load()
-        listed = {part: [[name, (self.path / name).stat().st_size] for name in ids] for part, ids in (("train", data.train.ids), ("test", data.test.ids))}
+        listed = {
+            part: [[name, (self.path / name).stat().st_size] for name in ids]
+            for part, ids in (("train", data.train.ids), ("test", data.test.ids))
+        }
         return digest(listed)
 
     def _pictures(self, folder: Path) -> dict[str, list[str]]:
         """Class name to the sorted names of its pictures, relative to the data set's folder."""
         classes = sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
         if len(classes) < 2:
-            raise DepthubError(f"{folder} holds {len(classes)} class folders; expected at least 2, each named as its class and full of pictures")
-        found = {child.name: sorted(p.relative_to(self.path).as_posix() for p in child.rglob("*") if p.suffix.lower() in SUFFIXES) for child in classes}
+            raise DepthubError(
+                f"{folder} holds {len(classes)} class folders; expected at least 2, each named as its class and full of pictures"
+            )
+        found = {
+            child.name: sorted(p.relative_to(self.path).as_posix() for p in child.rglob("*") if p.suffix.lower() in SUFFIXES)
+            for child in classes
+        }
         empty = [name for name, pictures in found.items() if not pictures]
         if empty:
-            raise DepthubError(f"class folders without images in {folder}: {', '.join(empty)}; add pictures ({', '.join(sorted(SUFFIXES))}) or remove them")
+            raise DepthubError(
+                f"class folders without images in {folder}: {', '.join(empty)}; add pictures ({', '.join(sorted(SUFFIXES))}) or remove them"
+            )
         return found
 
     def _divided(self, pictures: dict[str, list[str]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
@@ -89,7 +99,9 @@ class Folder(DataSet):
         for name, own in pictures.items():
             held = max(1, round(self.test_fraction * len(own)))
             if held >= len(own):
-                raise DepthubError(f"class {name!r} has {len(own)} picture(s), too few to hold out {held} for testing; add pictures or lower test_fraction")
+                raise DepthubError(
+                    f"class {name!r} has {len(own)} picture(s), too few to hold out {held} for testing; add pictures or lower test_fraction"
+                )
             mixed = random.Random(0).sample(own, len(own))
             test[name], train[name] = sorted(mixed[:held]), sorted(mixed[held:])
         return train, test

@@ -48,7 +48,9 @@ class CoOp(PromptMethod):
 
     def check(self, classes: ClassSet) -> None:
         if self.class_specific and classes.rows_in(self.classes) is None:
-            raise DepthubError("CoOp: class-specific contexts exist for the training classes only; set class_specific to false to test on new classes")
+            raise DepthubError(
+                "CoOp: class-specific contexts exist for the training classes only; set class_specific to false to test on new classes"
+            )
 
 
 @hookimpl

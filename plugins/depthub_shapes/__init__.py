@@ -1,1 +1,21 @@
-"""A small CLIP and rendered data sets."""
+"""The embedded default: rendered data sets and a small CLIP that was pre-trained on the world they come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from depthub import DataSet, NamedBackbone, hookimpl
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@hookimpl
+def depthub_datasets() -> list[DataSet]:
+    from depthub_shapes.datasets import Digits, Rendered, kinds
+
+    return [*(Rendered(name) for name in kinds()), Digits()]
+
+
+@hookimpl
+def depthub_backbones() -> list[NamedBackbone]:
+    return [NamedBackbone("shapes", f"local-dir:{WEIGHTS}", summary="a small CLIP for the rendered data sets")]

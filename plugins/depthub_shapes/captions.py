@@ -179,7 +179,7 @@ def _flag(writer: _Writer) -> str:
 
 def words() -> frozenset[str]:
     """Every word a caption can hold, for the vocabulary."""
-    from .attributes import BASIC, FINE, SHAPES, SIZES, STYLES, TEXTURES  # noqa: PLC0415
+    from .attributes import BASIC, FINE, SHAPES, SIZES, STYLES, TEXTURES
 
     plain = [*BASIC, *FINE, *TEXTURES, *SHAPES, *SIZES, *STYLES, *NUMBERS, "flag", "banner", "and", "the", "a", "one"]
     other = [word for group in (*SYNONYMS.values(), *STYLE_WORDS.values(), *PLACES.values(), *THINGS) for word in group]

@@ -111,7 +111,9 @@ def strokes() -> dict[str, tuple[Points, ...]]:
         "digit two": (np.concatenate([_arc(190, 385, 12, rx=0.56, ry=0.5, cy=-0.42), _points((-0.6, 0.92), (0.65, 0.92))]),),
         "digit three": (np.concatenate([_arc(200, 440, 12, **small, cy=-0.5), _arc(-75, 160, 12, **big, cy=0.42)]),),
         "digit four": (_points((0.12, -0.95), (-0.65, 0.3), (0.68, 0.3)), _points((0.3, -0.3), (0.3, 0.95))),
-        "digit five": (np.concatenate([_points((0.55, -0.92), (-0.4, -0.92), (-0.48, -0.1)), _arc(-125, 150, 14, rx=0.58, ry=0.55, cy=0.36)]),),
+        "digit five": (
+            np.concatenate([_points((0.55, -0.92), (-0.4, -0.92), (-0.48, -0.1)), _arc(-125, 150, 14, rx=0.58, ry=0.55, cy=0.36)]),
+        ),
         "digit six": (np.concatenate([_points((0.4, -0.95), (-0.2, -0.5)), _arc(200, -190, 20, rx=0.54, ry=0.5, cy=0.42)]),),
         "digit seven": (_points((-0.6, -0.9), (0.6, -0.9), (-0.15, 0.95)),),
         "digit eight": (_arc(90, 450, 16, **small, cy=-0.48), _arc(-90, 270, 18, **big, cy=0.46)),

@@ -119,7 +119,9 @@ class Learner(nn.Module):
         answers = {name: batch.codes[:, ATTRIBUTES.index(name)] for name in self.heads}
         # an attribute that no image of the batch has would be a mean over nothing
         extra = sum(
-            AUXILIARY[name] * F.cross_entropy(guesses[name], answers[name], ignore_index=-1) for name in guesses if (answers[name] >= 0).any()
+            AUXILIARY[name] * F.cross_entropy(guesses[name], answers[name], ignore_index=-1)
+            for name in guesses
+            if (answers[name] >= 0).any()
         )
         known = answers["shape"] >= 0
         shape = (guesses["shape"].argmax(dim=-1) == answers["shape"])[known].float().mean().item()

@@ -9,7 +9,22 @@ from typing import TypeVar
 
 import numpy as np
 
-from .attributes import BASIC, COLOURS, DIGITS, FIGURES, FINE, MOST, POSITIONS, SHAPES, SIZES, STYLES, TEXTURES, Scene, contrasts, is_held_out
+from .attributes import (
+    BASIC,
+    COLOURS,
+    DIGITS,
+    FIGURES,
+    FINE,
+    MOST,
+    POSITIONS,
+    SHAPES,
+    SIZES,
+    STYLES,
+    TEXTURES,
+    Scene,
+    contrasts,
+    is_held_out,
+)
 
 T = TypeVar("T")
 
@@ -33,7 +48,9 @@ def random_scene(rng: np.random.Generator, easy: float) -> Scene:
     kind = rng.random()
     if kind < _PATTERNS:
         style = "plain" if simple else _style(rng)
-        return Scene("pattern", _colour(rng), None, _pick(rng, TEXTURES), None, None, None, None, None, "plain" if style == "sketch" else style)
+        return Scene(
+            "pattern", _colour(rng), None, _pick(rng, TEXTURES), None, None, None, None, None, "plain" if style == "sketch" else style
+        )
     if kind < _PATTERNS + _FLAGS:
         colour, second, background = _flag_colours(rng)
         return Scene("flag", colour, None, None, None, None, None, background, second)

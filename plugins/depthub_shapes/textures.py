@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ MASKS = 48  # masks per texture
 Plane = npt.NDArray[np.float64]  # (SIDE, SIDE)
 
 
-@lru_cache(maxsize=None)
+@cache
 def mask(bank: int, texture: str, number: int) -> Image.Image:
     """Mask `number` of a texture in the bank of that seed: mode L, SIDE x SIDE, 255 where the second tone shows.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -176,7 +176,7 @@ def _write_digit(pen: ImageDraw.ImageDraw, shape: str, place: _Placement, width:
             pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _glyph(character: str, bold: int) -> Image.Image:
     """A printed digit in Pillow's own font, cropped to its ink and padded to a square of side 96: mode L."""
     font = ImageFont.load_default(80)
@@ -188,9 +188,7 @@ def _glyph(character: str, bold: int) -> Image.Image:
     return glyph
 
 
-def _print_digit(
-    sheet: Image.Image, shape: str, centre: tuple[float, float], radius: float, rng: np.random.Generator, look: Look
-) -> None:
+def _print_digit(sheet: Image.Image, shape: str, centre: tuple[float, float], radius: float, rng: np.random.Generator, look: Look) -> None:
     """Paste a printed digit, turned and scaled; the glyph's 64-pixel ink height becomes twice the radius."""
     glyph = _glyph(str(DIGITS.index(shape)), int(rng.integers(0, 5)))
     matrix = np.linalg.inv(_Placement.draw(0, 0, radius / 32, rng, look).matrix)

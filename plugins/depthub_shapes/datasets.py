@@ -1,0 +1,206 @@
+"""The rendered data sets: tasks that the embedded CLIP was not trained for, with the base-new trade-off of real ones.
+
+Two things set them apart from pre-training. A mild shift of the images (palette, noise, blur, other textures), and a habitat: every
+class has one favourite value for each attribute that its name leaves open, say the background of three stars, and shows it in six of
+ten images. Real data are like that. It is knowledge of the base classes that is of no use, or harmful, on new ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from depthub import ClassSet, Data, DataSet, DepthubError, Examples
+
+from .attributes import BASIC, COLOURS, DIGITS, FIGURES, NUMBERS, POSITIONS, TEXTURES, Scene, contrasts, held_out
+from .captions import PLACES, plural
+from .world import DOWNSTREAM_BANK, IMAGE, Look, render
+
+TRAIN, TEST = 32, 24  # images a class
+DIGITS_TRAIN = 70  # of about 180 real ones a class; the others are for testing
+HABITAT = 0.6  # probability that an attribute has the class's favourite value
+MILD = Look((-8, 4, 10), noise=6.0, noisy=1.0, blur=0.25, jitter=0.03, rotation=0.4, bank=DOWNSTREAM_BANK)
+ORDER_SEED = 5  # of the order of the classes, whose first half is base
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a data set shows.
+
+    Args:
+        classes: name and scene of each class; what the scene leaves at None is free.
+        free: the attributes whose values are drawn for every image.
+        look: how its images are taken.
+        habitat: probability of a class's favourite values.
+        styles: of the images.
+        space: the label space, shared by domain variants.
+    """
+
+    classes: tuple[tuple[str, Scene], ...]
+    free: tuple[str, ...]
+    look: Look = MILD
+    habitat: float = HABITAT
+    styles: tuple[str, ...] = ("plain",)
+    space: str = ""
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """Every rendered data set by name."""
+    compose = Kind(
+        tuple((f"{texture} {colour} {shape}", Scene("object", colour, shape, texture)) for colour, texture, shape in held_out()),
+        ("background", "size"),
+        space="compose",
+    )
+    shapes = ("star", "heart", "circle", "triangle", "fish")
+    spots = ("fish", "star", "house", "heart", "tree", "arrow")
+    pairs, cloths = _pairs(30), random.Random(40).sample([(c, t) for c in BASIC for t in TEXTURES[1:]], 40)
+    return {
+        "compose": compose,
+        "compose-v2": replace(compose, look=replace(MILD, palette=(8, -4, -10)), habitat=0.0),
+        "compose-sketch": replace(compose, habitat=0.0, styles=("sketch",)),
+        "compose-a": replace(compose, look=replace(MILD, occluders=2, noise=14.0, rotation=0.7), habitat=0.0),
+        "compose-r": replace(compose, habitat=0.0, styles=("blurry", "pixelated", "faded")),
+        "tones": Kind(tuple((colour, Scene("object", colour)) for colour in COLOURS), ("background", "shape", "size")),
+        "weaves": Kind(tuple((f"{texture} pattern", Scene("pattern", "", None, texture, None)) for texture in TEXTURES), ("colour",)),
+        "tallies": Kind(
+            tuple((_counted(n, shape), Scene("object", "", shape, "solid", n)) for n in range(1, 7) for shape in shapes),
+            ("colour", "background"),
+        ),
+        "flags": Kind(tuple((f"{a} and {b} flag", Scene("flag", a, None, None, None, second=b)) for a, b in pairs), ("background",)),
+        "figures": Kind(tuple((shape, Scene("object", "", shape)) for shape in FIGURES), ("colour", "texture", "background", "size")),
+        "places": Kind(
+            tuple((f"{s} {PLACES[p][0]}", Scene("object", "", s, size="small", position=p)) for s in spots for p in POSITIONS),
+            ("colour", "background"),
+        ),
+        "swatches": Kind(tuple((f"{t} {c} fabric", Scene("pattern", c, None, t, None)) for c, t in cloths), ()),
+    }
+
+
+class Rendered(DataSet):
+    """A data set that is drawn when it is read.
+
+    Args:
+        name: one of `kinds`.
+        seed: of its images; everything published uses the default, so that choices can be made on others.
+    """
+
+    augmentation: Literal["published", "none"] = "none"  # a flip turns left into right, a small crop drops the object
+
+    def __init__(self, name: str, seed: int = 1) -> None:
+        self.name, self.seed = name, seed
+
+    def load(self, root: Path | None = None) -> Data:
+        kind = kinds()[self.name]
+        names = tuple(kind.classes[i][0] for i in class_order(kind.space or self.name, len(kind.classes)))
+        classes = ClassSet(kind.space or self.name, tuple(range(len(names))), names)
+        return Data(classes, self._examples("train", TRAIN, len(names)), self._examples("test", TEST, len(names)))
+
+    def _examples(self, split: str, number: int, classes: int) -> Examples:
+        pairs = [(label, i) for label in range(classes) for i in range(number)]
+        ids = tuple(f"{split}/{label}/{i}" for label, i in pairs)
+        return Examples(ids, tuple(label for label, _ in pairs), Painter(self.name, self.seed))
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Draws an image by its id, `split/label/number`, the same everywhere and in any order."""
+
+    name: str
+    seed: int
+
+    def __call__(self, image: str) -> Image.Image:
+        kind = kinds()[self.name]
+        label = int(image.split("/")[1])
+        which = class_order(kind.space or self.name, len(kind.classes))[label]
+        rng = np.random.default_rng(number(self.name, self.seed, image))
+        return render(_fill(kind, which, rng), rng, kind.look)
+
+
+def number(*parts: object) -> int:
+    """A number that depends on nothing but the parts."""
+    return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8])
+
+
+@cache
+def class_order(space: str, classes: int) -> tuple[int, ...]:
+    """The classes of a label space in the order of their labels."""
+    return tuple(random.Random(number("order", ORDER_SEED, space)).sample(range(classes), classes))
+
+
+def _fill(kind: Kind, which: int, rng: np.random.Generator) -> Scene:
+    """The class's scene with its free attributes drawn."""
+    scene = kind.classes[which][1]
+    favourites = random.Random(number("habitat", kind.space, kind.classes[which][0]))
+    for attribute in kind.free:
+        values = _values(attribute)
+        favourite = favourites.choice(values)
+        value = favourite if rng.random() < kind.habitat else values[int(rng.integers(len(values)))]
+        taken = (scene.colour, scene.second) if attribute == "background" else ()
+        while any(other and not contrasts(value, other) for other in taken):
+            value = values[int(rng.integers(len(values)))]
+        scene = replace(scene, **{attribute: value})
+    return replace(scene, style=kind.styles[int(rng.integers(len(kind.styles)))])
+
+
+def _values(attribute: str) -> tuple[str, ...]:
+    return {"background": COLOURS, "colour": COLOURS, "shape": FIGURES, "texture": TEXTURES, "size": ("medium", "large")}[attribute]
+
+
+def _counted(count: int, shape: str) -> str:
+    return f"{NUMBERS[count]} {shape if count == 1 else plural(shape)}"
+
+
+def _pairs(how_many: int) -> list[tuple[str, str]]:
+    basic = tuple(BASIC)
+    every = [(a, b) for i, a in enumerate(basic) for b in basic[i + 1 :] if contrasts(a, b)]
+    return random.Random(30).sample(every, how_many)
+
+
+class Digits(DataSet):
+    """Real handwritten digits: scikit-learn's 1,797 scans of 8 x 8 pixels, enlarged, dark on white."""
+
+    augmentation: Literal["published", "none"] = "none"
+
+    def __init__(self) -> None:
+        self.name = "digits"
+
+    def load(self, root: Path | None = None) -> Data:
+        order = class_order(self.name, len(DIGITS))
+        labels = [order.index(int(digit)) for digit in _scans()[1]]
+        train, test = list[int](), list[int]()
+        for row, label in enumerate(labels):
+            of_class = train if sum(labels[r] == label for r in train) < DIGITS_TRAIN else test
+            of_class.append(row)
+        classes = ClassSet(self.name, tuple(range(10)), tuple(DIGITS[digit] for digit in order))
+        return Data(classes, self._examples(train, labels), self._examples(test, labels))
+
+    def _examples(self, rows: list[int], labels: list[int]) -> Examples:
+        return Examples(tuple(map(str, rows)), tuple(labels[row] for row in rows), read_digit)
+
+
+def read_digit(row: str) -> Image.Image:
+    """A scan by its row, RGB."""
+    ink = _scans()[0][int(row)]  # (8, 8), 0 to 16
+    gray = Image.fromarray((255 - ink * (255 / 16)).astype(np.uint8)).resize((32, 32), Image.Resampling.BICUBIC)
+    page = Image.new("L", (IMAGE, IMAGE), 255)
+    page.paste(gray, ((IMAGE - 32) // 2,) * 2)
+    return page.convert("RGB")
+
+
+@cache
+def _scans() -> tuple[Any, Any]:
+    """Images (1797, 8, 8) and digits (1797,)."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise DepthubError("data set 'digits' needs scikit-learn: pip install 'depthub[digits]'") from None
+    loaded: Any = load_digits()
+    return loaded.images, loaded.target
