@@ -40,6 +40,8 @@ class Backbone(nn.Module):
         tokenizer: open_clip's; `encode` gives a text's token ids, calling it gives (N, context length) ids with start, end and padding.
     """
 
+    clip: Any  # open_clip's models have no common type
+
     def __init__(self, clip: nn.Module, tokenizer: Any) -> None:
         super().__init__()
         self.clip = clip.requires_grad_(False).eval()
@@ -165,7 +167,8 @@ class Backbone(nn.Module):
         projection = text.text_projection
         if projection is not None:
             x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
-        return x if first.ndim == 4 else x[0]
+        features: Tensor = x if first.ndim == 4 else x[0]
+        return features
 
     def encode_image(self, images: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
         """Image features, (B, d), not normalised.
@@ -213,7 +216,8 @@ class Backbone(nn.Module):
             length = len(self.tokenizer.encode(sentence)) + 2
             if length > self.context_length:
                 raise DepthubError(
-                    f"the prompt of class {name!r} has {length} tokens, the text tower reads {self.context_length}: shorten the context or the name"
+                    f"the prompt of class {name!r} has {length} tokens, the text tower reads {self.context_length}: "
+                    "shorten the context or the name"
                 )
         return self.tokenizer(list(sentences), context_length=self.context_length)  # type: ignore[no-any-return]
 

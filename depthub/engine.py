@@ -65,7 +65,7 @@ def fit(
     )
     rates = [group["lr"] for group in optimizer.param_groups]
     done = checkpoint.restore(tuner, optimizer) if checkpoint else 0
-    model, stepper, loader = accelerator.prepare(tuner, optimizer, DataLoader(images, batch_sampler=order, num_workers=workers))  # type: ignore[arg-type,var-annotated]
+    model, stepper, loader = accelerator.prepare(tuner, optimizer, DataLoader(images, batch_sampler=order, num_workers=workers))
     for epoch in range(done, training.epochs):
         order.epoch = epoch
         if isinstance(images, Views):
@@ -103,7 +103,7 @@ def _epoch(
 @torch.no_grad()
 def evaluate(tuner: Tuner, images: Labelled, classes: ClassSet, accelerator: Accelerator, workers: int = 0) -> Count:
     """Count the correct predictions over all images, each counted once whatever the number of processes."""
-    loader = accelerator.prepare(DataLoader(images, batch_size=TEST_BATCH, num_workers=workers))  # type: ignore[arg-type,var-annotated]
+    loader = accelerator.prepare(DataLoader(images, batch_size=TEST_BATCH, num_workers=workers))
     predicted, labels = [], []
     for pixels, truth in loader:
         with accelerator.autocast():

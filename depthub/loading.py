@@ -103,16 +103,16 @@ def _config(model: str, named: Mapping[str, NamedBackbone]) -> dict[str, Any]:
             loaded: dict[str, Any] = json.loads(path.read_text())
         except ValueError as error:
             raise DepthubError(f"{path} is not JSON: {error}") from None
-        config = loaded.get("model_cfg", loaded)
+        config: dict[str, Any] = loaded.get("model_cfg", loaded)
         if not {"embed_dim", "vision_cfg", "text_cfg"} <= config.keys():
             raise DepthubError(f"{path} is not an open_clip configuration: it needs embed_dim, vision_cfg and text_cfg")
         if model.endswith(".json"):
             _register(path)
         return config
-    config = open_clip.get_model_config(model.replace("/", "-"))
-    if config is None:
+    found = open_clip.get_model_config(model.replace("/", "-"))
+    if found is None:
         raise UnknownNameError("backbone", model, [*named, *open_clip.list_models()])
-    return dict(config)
+    return dict(found)
 
 
 def _register(path: Path) -> None:

@@ -58,9 +58,8 @@ def _hints(cls: type) -> dict[str, Any]:
 def _check(owner: str, name: str, value: Any, expected: Any) -> None:
     """Refuse values that the annotation plainly excludes; what it leaves open is the constructor's to judge."""
     if get_origin(expected) is Literal and value not in get_args(expected):
-        raise DepthubError(
-            f"{owner}: {name} is {value!r}, expected one of {', '.join(map(str, get_args(expected)))}{hint(str(value), map(str, get_args(expected)))}"
-        )
+        choices = [str(choice) for choice in get_args(expected)]
+        raise DepthubError(f"{owner}: {name} is {value!r}, expected one of {', '.join(choices)}{hint(str(value), choices)}")
     accepts = {bool: (bool,), int: (int,), float: (int, float), str: (str,)}.get(expected)
     if accepts and (not isinstance(value, accepts) or (isinstance(value, bool) and expected is not bool)):
         raise DepthubError(f"{owner}: {name} is {value!r}, expected {expected.__name__}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -48,7 +48,8 @@ class BackboneSpec:
     """A frozen CLIP-like model.
 
     Args:
-        model: a backbone that a plugin provides ("shapes"), an open_clip model name, `local-dir:PATH`, or the path of a model configuration (JSON).
+        model: a backbone that a plugin provides ("shapes"), an open_clip model name, `local-dir:PATH`, or the path of a model
+            configuration (JSON).
         pretrained: open_clip's tag of the weights, or the path of a checkpoint; empty for models that bring their own.
         sha256: of the weights; filled in when the weights are a local file, so that another file is another run.
     """
@@ -87,7 +88,8 @@ class Training:
         weight_decay: on everything that is tuned.
         warmup_epochs: epochs at the constant rate `warmup_lr`.
         warmup_lr: learning rate of every parameter group during warm-up.
-        augmentation: views of the training images: "published" (random resized crop and flip), "none" (the test transform), or "auto", what the data set declares fit.
+        augmentation: views of the training images: "published" (random resized crop and flip), "none" (the test transform), or
+            "auto", what the data set declares fit.
         precision: "fp32", or mixed precision "bf16" or "fp16".
     """
 
@@ -145,7 +147,10 @@ class RunSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data in the order of the fields, fit for JSON."""
-        return {k: v.as_dict() if isinstance(v, Component) else asdict(v) if is_dataclass(v) else v for k, v in vars(self).items()}
+        return {
+            k: v.as_dict() if isinstance(v, Component) else asdict(v) if isinstance(v, DataSpec | BackboneSpec | Training) else v
+            for k, v in vars(self).items()
+        }
 
     def without_places(self) -> RunSpec:
         """The spec with paths cut to their last name wherever a `sha256` says what is there: what a run file holds and `run_id` hashes."""

@@ -176,5 +176,6 @@ def _check_measurement(measured: Mapping[str, Any], source: str) -> None:
     sums = [sum(column) for column in zip(*rows, strict=True)]
     if sums != [correct, total, total]:
         raise DepthubError(
-            f"{source}: per_class sums to {sums[0]} correct, {sums[1]} images and {sums[2]} predictions, the counts are {correct} of {total}"
+            f"{source}: per_class sums to {sums[0]} correct, {sums[1]} images and {sums[2]} predictions, "
+            f"the counts are {correct} of {total}"
         )

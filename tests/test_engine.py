@@ -20,6 +20,7 @@ from depthub.settings import complete, make
 from depthub.spec import Component, Training
 from tests.models import CLASSES, random_backbone
 
+COOP, MATCHING = Component("CoOp", {"n_ctx": 3}), Component("ITM")
 RECIPE = Training(epochs=3, batch_size=4, lr=0.05)
 
 
@@ -34,7 +35,7 @@ def images() -> TensorDataset:
     return TensorDataset(torch.randn(22, 24, generator=generator), torch.randint(5, (22,), generator=generator))
 
 
-def tuner(backbone: Backbone, method: Component = Component("CoOp", {"n_ctx": 3}), head: Component = Component("ITM")) -> Tuner:
+def tuner(backbone: Backbone, method: Component = COOP, head: Component = MATCHING) -> Tuner:
     plugins = installed()
     torch.manual_seed(7)
     made = make(complete(method, "methods", plugins), "methods", plugins, backbone, CLASSES)

@@ -75,7 +75,7 @@ def test_class_folders_without_images_are_all_named(folder: Path) -> None:
     for name in ("red", "blue"):
         shutil.rmtree(folder / "train" / name)
         (folder / "train" / name).mkdir()
-    with pytest.raises(DepthubError, match="class folders without images in .*: blue, red; add pictures"):
+    with pytest.raises(DepthubError, match=r"class folders without images in .*: blue, red; add pictures"):
         Folder(folder).load()
 
 

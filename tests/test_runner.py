@@ -146,3 +146,18 @@ def test_numbers_out_of_range(field: str, value: int) -> None:
         RunSpec(**{field: value})
     with pytest.raises(DepthubError, match="epochs is -1"):
         Training(epochs=-1)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_third_partys_image_prompts_run_under_dept(spec: RunSpec, depth: int, tmp_path: Path) -> None:
+    """Nothing in that plugin knows of DePT, and nothing here of its prompts."""
+    method = Component("VisualPrompts", {"depth": depth})
+    result = depthub.run(replace(spec, method=method, head=Component("DePT"), data=DataSpec("squares")), runs=tmp_path)
+    assert result.cost["params_trainable"] == depth * method_width(result) * 48 + 4 * 24 + 2 * 24 + 2
+    assert result.provenance["plugins"][0]["distribution"] == "depthub-third-party-example"
+    assert result.scores["base"] > 0
+
+
+def method_width(result: depthub.RunResult) -> int:
+    """Tokens a layer of the third party's method."""
+    return int(result.spec.method.settings["n_ctx"])

@@ -146,7 +146,7 @@ def _fill(kind: Kind, which: int, rng: np.random.Generator) -> Scene:
         taken = (scene.colour, scene.second) if attribute == "background" else ()
         while any(other and not contrasts(value, other) for other in taken):
             value = values[int(rng.integers(len(values)))]
-        scene = replace(scene, **{attribute: value})
+        scene = replace(scene, **{attribute: value})  # type: ignore[arg-type]
     return replace(scene, style=kind.styles[int(rng.integers(len(kind.styles)))])
 
 

@@ -46,7 +46,8 @@ def _cross() -> Points:
 def _crescent() -> Points:
     outer = _arc(50, 310, 26)
     inner = _arc(297, 63, 20, rx=0.8, ry=0.86, cx=0.3)
-    return np.concatenate([outer, inner]) + np.array([0.2, 0.0])
+    moved: Points = np.concatenate([outer, inner]) + np.array([0.2, 0.0])
+    return moved
 
 
 def _drop() -> Points:

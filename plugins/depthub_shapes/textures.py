@@ -82,7 +82,8 @@ def _zigzag(rng: np.random.Generator) -> Plane:
 def _gradient(rng: np.random.Generator) -> Plane:
     angle = rng.uniform(0, 2 * np.pi)
     y, x = np.mgrid[:SIDE, :SIDE] / (SIDE - 1) - 0.5
-    return 0.5 + (x * np.cos(angle) + y * np.sin(angle)) * rng.uniform(0.9, 1.2)
+    ramp: Plane = 0.5 + (x * np.cos(angle) + y * np.sin(angle)) * rng.uniform(0.9, 1.2)
+    return ramp
 
 
 def _brick(rng: np.random.Generator) -> Plane:

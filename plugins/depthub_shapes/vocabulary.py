@@ -15,9 +15,32 @@ from .captions import words
 COMMON = 1000  # merges kept whether or not a project word needs them
 HEADER = "# merges of CLIP's bpe_simple_vocab_16e6 (MIT) that depthub_shapes uses"
 # Words of usual prompt templates, so that these are not torn into letters.
-TEMPLATE_WORDS = (
-    ["a", "an", "the", "of", "in", "on", "at", "photo", "picture", "image", "drawing", "sketch", "painting", "close", "up", "cropped", "bright", "dark", "good", "bad", "many", "large", "small", "type"]
-)
+TEMPLATE_WORDS = [
+    "a",
+    "an",
+    "the",
+    "of",
+    "in",
+    "on",
+    "at",
+    "photo",
+    "picture",
+    "image",
+    "drawing",
+    "sketch",
+    "painting",
+    "close",
+    "up",
+    "cropped",
+    "bright",
+    "dark",
+    "good",
+    "bad",
+    "many",
+    "large",
+    "small",
+    "type",
+]
 
 Merge = tuple[str, str]
 
