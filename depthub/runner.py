@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -93,6 +93,7 @@ def run_many(
     force: bool = False,
     executor: Executor | None = None,
     on_done: OnDone | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> list[RunResult]:
     """Do several runs and return their results in the order of `specs`.
 
@@ -103,6 +104,7 @@ def run_many(
         runs, data_root, force: as in `run`.
         executor: where runs go; by default one after the other in this process.
         on_done: told (index, result or error, whether it was found on disk) as each ends.
+        on_epoch: as in `run`; without an executor only.
 
     Raises:
         DepthubError: if runs failed, after all others have ended; the first failure's own error.
@@ -117,7 +119,8 @@ def run_many(
                 on_done(i, found, True)
     waiting = [i for i in range(len(resolved)) if i not in results]
     do = partial(run, runs=runs, data_root=data_root, force=force)
-    outcomes = executor.map(do, [resolved[i] for i in waiting]) if executor else enumerate(do(resolved[i]) for i in waiting)
+    todo = [resolved[i] for i in waiting]
+    outcomes = executor.map(do, todo) if executor else _in_turn(partial(do, on_epoch=on_epoch), todo)
     for place, outcome in outcomes:
         results[waiting[place]] = outcome
         if on_done:
@@ -126,6 +129,15 @@ def run_many(
         if isinstance(outcome, Exception):
             raise outcome
     return [r for _, r in sorted(results.items()) if isinstance(r, RunResult)]
+
+
+def _in_turn(do: Callable[[RunSpec], RunResult], specs: Sequence[RunSpec]) -> Iterator[tuple[int, RunResult | Exception]]:
+    """One after the other here; a failure does not stop the rest."""
+    for i, spec in enumerate(specs):
+        try:
+            yield i, do(spec)
+        except Exception as error:
+            yield i, error
 
 
 class _Run:

@@ -83,7 +83,15 @@ def main(config: Namespace) -> int:
             found.update({index} if on_disk else ())
             progress.advance("failed" if isinstance(outcome, Exception) else "already done" if on_disk else "done", resolved[index])
 
-        results = run_many(asked, runs=config.runs, data_root=config.data_root, force=config.force, executor=place, on_done=on_done)
+        results = run_many(
+            asked,
+            runs=config.runs,
+            data_root=config.data_root,
+            force=config.force,
+            executor=place,
+            on_done=on_done,
+            on_epoch=progress.epoch,
+        )
     console.print(table(results))
     for index, result in enumerate(results):
         path = Store(config.runs).path(result.spec) / FILE
@@ -164,6 +172,10 @@ class _Progress:
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
+
+    def epoch(self, done: int, loss: float) -> None:
+        """A run in this process finished an epoch."""
+        self.bar.update(self.task, description=f"epoch {done}, loss {loss:.3f}")
 
     def advance(self, how: str, spec: RunSpec) -> None:
         """One run ended."""
