@@ -151,6 +151,6 @@ def _create(name: str, pretrained: str) -> torch.nn.Module:
         warnings.filterwarnings("ignore", message=".*(TypedStorage|NVIDIA driver).*")
         try:
             model: torch.nn.Module = open_clip.create_model(name, pretrained=None if pretrained == RANDOM else pretrained or None)
-        except (RuntimeError, OSError, ValueError, KeyError, SafetensorError, UnpicklingError) as error:
+        except (RuntimeError, OSError, ValueError, KeyError, AssertionError, SafetensorError, UnpicklingError) as error:
             raise DepthubError(f"cannot load {source}: {' '.join(str(error).split())[:300]}") from error
     return model
