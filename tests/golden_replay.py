@@ -30,6 +30,18 @@ HERE = Path(__file__).parent / "golden"
 # published parameter name -> ours
 NAMES = {
     "prompt_learner.ctx": "method.context",
+    "prompt_learner.meta_net.linear1.weight": "method.meta_net.0.weight",
+    "prompt_learner.meta_net.linear1.bias": "method.meta_net.0.bias",
+    "prompt_learner.meta_net.linear2.weight": "method.meta_net.2.weight",
+    "prompt_learner.meta_net.linear2.bias": "method.meta_net.2.bias",
+    "prompt_learner.proj.weight": "method.couple.weight",
+    "prompt_learner.proj.bias": "method.couple.bias",
+    **{f"prompt_learner.compound_prompts_text.{i}": f"method.contexts.{i + 1}" for i in range(11)},
+    **{
+        f"prompt_learner.compound_prompt_projections.{i}.{p}": f"method.deeper_couples.{i}.{p}"
+        for i in range(11)
+        for p in ("weight", "bias")
+    },
     "film_lp_img.scale": "head.cat.image.gamma",
     "film_lp_img.bias": "head.cat.image.beta",
     "film_lp_text.scale": "head.cat.text.gamma",
@@ -74,17 +86,23 @@ class Case:
     def expected(self, name: str) -> NDArray[Any]:
         return self.arrays[f"{self.precision}/{name}"]
 
+    def method(self, config: dict[str, Any]) -> Component:
+        """Our method for the published trainer's configuration."""
+        if "MAPLE" in config:
+            told = config["MAPLE"]
+            return Component("MaPLe", {"n_ctx": told["N_CTX"], "depth": told["PROMPT_DEPTH"], "ctx_init": told["CTX_INIT"]})
+        if "COCOOP" in config:
+            return Component("CoCoOp", {"n_ctx": config["COCOOP"]["N_CTX"], "ctx_init": config["COCOOP"]["CTX_INIT"]})
+        told = config["COOP"]
+        if "reference_template" in self.meta:
+            return Component("KgCoOp", {"weight": told["W"], "template": self.meta["reference_template"]})
+        settings = {"n_ctx": told["N_CTX"], "ctx_init": told["CTX_INIT"], "position": told["CLASS_TOKEN_POSITION"]}
+        return Component("CoOp", {**settings, "class_specific": told["CSC"] and not told["CTX_INIT"]})
+
     def tuner(self) -> Tuner:
         """Our method and head for the case's configuration, at its start values."""
         plugins, config = installed(), self.meta["trainer_config"]
-        coop = config["COOP"]
-        settings = {
-            "n_ctx": coop["N_CTX"],
-            "ctx_init": coop["CTX_INIT"],
-            "class_specific": coop["CSC"] and not coop["CTX_INIT"],
-            "position": coop["CLASS_TOKEN_POSITION"],
-        }
-        method, head = Component("CoOp", settings), Component("ITM")
+        method, head = self.method(config), Component("ITM")
         if "LINEAR_PROBE" in config:
             fused = config["LINEAR_PROBE"]["TEST_TIME_FUSION"]
             head = Component("DePT", {"balance": config["LINEAR_PROBE"]["WEIGHT"], "fusion": "logits" if fused else "none"})
@@ -92,9 +110,8 @@ class Case:
         top = make(complete(head, "heads", plugins), "heads", plugins, self.backbone.dim, self.classes)
         tuner = Tuner(self.backbone, made, top).to(self.dtype)
         with torch.no_grad():
-            for theirs, ours in NAMES.items():
-                if f"start/{theirs}" in self.arrays:
-                    tuner.get_parameter(ours).copy_(self.tensor(f"start/{theirs}"))
+            for theirs, ours in self.learned():
+                tuner.get_parameter(ours).copy_(self.tensor(f"start/{theirs}"))
         return tuner
 
     def optimizer(self, tuner: Tuner) -> torch.optim.SGD:
@@ -150,7 +167,8 @@ class Case:
         yield from self._parameters(tuner, f"sched/after{len(images)}")
 
     def learned(self) -> list[tuple[str, str]]:
-        return [(theirs, NAMES[theirs]) for theirs in self.meta["learnable"]]
+        names = NAMES | ({"prompt_learner.ctx": "method.contexts.0"} if "MAPLE" in self.meta["trainer_config"] else {})
+        return [(theirs, names[theirs]) for theirs in self.meta["learnable"]]
 
     def compare(self, name: str, value: Tensor | None) -> float:
         assert value is not None, f"{name} has no value"

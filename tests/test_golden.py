@@ -16,7 +16,7 @@ from depthub.spec import Training
 from depthub.types import ClassSet
 from tests.golden_replay import HERE, Case
 
-TRAINED = ["coop_ctx16_end", "coop_ctx4_init", "coop_dept"]
+TRAINED = ["coop_ctx16_end", "coop_ctx4_init", "coop_dept", "cocoop", "kgcoop", "maple_depth3"]
 FLOAT32 = {
     "eval_start": 1e-5,
     "loss": 5e-5,

@@ -1,0 +1,40 @@
+"""CoCoOp: shift the context by a token computed from each image. https://arxiv.org/abs/2203.05557"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from depthub import Backbone, ClassSet, PromptMethod, Prompts, hookimpl
+
+
+class CoCoOp(PromptMethod):
+    """A context shared by all classes, plus the same shift of all its tokens for each image.
+
+    Args:
+        n_ctx: number of learned tokens; start words set it themselves.
+        ctx_init: words whose embeddings start the context, one token for each word; empty: normal, standard deviation 0.02.
+        reduction: the shift's network has d // reduction hidden units.
+    """
+
+    needs_image = True
+
+    def __init__(
+        self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 4, ctx_init: str = "a photo of a", reduction: int = 16
+    ) -> None:
+        super().__init__(backbone, classes)
+        self.words = ctx_init.replace("_", " ")
+        start = backbone.embed(self.words)[: len(self.words.split())] if self.words else 0.02 * torch.randn(n_ctx, backbone.text_width)
+        self.context = nn.Parameter(start)  # (n, w)
+        hidden = backbone.dim // reduction
+        self.meta_net = nn.Sequential(nn.Linear(backbone.dim, hidden), nn.ReLU(), nn.Linear(hidden, backbone.text_width))
+
+    def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
+        shift = self.meta_net(F.normalize(image, dim=-1))  # type: ignore[arg-type]  # (B, w); given, since needs_image
+        return Prompts(text=[self.context + shift[:, None, None]], words=self.words)  # (B, 1, n, w)
+
+
+@hookimpl
+def depthub_methods() -> list[type[PromptMethod]]:
+    return [CoCoOp]

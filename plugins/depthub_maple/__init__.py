@@ -1,0 +1,48 @@
+"""MaPLe: deep prompts in both towers, the image's made from the text's. https://arxiv.org/abs/2210.03117"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from depthub import Backbone, ClassSet, DepthubError, PromptMethod, Prompts, hookimpl
+
+
+class MaPLe(PromptMethod):
+    """Prompts for the first layers of both towers; a linear map of each layer's text prompt is its image prompt.
+
+    Args:
+        n_ctx: tokens a layer.
+        depth: number of layers with prompts, the input included.
+        ctx_init: words that stand in the text; the embeddings of the first `n_ctx` start the input's context, the others stay
+            frozen. Empty: normal, standard deviation 0.02.
+    """
+
+    tunes_image = True
+
+    def __init__(self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 2, depth: int = 9, ctx_init: str = "a photo of a") -> None:
+        super().__init__(backbone, classes)
+        layers = min(backbone.text_depth, backbone.image_depth)
+        if not 1 <= depth <= layers:
+            raise DepthubError(f"MaPLe: depth is {depth}, expected 1 to {layers}, the layers of the shorter tower")
+        self.words = ctx_init.replace("_", " ")
+        if self.words and n_ctx > len(self.words.split()):
+            raise DepthubError(f"MaPLe: n_ctx is {n_ctx}, but ctx_init has {len(self.words.split())} words; give more words or none")
+        start = backbone.embed(self.words)[:n_ctx] if self.words else 0.02 * torch.randn(n_ctx, backbone.text_width)
+        self.couple = nn.Linear(backbone.text_width, backbone.image_width)
+        deeper = [0.02 * torch.randn(n_ctx, backbone.text_width) for _ in range(depth - 1)]
+        self.contexts = nn.ParameterList([start, *deeper])  # depth x (n, w)
+        one = nn.Linear(backbone.text_width, backbone.image_width)
+        self.deeper_couples = nn.ModuleList(deepcopy(one) for _ in deeper)  # start identical, then part
+
+    def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
+        couples = [self.couple, *self.deeper_couples]
+        visual = [couple(context) for couple, context in zip(couples, self.contexts, strict=True)]
+        return Prompts(text=list(self.contexts), image=visual, words=self.words)
+
+
+@hookimpl
+def depthub_methods() -> list[type[PromptMethod]]:
+    return [MaPLe]
