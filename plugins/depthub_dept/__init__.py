@@ -5,8 +5,9 @@ Decoupled Prompt Tuning, CVPR 2024, https://arxiv.org/abs/2309.07439. Equation n
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +15,13 @@ from torch.nn import functional as F
 
 from depthub import ITM, ClassSet, DepthubError, Features, Head, hookimpl, trained_rows
 
+Init = Literal["identity", "random"]
+
 
 class ChannelwiseTransform(nn.Module):
     """cwT: gamma * x + beta for each of d channels (eq. 4)."""
 
-    def __init__(self, dim: int, init: Literal["identity", "random"]) -> None:
+    def __init__(self, dim: int, init: Init) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.ones(dim) if init == "identity" else torch.randn(dim))
         self.beta = nn.Parameter(torch.zeros(dim) if init == "identity" else torch.randn(dim))
@@ -27,8 +30,8 @@ class ChannelwiseTransform(nn.Module):
         return self.gamma * x + self.beta
 
 
-class CAT(Head):
-    """Channel adjusted transfer: a linear classifier over transformed image and text features (eqs. 4-6).
+class LinearCAT(Head):
+    """A linear classifier over channelwise transformed features; what it is trained on is the subclass's matter.
 
     Args:
         init: start of the channelwise transforms: "identity" as published, or "random" as the paper says.
@@ -38,12 +41,14 @@ class CAT(Head):
         lr_scale: learning rate relative to the prompts'.
     """
 
+    shared: ClassVar[bool] = False  # one transform for both modalities
+
     def __init__(
         self,
         dim: int,
         classes: ClassSet,
         *,
-        init: Literal["identity", "random"] = "identity",
+        init: Init = "identity",
         bias: bool = True,
         normalize: bool = False,
         transform: bool = True,
@@ -52,24 +57,45 @@ class CAT(Head):
         super().__init__(dim, classes)
         self.classes, self.normalize, self.lr_scale = classes, normalize, lr_scale
         self.image = ChannelwiseTransform(dim, init) if transform else nn.Identity()
-        self.text = ChannelwiseTransform(dim, init) if transform else nn.Identity()
+        self.text = self.image if self.shared else ChannelwiseTransform(dim, init) if transform else nn.Identity()
         self.classifier = nn.Linear(dim, len(classes), bias=bias)
+
+    @abstractmethod
+    def samples(self, features: Features, labels: Tensor) -> Tensor:
+        """What the classifier learns from, (kB, d): k rows a label, all labels' first rows first."""
+
+    def image_rows(self, features: Features) -> Tensor:
+        """Transformed image features, (B, d)."""
+        rows: Tensor = self.image(self.read(features.image))
+        return rows
+
+    def text_rows(self, features: Features, labels: Tensor) -> Tensor:
+        """Transformed text features of the labels, (B, d)."""
+        rows: Tensor = self.text(self.read(features.own_text(labels)))
+        return rows
 
     def read(self, x: Tensor) -> Tensor:
         """Features as the transforms receive them."""
         return F.normalize(x, dim=-1) if self.normalize else x
 
     def loss(self, features: Features, labels: Tensor) -> Tensor:
-        samples = torch.cat([self.text(self.read(features.own_text(labels))), self.image(self.read(features.image))])  # (2B, d)
-        return F.cross_entropy(self.classifier(samples), labels.repeat(2))
+        samples = self.samples(features, labels)
+        return F.cross_entropy(self.classifier(samples), labels.repeat(len(samples) // len(labels)))
 
     def forward(self, features: Features) -> Tensor:
         """Logits of the image features, (B, M)."""
-        logits: Tensor = self.classifier(self.image(self.read(features.image)))
+        logits: Tensor = self.classifier(self.image_rows(features))
         return logits[:, trained_rows(features.classes, self.classes)]
 
     def check(self, classes: ClassSet) -> None:
         trained_rows(classes, self.classes)
+
+
+class CAT(LinearCAT):
+    """Channel adjusted transfer: learns from image and text features alike (eqs. 4-6)."""
+
+    def samples(self, features: Features, labels: Tensor) -> Tensor:
+        return torch.cat([self.text_rows(features, labels), self.image_rows(features)])
 
 
 class DePT(Head):
@@ -115,4 +141,6 @@ class DePT(Head):
 
 @hookimpl
 def depthub_heads() -> list[type[Head]]:
-    return [DePT, CAT]
+    from depthub_dept.variants import ImageOnlyCAT, MatchingCAT, SharedCAT
+
+    return [DePT, CAT, SharedCAT, MatchingCAT, ImageOnlyCAT]

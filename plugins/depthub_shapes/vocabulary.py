@@ -7,6 +7,7 @@ file written here is read by open_clip's own `SimpleTokenizer(bpe_path=...)`. Ev
 from __future__ import annotations
 
 import gzip
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def used_merges(word: str, ranks: dict[Merge, int]) -> set[Merge]:
     pieces = [*word[:-1], word[-1] + "</w>"]
     used: set[Merge] = set()
     while len(pieces) > 1:
-        best = min(zip(pieces, pieces[1:], strict=False), key=lambda pair: ranks.get(pair, len(ranks)))
+        best = min(itertools.pairwise(pieces), key=lambda pair: ranks.get(pair, len(ranks)))
         if best not in ranks:
             break
         used.add(best)
