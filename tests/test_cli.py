@@ -24,7 +24,7 @@ CASES = [
     ("--hlp", "", "unknown option '--hlp'; did you mean '--help'?"),
     ("run --metod CoOp", "", "unknown option '--metod'; did you mean '--method'?"),
     ("run --training.epoch 4", "", "unknown option '--training.epoch'; did you mean '--training.epochs'?"),
-    ("run --method CoOpp", "", "unknown method 'CoOpp'; did you mean 'CoOp'? known: CoOp, "),
+    ("run --method CoOpp", "", "unknown method 'CoOpp'; did you mean 'CoOp'? known: "),
     ("run --head=dept", "", "unknown head 'dept'; did you mean 'DePT'?"),
     ("run --protocol Base2New", "", "unknown protocol 'Base2New'; did you mean 'BaseToNew'?"),
     ("run --executor Loca", "", "unknown executor 'Loca'; did you mean 'Local'?"),

@@ -1,0 +1,65 @@
+"""From pytest-benchmark's record to results.json, and from that to the table of README.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import NOMINAL
+
+FOLDER = Path(__file__).parent
+RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
+BEGIN, END = "<!-- figures: written by python -m benchmarks -->\n", "<!-- end of figures -->"
+HEADER = (
+    "| case | rounds | plain [ms] | ours [ms] | plain / ours | at nominal speed | sgemm [GFLOP/s] | relative error |\n"
+    "|---|--:|--:|--:|--:|--:|--:|---|"
+)
+
+
+def summary(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Machine and cases; the machine's own name and paths stay out."""
+    machine = raw["machine_info"]
+    return {
+        "machine": {
+            "cpu": machine["cpu"]["brand_raw"],
+            "logical_cores": machine["cpu"]["count"],
+            "threads": 1,
+            "blas": machine["blas"],
+            "python": machine["python_version"],
+            **machine["versions"],
+        },
+        "date": raw["datetime"][:10],
+        "nominal_gflops": NOMINAL,
+        "cases": [{"rounds": b["stats"]["rounds"], **{k: _short(v) for k, v in b["extra_info"].items()}} for b in raw["benchmarks"]],
+    }
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """Machine and one row a case, in Markdown."""
+    machine = dict(results["machine"])
+    cpu, cores, threads, blas = (machine.pop(key) for key in ("cpu", "logical_cores", "threads", "blas"))
+    versions = ", ".join(f"{name} {number}" for name, number in machine.items())
+    where = f"{results['date']}: {cpu}, {cores} logical cores, {threads} thread, {blas}, {versions}."
+    return "\n".join([where, "", HEADER, *(_row(case) for case in results["cases"])]) + "\n"
+
+
+def rewritten(readme: str, results: Mapping[str, Any]) -> str:
+    """The README with its figures replaced."""
+    before, _, rest = readme.partition(BEGIN)
+    return f"{before}{BEGIN}\n{table(results)}\n{END}{rest.partition(END)[2]}"
+
+
+def _row(case: Mapping[str, Any]) -> str:
+    errors = ", ".join(f"{key.removesuffix('_error')} {value:.0e}" for key, value in case.items() if key.endswith("_error"))
+    numbers = [_digits(case.get(key)) for key in ("plain_ms", "ours_ms", "ratio", "ratio_normalised", "sgemm_gflops")]
+    return "| " + " | ".join([case["case"], str(case["rounds"]), *numbers, errors]) + " |"
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _short(value: Any) -> Any:
+    """Four digits: more than the machine's noise leaves meaning in."""
+    return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -1,0 +1,87 @@
+"""Deep prompts in one tower or in both: VPT (https://arxiv.org/abs/2203.12119) and two baselines of the MaPLe paper."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from depthub import Backbone, ClassSet, DepthubError, PromptMethod, Prompts, hookimpl
+
+
+def layers(name: str, depth: int, available: int, n_ctx: int, width: int, start: Tensor | None = None) -> nn.ParameterList:
+    """`depth` prompts of (n_ctx, width), normal with standard deviation 0.02; `start` replaces the first.
+
+    Raises:
+        DepthubError: if the tower has fewer layers.
+    """
+    if not 1 <= depth <= available:
+        raise DepthubError(f"{name}: depth is {depth}, expected 1 to {available}, the tower's layers")
+    drawn = [0.02 * torch.randn(n_ctx, width) for _ in range(depth)]
+    return nn.ParameterList(drawn if start is None else [start, *drawn[1:]])
+
+
+class VPT(PromptMethod):
+    """Visual prompts; the text is the data set's own template.
+
+    Args:
+        n_ctx: tokens a layer.
+        depth: number of layers with prompts, the input included.
+    """
+
+    tunes_image = True
+
+    def __init__(self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 8, depth: int = 12) -> None:
+        super().__init__(backbone, classes)
+        self.image = layers("VPT", depth, backbone.image_depth, n_ctx, backbone.image_width)
+
+    def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
+        return Prompts(image=list(self.image))
+
+
+class DeepLanguage(PromptMethod):
+    """Text prompts at several layers.
+
+    Args:
+        n_ctx: tokens a layer.
+        depth: number of layers with prompts, the input included.
+        ctx_init: words that stand in the text; the first `n_ctx` start the input's context. Empty: normal.
+    """
+
+    def __init__(self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 4, depth: int = 12, ctx_init: str = "a photo of a") -> None:
+        super().__init__(backbone, classes)
+        self.words = ctx_init.replace("_", " ")
+        start = backbone.embed(self.words)[:n_ctx] if self.words else None
+        self.text = layers("DeepLanguage", depth, backbone.text_depth, n_ctx, backbone.text_width, start)
+
+    def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
+        return Prompts(text=list(self.text), words=self.words)
+
+
+class IndependentVL(PromptMethod):
+    """Prompts at several layers of both towers, independent of each other (IVLP).
+
+    Args:
+        n_text: text tokens a layer.
+        n_image: image tokens a layer.
+        depth: number of layers with prompts in each tower, the input included.
+        ctx_init: words that stand in the text; the first `n_text` start the input's context. Empty: normal.
+    """
+
+    tunes_image = True
+
+    def __init__(
+        self, backbone: Backbone, classes: ClassSet, *, n_text: int = 2, n_image: int = 2, depth: int = 12, ctx_init: str = "a photo of a"
+    ) -> None:
+        super().__init__(backbone, classes)
+        self.words = ctx_init.replace("_", " ")
+        start = backbone.embed(self.words)[:n_text] if self.words else None
+        self.text = layers("IndependentVL", depth, backbone.text_depth, n_text, backbone.text_width, start)
+        self.image = layers("IndependentVL", depth, backbone.image_depth, n_image, backbone.image_width)
+
+    def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
+        return Prompts(text=list(self.text), image=list(self.image), words=self.words)
+
+
+@hookimpl
+def depthub_methods() -> list[type[PromptMethod]]:
+    return [VPT, DeepLanguage, IndependentVL]

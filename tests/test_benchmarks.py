@@ -1,0 +1,58 @@
+"""The benchmarks: that their reference computes the same, and that the README shows what was measured. No test looks at a time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.models import CLASSES, random_backbone
+
+WHY = "the benchmarks belong to the repository, not to the wheel"
+cases = pytest.importorskip("benchmarks.cases", reason=WHY)
+measure = pytest.importorskip("benchmarks.measure", reason=WHY)
+report = pytest.importorskip("benchmarks.report", reason=WHY)
+
+
+@pytest.mark.parametrize("head", ["ITM", "DePT"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, measure.TOLERANCE)], ids=str)
+def test_the_plain_reference_computes_what_ours_does(head: str, dtype: torch.dtype, tolerance: float) -> None:
+    backbone = random_backbone(dtype=dtype)
+    ours, plain = cases.pair(backbone, head, CLASSES)
+    pixels, labels = torch.randn(4, 3, 32, 32, dtype=dtype), torch.tensor([0, 3, 1, 4])
+    errors = measure.step_errors(ours, plain, pixels, CLASSES, labels) | measure.score_errors(ours, plain, pixels, CLASSES)
+    assert errors.keys() == {"loss_error", "gradient_error", "score_error"}
+    assert max(errors.values()) <= tolerance
+
+
+def test_a_difference_would_show() -> None:
+    backbone = random_backbone(dtype=torch.float32)
+    ours, plain = cases.pair(backbone, "ITM", CLASSES)
+    with torch.no_grad():
+        ours.method.context[0, 0] += 0.1
+    errors = measure.step_errors(ours, plain, torch.randn(4, 24), CLASSES, torch.tensor([0, 3, 1, 4]))
+    assert min(errors.values()) > measure.TOLERANCE
+
+
+def test_the_readme_shows_every_case_of_the_results() -> None:
+    results, readme = json.loads(report.RESULTS.read_text()), report.README.read_text()
+    assert results["cases"]
+    for case in results["cases"]:
+        assert f"\n| {case['case']} |" in readme
+    assert report.rewritten(readme, results) == readme
+
+
+@pytest.mark.slow
+def test_a_quick_run_measures_the_embedded_model_and_leaves_the_readme_alone(tmp_path: Path) -> None:
+    before, out = report.README.read_bytes(), tmp_path / "results.json"
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--results", str(out)]
+    done = subprocess.run(command, cwd=report.FOLDER.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(out.read_text())["cases"]
+    assert len(found) == 2 * sum(case.backbone == cases.EMBEDDED for case in cases.CASES)
+    assert all(case["plain_ms"] > 0 and case["ours_ms"] > 0 and case["sgemm_gflops"] > 0 for case in found)
+    assert report.README.read_bytes() == before
