@@ -21,7 +21,7 @@ def one_thread() -> Iterator[None]:
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     build = torch.__config__.show()
-    mkl = re.search(r"Math Kernel Library Version (\S+)", build)
+    mkl = re.search(r"Math Kernel Library Version ([\d.]+)", build)
     blas = re.search(r"BLAS_INFO=(\w+)", build)
     machine_info["versions"] = {name: version(name) for name in ("depthub", "torch", "open_clip_torch")}
     machine_info["blas"] = f"MKL {mkl[1]}" if mkl else blas[1] if blas else "unknown"

@@ -22,7 +22,7 @@ def summary(raw: Mapping[str, Any]) -> dict[str, Any]:
     machine = raw["machine_info"]
     return {
         "machine": {
-            "cpu": machine["cpu"]["brand_raw"],
+            "cpu": machine["cpu"].get("brand_raw", "unknown CPU"),
             "logical_cores": machine["cpu"]["count"],
             "threads": 1,
             "blas": machine["blas"],

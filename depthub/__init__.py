@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from depthub.method import Method, PromptMethod
     from depthub.protocol import Count, Protocol, Stage, Task
     from depthub.runner import run, run_many
-    from depthub.spec import BackboneSpec, Component, DataSpec, NamedBackbone, RunSpec, Training
+    from depthub.spec import BackboneSpec, Component, DataSpec, NamedBackbone, Preset, RunSpec, Training
     from depthub.store import RunResult
     from depthub.types import ClassSet, Features, Prompts
 
@@ -41,6 +41,7 @@ _HOME = {
     "Head": "head",
     "Method": "method",
     "NamedBackbone": "spec",
+    "Preset": "spec",
     "PromptMethod": "method",
     "Prompts": "types",
     "Protocol": "protocol",
@@ -73,6 +74,7 @@ __all__ = [
     "Head",
     "Method",
     "NamedBackbone",
+    "Preset",
     "PromptMethod",
     "Prompts",
     "Protocol",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from torch import Tensor, nn
 
+from depthub.spec import Preset
 from depthub.types import ClassSet, Features, Prompts
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Method(nn.Module, ABC):
 
     needs_image: ClassVar[bool] = False  # text features depend on the image
     tunes_image: ClassVar[bool] = False  # image features change in training, hence cannot be computed once
+    presets: ClassVar[tuple[Preset, ...]] = ()  # published values other than the defaults; the first that applies is taken
 
     def __init__(self, backbone: Backbone, classes: ClassSet) -> None:
         super().__init__()

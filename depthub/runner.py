@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator, DataLoaderConfiguration
 from accelerate.state import AcceleratorState, PartialState
 
-from depthub import settings
+from depthub import presets, settings
 from depthub.backbone import Backbone
 from depthub.checkpoint import Checkpoint
 from depthub.data.dataset import Data, DataSet
@@ -43,7 +43,8 @@ def resolve(spec: RunSpec, data_root: Path | None = None) -> RunSpec:
     """
     plugins = installed()
     data = _data_set(spec.data, plugins)
-    augmentation = data.augmentation if spec.training.augmentation == "auto" else spec.training.augmentation
+    training = presets.recipe(spec, plugins)
+    augmentation = data.augmentation if training.augmentation == "auto" else training.augmentation
     files = data.digest() if isinstance(data, Folder) else ""
     weights = weights_digest(spec.backbone, _named(plugins))
     for what, given, found in (("data", spec.data.sha256, files), ("backbone", spec.backbone.sha256, weights)):
@@ -56,7 +57,7 @@ def resolve(spec: RunSpec, data_root: Path | None = None) -> RunSpec:
         protocol=settings.complete(spec.protocol, "protocols", plugins),
         data=replace(spec.data, sha256=files),
         backbone=replace(spec.backbone, sha256=weights),
-        training=replace(spec.training, augmentation=augmentation),
+        training=replace(training, augmentation=augmentation),
     )
 
 
@@ -146,12 +147,13 @@ class _Run:
     def __init__(self, spec: RunSpec, store: Store, data_root: Path | None, workers: int, on_epoch: OnEpoch | None) -> None:
         self.spec, self.store, self.data_root, self.workers, self.on_epoch = spec, store, data_root, workers, on_epoch
         self.plugins = installed()
+        self.training = presets.recipe(spec, self.plugins)
         self.warnings: list[str] = []
 
     def result(self, force: bool) -> RunResult:
         if not force and (found := self.store.load(self.spec)):
             return found
-        self.accelerator = _accelerator(self.spec.training.precision)
+        self.accelerator = _accelerator(self.training.precision)
         main = self.accelerator.is_main_process
         if main:
             self.plugins.notify("depthub_run_started", spec=self.spec)
@@ -182,7 +184,7 @@ class _Run:
                     tuner,
                     images,
                     stage.train.classes,
-                    spec.training,
+                    self.training,
                     spec.seed,
                     self.accelerator,
                     checkpoint=checkpoint,
@@ -215,7 +217,7 @@ class _Run:
 
     def _images(self, tuner: Tuner, task: Task, *, training: bool) -> Labelled:
         """A task's images as features where those never change, else as pixels."""
-        published = training and self.spec.training.augmentation == "published"
+        published = training and self.training.augmentation == "published"
         if not tuner.method.tunes_image and not published:
             return _features(self.spec.backbone, self.spec.data, self.data_root).of(task.examples, self.workers)
         backbone = tuner.backbone
@@ -240,6 +242,7 @@ class _Run:
         used = [(kind, c.name) for kind, c in (("methods", self.spec.method), ("heads", self.spec.head), ("protocols", self.spec.protocol))]
         reports = [(kind, name, self.plugins.provider(kind, name)) for kind, name in used]
         made = collect([(kind, name, r.distribution, r.version) for kind, name, r in reports], self.accelerator.num_processes)
+        made["presets"] = presets.matching(self.spec, self.plugins)
         return {**made, "backbone_sha256": _backbone(self.spec.backbone).digest()}
 
 

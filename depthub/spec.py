@@ -110,6 +110,25 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Preset:
+    """Published values for a method, as data.
+
+    Args:
+        name: "dept-repo", what produced the DePT paper's tables, or "original", the method's own repository.
+        settings: of the method.
+        training: of the recipe; fields of `Training`.
+        protocols: for these only; empty: for all.
+        shots: for these numbers only; empty: for all.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    protocols: tuple[str, ...] = ()
+    shots: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class DataSpec:
     """A data set by name.
 
@@ -128,7 +147,15 @@ class DataSpec:
 class RunSpec:
     """One run: method, head and protocol on one data set, with one seed.
 
-    Two runs are the same exactly if their specs are equal; `run_id` names them.
+    Two runs are the same exactly if their resolved specs are equal; `run_id` names them.
+
+    Args:
+        method, head, protocol: by name, with settings; those left out take their defaults.
+        data: the data set trained on.
+        backbone: the frozen model.
+        training: the recipe; None: the one that the DePT paper's tables use for this method.
+        shots: training images a class.
+        seed: of the few-shot sample, the initialisation and the order of the images.
     """
 
     method: Component = Component("CoOp")
@@ -136,7 +163,7 @@ class RunSpec:
     protocol: Component = Component("BaseToNew")
     data: DataSpec = DataSpec()
     backbone: BackboneSpec = BackboneSpec()
-    training: Training = Training()
+    training: Training | None = None
     shots: int = 16
     seed: int = 1
 

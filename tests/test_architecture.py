@@ -24,6 +24,7 @@ LAYERS = (
     {"backbone", "method", "head", "protocol", "data"},
     {"loading", "model", "plugins", "features", "metrics", "schedule"},
     {"checkpoint", "settings", "store"},
+    {"presets"},
     {"engine"},
     {"runner", "picture"},
     {"leaderboard"},

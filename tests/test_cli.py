@@ -90,7 +90,7 @@ def test_defaults_are_the_specs_own() -> None:
     default = RunSpec()
     assert (spec.method.name, spec.head, spec.protocol) == (default.method.name, default.head, default.protocol)
     assert (spec.data, spec.backbone, spec.training, spec.shots, spec.seed) == (
-        default.data, default.backbone, default.training, default.shots, default.seed,
+        default.data, default.backbone, Training(), default.shots, default.seed,
     )  # fmt: skip
 
 

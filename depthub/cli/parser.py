@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from inspect import Parameter, isclass, signature
 from pathlib import Path
@@ -32,6 +32,8 @@ class Parser(ArgumentParser):
         self._classes: dict[str, Mapping[str, type]] = {}
         self._chosen: dict[str, type] = {}
         self._given: list[str] = []
+        self.prepare: Callable[[Parser, list[str]], list[str]] | None = None  # sees the arguments first and may change them
+        self.published: Mapping[str, Mapping[str, Any]] = {}  # settings by class name that come before the constructor's defaults
         self.note = ""  # what else could explain an unknown class, for example a broken plugin
 
     def add_choice(self, option: str, expected: Any, classes: Mapping[str, type], default: str, help: str) -> None:
@@ -58,7 +60,8 @@ class Parser(ArgumentParser):
             DepthubError: for anything that does not parse.
         """
         if args is not None:
-            self._given = args = list(self._spelt(args))
+            prepared = self.prepare(self, list(args)) if self.prepare else args
+            self._given = args = list(self._spelt(prepared))
         return super().parse_args(args, *rest, **more)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
@@ -105,13 +108,22 @@ class Parser(ArgumentParser):
             self._chosen[choice] = self._class(choice, spec["class_path"])
         return json.dumps(spec, default=str)
 
-    def _config(self, path: Path) -> Any:
+    def loaded(self, path: Path) -> dict[str, Any]:
+        """A configuration file's content.
+
+        Raises:
+            DepthubError: if it cannot be read or holds no options.
+        """
         try:
             content = _load(path.read_text(encoding="utf-8"), f"--config: {path}")
         except (OSError, UnicodeDecodeError) as error:
             raise DepthubError(f"--config: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
         if not isinstance(content, dict):
             raise DepthubError(f"--config: {path} holds no options; `{self.prog} --print_config` shows the form")
+        return content
+
+    def _config(self, path: Path) -> dict[str, Any]:
+        content = self.loaded(path)
         for choice in [key for key in self._classes if content.get(key)]:
             content[choice] = self._whole(choice, content[choice])
             self._chosen[choice] = self._class(choice, content[choice]["class_path"])
@@ -128,7 +140,7 @@ class Parser(ArgumentParser):
         for name in settings:
             if name not in defaults:
                 self._refuse_setting(choice, cls, name)
-        whole = {**defaults, **settings}
+        whole = {**defaults, **self.published.get(cls.__name__, {}), **settings}
         for name, value in whole.items():
             if isclass(defaults[name]):
                 whole[name] = self._whole(HEAD, _paths(value)[-1] if isclass(value) else value)

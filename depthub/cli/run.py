@@ -26,6 +26,7 @@ HELP = "train with few images and test: one method, head and protocol on one dat
 def parser() -> Parser:
     """The command's options; every setting of every plugin is one."""
     # Plugins, and torch with them, are loaded only when this command is called.
+    from depthub import presets
     from depthub.backbone import Backbone
     from depthub.cli.plugins import usable
     from depthub.executor import Executor
@@ -36,6 +37,7 @@ def parser() -> Parser:
 
     plugins, default = usable(), RunSpec()
     made = Parser("depthub run", HELP)
+    made.prepare = with_preset
     made.note = plugins.left_out
     made.add_argument("--config", action="config", help="a file of options, as --print_config writes it; options after it override it")
     made.add_choice("method", Callable[[Backbone, ClassSet], Method], _classes(plugins, "methods"), default.method.name, "what is tuned")
@@ -43,6 +45,7 @@ def parser() -> Parser:
     made.add_choice(
         "protocol", Protocol, _classes(plugins, "protocols"), default.protocol.name, "what is trained on, tested on and reported"
     )
+    made.add_argument("--preset", type=str, default=presets.DEFAULT, help="published values of method and recipe: dept-repo, or original")
     made.add_argument("--data", type=str, default=default.data.name, help=f"one of {', '.join(plugins.names('datasets'))}, or folder:PATH")
     made.add_argument(
         "--test_fraction", type=float, default=default.data.test_fraction, help="held out of folders without train/ and test/"
@@ -57,6 +60,38 @@ def parser() -> Parser:
     made.add_argument("--force", action="store_true", help="run again what is already done")
     made.add_choice("executor", Executor | None, _classes(plugins, "executors"), "", "where runs go; by default here, one by one")
     return made
+
+
+def with_preset(made: Parser, args: list[str]) -> list[str]:
+    """Give method and recipe the defaults of the preset that the arguments choose; what is given explicitly stays."""
+    from depthub.plugins import installed
+    from depthub.presets import DEFAULT, preset
+
+    default, plugins = RunSpec(), installed()
+    method = _glimpse(made, args, "method") or default.method.name
+    if method not in plugins.names("methods"):  # the parser says so better
+        return args
+    shots = _glimpse(made, args, "shots")
+    name, protocol = _glimpse(made, args, "preset") or DEFAULT, _glimpse(made, args, "protocol") or default.protocol.name
+    values = preset(name, method, protocol, int(shots) if shots.isdecimal() else default.shots, plugins)
+    made.published = {method: values.settings}
+    made.set_defaults({f"training.{field}": value for field, value in values.training.items()})
+    # spelt out, so that its settings are the preset's and not the constructor's
+    return args if _glimpse(made, args, "method") else [*args, "--method", method]
+
+
+def _glimpse(made: Parser, args: Sequence[str], option: str) -> str:
+    """What the arguments, or a configuration file that they name, say of one option; empty if nothing. The last word counts."""
+    found = ""
+    for arg, following in zip(args, [*args[1:], ""], strict=False):
+        name, equals, value = arg.partition("=")
+        value = value if equals else following
+        if name == "--config" and Path(value).is_file():
+            held = made.loaded(Path(value)).get(option) or ""
+            found = str(held.get("class_path", "") if isinstance(held, Mapping) else held).rpartition(".")[2] or found
+        elif name == f"--{option}":
+            found = value
+    return found
 
 
 def main(config: Namespace) -> int:

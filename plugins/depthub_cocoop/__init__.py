@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, PromptMethod, Prompts, hookimpl
+from depthub import Backbone, ClassSet, Preset, PromptMethod, Prompts, hookimpl
 
 
 class CoCoOp(PromptMethod):
@@ -19,6 +19,7 @@ class CoCoOp(PromptMethod):
     """
 
     needs_image = True
+    presets = tuple(Preset(name, training={"lr": 0.002, "batch_size": 1}) for name in ("dept-repo", "original"))
 
     def __init__(
         self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 4, ctx_init: str = "a photo of a", reduction: int = 16

@@ -7,7 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from depthub import Backbone, ClassSet, DepthubError, PromptMethod, Prompts, hookimpl
+from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl
+
+WORDS = {"n_ctx": 4, "ctx_init": "a photo of a"}
+RECIPE = {"lr": 0.002, "batch_size": 32}
 
 
 class CoOp(PromptMethod):
@@ -19,6 +22,14 @@ class CoOp(PromptMethod):
         class_specific: a context for each training class; such a method has nothing to say about other classes.
         position: where the class token stands: after the context, in its middle, or in front of it.
     """
+
+    presets = (
+        Preset("original", WORDS, {**RECIPE, "epochs": 200}, protocols=("BaseToNew",)),
+        Preset("original", WORDS, {**RECIPE, "epochs": 50}, protocols=("CrossDataset", "DomainGeneralization")),
+        Preset("original", {}, {**RECIPE, "epochs": 50}, shots=(1,)),
+        Preset("original", {}, {**RECIPE, "epochs": 100}, shots=(2, 4)),
+        Preset("original", {}, {**RECIPE, "epochs": 200}),
+    )
 
     def __init__(
         self,

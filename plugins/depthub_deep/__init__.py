@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from depthub import Backbone, ClassSet, DepthubError, PromptMethod, Prompts, hookimpl
+from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl
 
 
 def layers(name: str, depth: int, available: int, n_ctx: int, width: int, start: Tensor | None = None) -> nn.ParameterList:
@@ -29,6 +29,7 @@ class VPT(PromptMethod):
     """
 
     tunes_image = True
+    presets = (Preset("original", {}, {"lr": 0.0025, "epochs": 5}),)
 
     def __init__(self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 8, depth: int = 12) -> None:
         super().__init__(backbone, classes)
@@ -46,6 +47,8 @@ class DeepLanguage(PromptMethod):
         depth: number of layers with prompts, the input included.
         ctx_init: words that stand in the text; the first `n_ctx` start the input's context. Empty: normal.
     """
+
+    presets = (Preset("original", {}, {"lr": 0.0025, "epochs": 5}),)
 
     def __init__(self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 4, depth: int = 12, ctx_init: str = "a photo of a") -> None:
         super().__init__(backbone, classes)
@@ -68,6 +71,7 @@ class IndependentVL(PromptMethod):
     """
 
     tunes_image = True
+    presets = (Preset("original", {}, {"epochs": 5}),)
 
     def __init__(
         self, backbone: Backbone, classes: ClassSet, *, n_text: int = 2, n_image: int = 2, depth: int = 12, ctx_init: str = "a photo of a"

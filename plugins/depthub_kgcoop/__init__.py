@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, Features, PromptMethod, Prompts, hookimpl, trained_rows
+from depthub import Backbone, ClassSet, Features, Preset, PromptMethod, Prompts, hookimpl, trained_rows
 
 
 class KgCoOp(PromptMethod):
@@ -19,6 +19,7 @@ class KgCoOp(PromptMethod):
         template: hand-written prompt with `{}` for the class name; empty: the data set's own.
     """
 
+    presets = (Preset("original", {"weight": 8.0}, {"lr": 0.002, "batch_size": 128, "epochs": 100}),)
     anchors: Tensor  # (M, d), not normalised
 
     def __init__(

@@ -7,7 +7,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from depthub import Backbone, ClassSet, DepthubError, PromptMethod, Prompts, hookimpl
+from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl
 
 
 class MaPLe(PromptMethod):
@@ -21,6 +21,10 @@ class MaPLe(PromptMethod):
     """
 
     tunes_image = True
+    presets = (
+        Preset("original", {"depth": 3}, {"lr": 0.0026, "epochs": 2}, protocols=("CrossDataset", "DomainGeneralization")),
+        Preset("original", {}, {"epochs": 5}),
+    )
 
     def __init__(self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 2, depth: int = 9, ctx_init: str = "a photo of a") -> None:
         super().__init__(backbone, classes)

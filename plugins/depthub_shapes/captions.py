@@ -143,19 +143,24 @@ def _object(writer: _Writer) -> str:
     if writer.tells("shape", 0.85):
         noun = writer.word(scene.shape)
         words.append(plural(noun) if several else noun)
-    elif several or "colour" not in writer.named or writer.rng.random() < 0.6:
+    else:
         words.append(THINGS[int(writer.rng.random() * len(THINGS))][int(several)])
     writer.named.add("many")
     if several and writer.tells("count", 0.9):
         words.insert(0, NUMBERS[scene.count or 0])
     elif not several and writer.tells("count", 0.12):
         words.insert(0, "one")
-    phrase = " ".join(words)  # without a noun it may be just a colour, as in "a photo of a navy"
-    if not several or writer.rng.random() < 0.1:
+    phrase = " ".join(words)
+    if not several or rng_once_in_ten(writer.rng):
         phrase = _article(writer, phrase) if "count" not in writer.named else phrase
     where = 0.15 if scene.position == "center" else 0.35
     tail = [writer.one_of(PLACES[scene.position])] if scene.position and writer.tells("position", where) else []
     return " ".join([phrase, *tail, *writer.ground()])
+
+
+def rng_once_in_ten(rng: np.random.Generator) -> bool:
+    """Once in ten times."""
+    return bool(rng.random() < 0.1)
 
 
 def _pattern(writer: _Writer) -> str:

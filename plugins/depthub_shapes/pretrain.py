@@ -1,7 +1,8 @@
-"""Pre-train the small CLIP on rendered scenes: `python -m depthub_shapes.pretrain --seed 0 --steps 3600 --out DIR`.
+"""Pre-train the embedded CLIP on rendered scenes: `python -m depthub_shapes.pretrain --seed 0 --out DIR`.
 
-An interrupted run continues exactly: every step draws its batch from a generator seeded with (seed, step), and model, heads and
-optimiser come from the checkpoint.
+A contrastive loss with several positives, auxiliary attribute heads that are thrown away afterwards, and a curriculum from simple
+scenes to the full mixture. One thread needs about half an hour. Interrupted, the same command goes on from the last checkpoint and
+ends with the very same weights.
 """
 
 from __future__ import annotations
@@ -9,282 +10,242 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import platform
 import time
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import open_clip
 import torch
-from open_clip import SimpleTokenizer
-from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
-from open_clip.tokenizer import default_bpe
+from open_clip.tokenizer import SimpleTokenizer, default_bpe
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import vocabulary
 from .attributes import CARDINALITY
 from .captions import describe
 from .scenes import random_scene
-from .world import IMAGE, Look, render
+from .vocabulary import write
+from .world import Look, render
 
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 BPE = "bpe_shapes.txt.gz"
-CHECKPOINT = "checkpoint.pt"
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's, per channel
-DIM, CONTEXT = 128, 24
-# Auxiliary heads: attribute -> weight relative to `Recipe.auxiliary`.
-HEADS = {"shape": 2.0, **dict.fromkeys(("colour", "texture", "count", "position", "style", "background", "second"), 0.5)}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the weights.
-
-    easy_from, easy_to: share of easy scenes at the start and from `ramp` (a fraction of the steps) on. auxiliary: weight of the
-    heads' losses. logit_rate: factor on the learning rate of the logit scale, which hardly moves without it.
-    """
-
-    seed: int = 0
-    steps: int = 3600
-    batch: int = 128
-    lr: float = 1e-3
-    warmup: int = 80
-    betas: tuple[float, float] = (0.9, 0.98)
-    decay: float = 0.05
-    clip: float = 1.0
-    auxiliary: float = 0.3
-    easy_from: float = 0.9
-    easy_to: float = 0.2
-    ramp: float = 0.6
-    logit_rate: float = 10.0
-    most_scale: float = 100.0
-
-    def easy(self, step: int) -> float:
-        """Share of easy scenes at a step."""
-        done = min(1.0, step / max(1.0, self.ramp * self.steps))
-        return self.easy_from + (self.easy_to - self.easy_from) * done
-
-    def rate(self, step: int) -> float:
-        """Learning rate at a step: linear warm-up, then a cosine to zero."""
-        if step < self.warmup:
-            return self.lr * (step + 1) / self.warmup
-        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - self.warmup) / max(1, self.steps - self.warmup)))
-
-
-def model_config(vocabulary_size: int) -> dict[str, object]:
-    """The `model_cfg` of open_clip: a 48-pixel, patch-8 ViT of 4 blocks and a text tower of 3."""
-    vision = {"image_size": IMAGE, "patch_size": 8, "layers": 4, "width": DIM, "head_width": 32, "mlp_ratio": 4.0}
-    text = {"context_length": CONTEXT, "vocab_size": vocabulary_size, "width": DIM, "heads": 4, "layers": 3}
-    return {"embed_dim": DIM, "vision_cfg": vision, "text_cfg": text}
-
-
-def build(vocabulary_size: int) -> CLIP:
-    """A randomly initialised model of `model_config`."""
-    config = model_config(vocabulary_size)
-    return CLIP(embed_dim=DIM, vision_cfg=CLIPVisionCfg(**config["vision_cfg"]), text_cfg=CLIPTextCfg(**config["text_cfg"]))  # type: ignore[arg-type]
-
-
-def encode_text(model: CLIP, tokens: Tensor) -> Tensor:
-    """Text features (B, DIM), not normalised, of tokens (B, CONTEXT).
-
-    The mask is causal, so nothing after the longest end-of-text token is needed: equal to `model.encode_text`, in less time.
-    """
-    end = tokens.argmax(dim=-1)  # the end-of-text token has the largest id
-    length = int(end.max()) + 1
-    x = model.token_embedding(tokens[:, :length]) + model.positional_embedding[:length]
-    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
-    projected: Tensor = x[torch.arange(len(x)), end] @ model.text_projection
-    return projected
-
-
-def to_input(images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:
-    """RGB images (B, side, side, 3) of 0-255 as model input (B, 3, side, side), CLIP's normalisation."""
-    x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-    return (x - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
+BATCH = 128
+LR, WARMUP, DECAY = 1e-3, 80, 0.05
+EASY = (0.9, 0.2, 0.6)  # share of simple scenes: from, to, over this part of the steps
+NORM = 10.0  # mean norm of the shipped model's features before normalisation: what released CLIP models have, roughly
+AUXILIARY = {"shape": 0.6, **dict.fromkeys(("colour", "texture", "count", "position", "style", "background", "second"), 0.15)}
+ATTRIBUTES = tuple(CARDINALITY)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """images: (B, 3, side, side). texts: B captions. codes: (B, attributes), -1 where undefined. named: (B, attributes), bool."""
+    """B images with a caption each.
 
-    images: Tensor
-    texts: list[str]
+    pixels (B, 3, 48, 48), normalised; ids (B, L); codes (B, A), attribute values, -1 undefined; named (B, A), told by the caption.
+    """
+
+    pixels: Tensor
+    ids: Tensor
     codes: Tensor
     named: Tensor
 
-    @classmethod
-    def draw(cls, recipe: Recipe, step: int) -> Batch:
-        """The batch of a step, a function of the recipe's seed and the step alone."""
-        rng = np.random.default_rng([recipe.seed, step])
-        scenes = [random_scene(rng, recipe.easy(step)) for _ in range(recipe.batch)]
-        captions = [describe(scene, rng) for scene in scenes]
-        images = np.stack([np.asarray(render(scene, rng, Look())) for scene in scenes])
-        codes = torch.tensor([list(scene.codes().values()) for scene in scenes])
-        named = torch.tensor([[key in caption.named for key in CARDINALITY] for caption in captions])
-        return cls(to_input(images), [caption.text for caption in captions], codes, named)
 
-    def positives(self) -> Tensor:
-        """(B images, B captions), bool: whether the image has every attribute that the caption names."""
-        equal = self.codes[:, None, :] == self.codes[None, :, :]
-        return (equal | ~self.named[None]).all(dim=-1)
-
-
-def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, positives: Tensor) -> Tensor:
-    """CLIP's loss with targets uniform over all positives, in both directions; features (B, DIM)."""
-    logits = scale * F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T
-    target = positives.float()
-    by_image = F.cross_entropy(logits, target / target.sum(1, keepdim=True))
-    by_text = F.cross_entropy(logits.T, target.T / target.T.sum(1, keepdim=True))
-    return (by_image + by_text) / 2
-
-
-class Heads(nn.Module):
-    """Linear classifiers of the attributes on the layer-normed image feature; thrown away after training."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sizes = [CARDINALITY[name] for name in HEADS]
-        self.columns = [list(CARDINALITY).index(name) for name in HEADS]
-        self.norm = nn.LayerNorm(DIM)
-        self.linear = nn.Linear(DIM, sum(self.sizes))
-
-    def forward(self, features: Tensor, codes: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """Weighted sum of the losses, and the accuracy of each head, over the images that have the attribute."""
-        loss, accuracies = features.new_zeros(()), {}
-        parts = self.linear(self.norm(features)).split(self.sizes, dim=-1)
-        for (name, weight), column, logits in zip(HEADS.items(), self.columns, parts, strict=True):
-            known = codes[:, column] >= 0
-            if known.any():
-                target = codes[known, column]
-                loss = loss + weight * F.cross_entropy(logits[known], target)
-                accuracies[name] = float((logits[known].argmax(-1) == target).float().mean())
-        return loss, accuracies
-
-
-class Run:
-    """One pre-training run: model, heads, optimiser and the step it is at."""
-
-    def __init__(self, recipe: Recipe, out: Path) -> None:
-        self.recipe, self.out = recipe, out
-        out.mkdir(parents=True, exist_ok=True)
-        vocabulary.write(Path(default_bpe()), out / BPE)
-        self.tokenizer = SimpleTokenizer(str(out / BPE), context_length=CONTEXT)
-        torch.manual_seed(recipe.seed)
-        self.model, self.heads = build(self.tokenizer.vocab_size), Heads()
-        self.parameters = [*self.model.parameters(), *self.heads.parameters()]
-        scale = self.model.logit_scale
-        matrices = [p for p in self.parameters if p.ndim > 1]
-        others = [p for p in self.parameters if p.ndim <= 1 and p is not scale]
-        groups = [(matrices, recipe.decay, 1.0), (others, 0.0, 1.0), ([scale], 0.0, recipe.logit_rate)]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": members, "weight_decay": decay, "factor": factor} for members, decay, factor in groups], betas=recipe.betas
-        )
-        self.step, self.seconds = 0, 0.0
-        self.recent: list[dict[str, float]] = []
-        if (out / CHECKPOINT).exists():
-            self._restore()
-
-    def advance(self) -> None:
-        """One optimisation step."""
-        began = time.perf_counter()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate(self.step) * group["factor"]
-        batch = Batch.draw(self.recipe, self.step)
-        features = self.model.encode_image(batch.images)
-        texts = encode_text(self.model, self.tokenizer(batch.texts))
-        contrast = contrastive_loss(features, texts, self.model.logit_scale.exp(), batch.positives())
-        auxiliary, accuracies = self.heads(features, batch.codes)
-        self.optimizer.zero_grad(set_to_none=True)
-        (contrast + self.recipe.auxiliary * auxiliary).backward()
-        nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
-        self.optimizer.step()
-        with torch.no_grad():
-            self.model.logit_scale.clamp_(max=math.log(self.recipe.most_scale))
-        self.recent = [*self.recent[-49:], {"loss": float(contrast), "auxiliary": float(auxiliary), **accuracies}]
-        self.step += 1
-        self.seconds += time.perf_counter() - began
-
-    def means(self) -> dict[str, float]:
-        """Losses and accuracies over the last (at most 50) steps."""
-        names = sorted({name for entry in self.recent for name in entry})
-        return {name: float(np.mean([entry[name] for entry in self.recent if name in entry])) for name in names}
-
-    def save(self) -> None:
-        """Write the checkpoint; replacing the file is atomic, so an interruption leaves the old or the new one."""
-        state = {
-            "recipe": asdict(self.recipe),
-            "step": self.step,
-            "seconds": self.seconds,
-            "recent": self.recent,
-            "model": self.model.state_dict(),
-            "heads": self.heads.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        new = self.out / (CHECKPOINT + ".new")
-        torch.save(state, new)
-        os.replace(new, self.out / CHECKPOINT)
-
-    def _restore(self) -> None:
-        state = torch.load(self.out / CHECKPOINT, weights_only=True)
-        if state["recipe"] != asdict(self.recipe):
-            raise SystemExit(f"{self.out / CHECKPOINT} is of another recipe: {state['recipe']}; choose another --out, or the same settings")
-        self.model.load_state_dict(state["model"])
-        self.heads.load_state_dict(state["heads"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds, self.recent = state["step"], state["seconds"], state["recent"]
-
-
-def train(run: Run, until: int, save_every: int = 100, log_every: int = 50) -> None:
-    """Advance to step `until`, with a progress bar, a line of log.txt every `log_every` steps and checkpoints."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar, (run.out / "log.txt").open("a", encoding="utf-8") as log:
-        task = bar.add_task("pre-training", total=until, completed=run.step)
-        while run.step < until:
-            run.advance()
-            bar.update(task, completed=run.step)
-            if run.step % log_every == 0 or run.step == until:
-                means = run.means()
-                numbers = " ".join(f"{name} {value:.3f}" for name, value in means.items())
-                log.write(f"step {run.step} easy {run.recipe.easy(run.step):.2f} {numbers} seconds {run.seconds:.0f}\n")
-                log.flush()
-                bar.update(task, description=f"loss {means['loss']:.3f} shape {means.get('shape', 0):.2f}")
-            if run.step % save_every == 0 or run.step == until:
-                run.save()
-
-
-def report(run: Run) -> dict[str, object]:
-    """What `training.json` holds."""
-    versions = {name: version(name) for name in ("torch", "open_clip_torch", "numpy", "pillow")}
+def model_config(vocabulary: int) -> dict[str, Any]:
+    """open_clip's configuration: 1.7 million parameters."""
     return {
-        "recipe": asdict(run.recipe),
-        "images": run.recipe.steps * run.recipe.batch,
-        "seconds": round(run.seconds, 1),
-        "threads": torch.get_num_threads(),
-        "machine": platform.machine(),
-        "versions": {"python": platform.python_version(), **versions},
-        "final": {name: round(value, 4) for name, value in run.means().items()},
+        "embed_dim": 128,
+        "vision_cfg": {"image_size": 48, "patch_size": 8, "layers": 4, "width": 128, "head_width": 32, "mlp_ratio": 4.0},
+        "text_cfg": {"context_length": 32, "vocab_size": vocabulary, "width": 128, "heads": 4, "layers": 3},
     }
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Train, or go on training, and export."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0, help="of the weights and of every batch")
-    parser.add_argument("--steps", type=int, default=Recipe.steps, help="of 128 images; the schedules stretch with it")
-    parser.add_argument("--out", type=Path, required=True, help="directory of the checkpoint, the log and the exported model")
-    parser.add_argument("--threads", type=int, default=1, help="of torch on the CPU")
-    parser.add_argument("--save-every", type=int, default=100, help="steps between checkpoints")
-    options = parser.parse_args(argv)
-    torch.set_num_threads(options.threads)
-    run = Run(Recipe(seed=options.seed, steps=options.steps), options.out)
-    train(run, options.steps, options.save_every)
-    from .export import export  # noqa: PLC0415  (reads the class sentences of the data sets, which training does not need)
+def sample(seed: int, step: int, easy: float, tokenizer: SimpleTokenizer, size: int = BATCH) -> Batch:
+    """The step's batch; it depends on seed and step alone, so that an interrupted training goes on exactly."""
+    rng = np.random.default_rng([seed, step])
+    scenes = [random_scene(rng, easy) for _ in range(size)]
+    look = Look()
+    pictures = np.stack([np.asarray(render(scene, rng, look)) for scene in scenes])
+    captions = [describe(scene, rng) for scene in scenes]
+    codes = torch.tensor([list(scene.codes().values()) for scene in scenes])
+    named = torch.tensor([[name in caption.named for name in ATTRIBUTES] for caption in captions])
+    return Batch(normalised(pictures), tokenizer([caption.text for caption in captions]), codes, named)
 
-    export(run.model, run.tokenizer, options.out)
-    (options.out / "training.json").write_text(json.dumps(report(run), indent=2) + "\n", encoding="utf-8")
+
+def normalised(pictures: npt.NDArray[np.uint8]) -> Tensor:
+    """(B, H, W, 3) of 0-255 to (B, 3, H, W) as the model reads them."""
+    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+    return (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+
+
+def positives(codes: Tensor, named: Tensor) -> Tensor:
+    """Which images satisfy everything that which captions name: (B captions, B images), boolean."""
+    same = codes[:, None] == codes[None]
+    return (same | ~named[:, None]).all(dim=-1)
+
+
+class Learner(nn.Module):
+    """The CLIP and the auxiliary heads on its image features."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.clip = open_clip.CLIP(**config)
+        self.heads = nn.ModuleDict({name: nn.Linear(config["embed_dim"], CARDINALITY[name]) for name in AUXILIARY})
+
+    def encode_text(self, ids: Tensor) -> Tensor:
+        """As open_clip does, but only up to the longest caption's end: behind it nothing reaches the feature."""
+        clip, ends = self.clip, ids.argmax(dim=-1)
+        length = int(ends.max()) + 1
+        x = clip.token_embedding(ids[:, :length]) + clip.positional_embedding[:length]
+        x = clip.ln_final(clip.transformer(x, attn_mask=clip.attn_mask[:length, :length]))
+        features: Tensor = x[torch.arange(len(ids)), ends] @ clip.text_projection
+        return features
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """Loss, (), and what to log."""
+        image, text = self.clip.encode_image(batch.pixels), self.encode_text(batch.ids)
+        logits = self.clip.logit_scale.exp() * F.normalize(text, dim=-1) @ F.normalize(image, dim=-1).T
+        matches = positives(batch.codes, batch.named).float()
+        by_caption = F.cross_entropy(logits, matches / matches.sum(dim=1, keepdim=True))
+        by_image = F.cross_entropy(logits.T, (matches / matches.sum(dim=0)).T)
+        contrastive = (by_caption + by_image) / 2
+        read = F.layer_norm(image, image.shape[-1:])
+        guesses = {name: head(read) for name, head in self.heads.items()}
+        answers = {name: batch.codes[:, ATTRIBUTES.index(name)] for name in self.heads}
+        # an attribute that no image of the batch has would be a mean over nothing
+        extra = sum(
+            AUXILIARY[name] * F.cross_entropy(guesses[name], answers[name], ignore_index=-1)
+            for name in guesses
+            if (answers[name] >= 0).any()
+        )
+        known = answers["shape"] >= 0
+        shape = (guesses["shape"].argmax(dim=-1) == answers["shape"])[known].float().mean().item()
+        return contrastive + extra, {"contrastive": contrastive.item(), "shape accuracy": shape}
+
+
+def schedules(step: int, steps: int) -> tuple[float, float]:
+    """Learning rate and share of simple scenes of a step."""
+    rate = min((step + 1) / WARMUP, 0.5 * (1 + math.cos(math.pi * step / steps)))
+    start, end, part = EASY
+    return LR * rate, start + (end - start) * min(1.0, step / (part * steps))
+
+
+def make_optimizer(learner: Learner) -> torch.optim.AdamW:
+    """Weight decay on matrices only; the logit scale, which hardly moves otherwise, at ten times the rate."""
+    scale = learner.clip.logit_scale
+    rest = [p for p in learner.parameters() if p is not scale]
+    groups = [
+        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": DECAY, "times": 1.0},
+        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0, "times": 1.0},
+        {"params": [scale], "weight_decay": 0.0, "times": 10.0},
+    ]
+    return torch.optim.AdamW(groups, lr=LR, betas=(0.9, 0.98))
+
+
+class Training:
+    """A pre-training run in a folder; made anew or continued from the folder's checkpoint."""
+
+    def __init__(self, out: Path, seed: int, steps: int) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        self.out, self.seed, self.steps, self.step, self.seconds = out, seed, steps, 0, 0.0
+        if not (out / BPE).exists():
+            write(Path(default_bpe()), out / BPE)
+        self.tokenizer = SimpleTokenizer(str(out / BPE), context_length=32)
+        self.config = model_config(self.tokenizer.vocab_size)
+        torch.manual_seed(seed)
+        self.learner = Learner(self.config)
+        self.optimizer = make_optimizer(self.learner)
+        self.last: dict[str, float] = {}
+        if self.checkpoint.exists():
+            self._restore()
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out / "checkpoint.pt"
+
+    def run(self, until: int | None = None) -> None:
+        """Train up to a step (default: to the end), with progress, a log and checkpoints."""
+        columns = (TextColumn("pre-training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        last = self.steps if until is None else until
+        with Progress(*columns) as progress, (self.out / "log.txt").open("a") as log:
+            bar = progress.add_task("", total=self.steps, completed=self.step)
+            while self.step < last:
+                start = time.perf_counter()
+                told = self._step()
+                self.seconds += time.perf_counter() - start
+                self.last = {name: 0.98 * self.last.get(name, value) + 0.02 * value for name, value in told.items()}
+                line = "  ".join(f"{name} {value:.3f}" for name, value in self.last.items())
+                progress.update(bar, completed=self.step, description=line)
+                if self.step % 50 == 0:
+                    log.write(f"step {self.step}  {self.seconds:.0f} s  {line}\n")
+                    log.flush()
+                if self.step % 100 == 0 or self.step == last:
+                    self._save()
+
+    def _step(self) -> dict[str, float]:
+        rate, easy = schedules(self.step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["times"]
+        loss, told = self.learner(sample(self.seed, self.step, easy, self.tokenizer))
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
+        self.optimizer.step()
+        with torch.no_grad():
+            self.learner.clip.logit_scale.clamp_(max=math.log(100))
+        self.step += 1
+        return {"loss": loss.item(), **told}
+
+    def _save(self) -> None:
+        state = {"run": [self.seed, self.steps], "step": self.step, "seconds": self.seconds, "last": self.last}
+        temporary = self.checkpoint.with_suffix(".tmp")
+        torch.save({**state, "learner": self.learner.state_dict(), "optimizer": self.optimizer.state_dict()}, temporary)
+        temporary.replace(self.checkpoint)
+
+    def _restore(self) -> None:
+        state = torch.load(self.checkpoint, weights_only=True)
+        if state["run"] != [self.seed, self.steps]:
+            raise SystemExit(f"{self.checkpoint} is of seed and steps {state['run']}, not {[self.seed, self.steps]}; choose another --out")
+        self.step, self.seconds, self.last = state["step"], state["seconds"], state["last"]
+        self.learner.load_state_dict(state["learner"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    @torch.no_grad()
+    def export(self) -> None:
+        """Write the model as a folder that open_clip loads with `local-dir:`, in half precision."""
+        clip = self.learner.clip.eval()
+        held = sample(seed=self.seed + 10_000, step=0, easy=1.0, tokenizer=self.tokenizer, size=256)
+        clip.visual.proj *= NORM / clip.encode_image(held.pixels).norm(dim=-1).mean()
+        clip.text_projection *= NORM / self.learner.encode_text(held.ids).norm(dim=-1).mean()
+        save_file({name: value.half().contiguous() for name, value in clip.state_dict().items()}, self.out / "open_clip_model.safetensors")
+        preprocess = {"mean": MEAN, "std": STD, "interpolation": "bicubic", "resize_mode": "shortest"}
+        _write_json(self.out / "open_clip_config.json", {"model_cfg": self.config, "preprocess_cfg": preprocess})
+        versions = {"python": platform.python_version(), "torch": torch.__version__, "open_clip_torch": open_clip.__version__}
+        facts = {"seed": self.seed, "steps": self.steps, "batch": BATCH, "seconds": round(self.seconds), "threads": torch.get_num_threads()}
+        _write_json(self.out / "training.json", {**facts, "versions": versions, "last": {k: round(v, 4) for k, v in self.last.items()}})
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m depthub_shapes.pretrain", description=__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="of weights, scenes and captions")
+    parser.add_argument("--steps", type=int, default=3600, help=f"batches of {BATCH} images")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, log and the finished model")
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
+    told = parser.parse_args(arguments)
+    torch.set_num_threads(told.threads)
+    training = Training(told.out, told.seed, told.steps)
+    training.run()
+    training.export()
 
 
 if __name__ == "__main__":

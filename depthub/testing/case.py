@@ -1,0 +1,164 @@
+"""One method or head under examination, with the trainings that several checks share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState, GradientState, PartialState
+from accelerate.utils import patch_environment
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from depthub.checkpoint import Checkpoint
+from depthub.engine import evaluate, fit
+from depthub.errors import DepthubError, UnknownNameError
+from depthub.head import ITM
+from depthub.model import Tuner
+from depthub.plugins import installed
+from depthub.runner import _accelerator
+from depthub.spec import Training
+from depthub.testing import toy
+from depthub.types import ClassSet
+
+State = dict[str, Tensor]
+CHECKED = ("methods", "heads")  # the kinds that have a contract of their own
+
+
+@dataclass(eq=False)
+class Case:
+    """A method or head, put together with the plainest head or method.
+
+    Args:
+        kind: "methods" or "heads".
+        cls: the class; it need not be installed.
+        settings: of its constructor, where its defaults do not suit the toy model.
+        peers: the cases that are trained in two processes together with it; starting processes is slow, training is not.
+    """
+
+    kind: str
+    cls: type
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    peers: list[Case] = field(default_factory=list, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The class's own name."""
+        return self.cls.__name__
+
+    def make(self, *args: Any) -> Any:
+        """The component itself; `args` are what its kind's constructor takes first."""
+        return self.cls(*args, **self.settings)
+
+    def tuner(self, other: Callable[..., Any] | None = None) -> Tuner:
+        """New, with a backbone of its own; always the same start, as in a run.
+
+        Args:
+            other: what is on the other side instead of the plainest: a head for a method, a method for a head.
+        """
+        method, head = (self.make, other or ITM) if self.kind == "methods" else (other or toy.Context, self.make)
+        backbone = toy.backbone()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(toy.SEED)
+            made = method(backbone, toy.BASE)
+            torch.manual_seed(toy.SEED + 1)
+            return Tuner(backbone, made, head(backbone.dim, toy.BASE))
+
+    def train(
+        self, tuner: Tuner | None = None, *, precision: str = "fp32", checkpoint: Checkpoint | None = None, recipe: Training = toy.RECIPE
+    ) -> Tuner:
+        """Train on the toy images, by the engine, on the CPU."""
+        tuner = tuner or self.tuner()
+        with on_cpu(precision) as accelerator:
+            fit(tuner, images(tuner, *toy.TRAIN), toy.BASE, recipe, toy.SEED, accelerator, checkpoint=checkpoint)
+        return tuner
+
+    @cached_property
+    def trained(self) -> Tuner:
+        """Trained once, for all checks that only look."""
+        return self.train()
+
+    @cached_property
+    def again(self) -> State:
+        """What a second training gives."""
+        return tuned(self.train())
+
+
+def cases(plugin: str) -> list[Case]:
+    """The methods and heads of an installed plugin.
+
+    Raises:
+        DepthubError: if there is no such plugin, it is broken, or it has neither methods nor heads.
+    """
+    plugins = installed()
+    report = next((report for report in plugins.reports if report.name == plugin), None)
+    if report is None:
+        raise UnknownNameError("plugin", plugin, (report.name for report in plugins.reports))
+    if not report.works:
+        raise DepthubError(f"{report} is left out: {report.faults[0] if report.faults else 'disabled by an environment variable'}")
+    made = [Case(kind, plugins.get(kind, name)) for kind in CHECKED for name in report.provides.get(kind, ())]
+    if not made:
+        raise DepthubError(f"{report} provides neither methods nor heads: there is nothing to check")
+    for case in made:
+        case.peers = made
+    return made
+
+
+@contextmanager
+def on_cpu(precision: str = "fp32") -> Iterator[Accelerator]:
+    """A run's accelerator, on the CPU; what this process had before comes back after it."""
+    states = (AcceleratorState, PartialState, GradientState)
+    before = [dict(state._shared_state) for state in states]
+    try:
+        for state in states:
+            state._shared_state.clear()
+        with patch_environment(ACCELERATE_USE_CPU="yes"):
+            yield _accelerator(precision)
+    finally:
+        for state, was in zip(states, before, strict=True):
+            state._shared_state.clear()
+            state._shared_state.update(was)
+
+
+def images(tuner: Tuner, number: int, seed: int) -> TensorDataset:
+    """Toy images as a run hands them over: features where the method says that those never change, else pixels."""
+    pixels, labels = toy.images(number, seed)
+    return TensorDataset(pixels if tuner.method.tunes_image else tuner.backbone.encode_image(pixels), labels)
+
+
+def scores(tuner: Tuner, inputs: Tensor, classes: ClassSet = toy.BASE) -> Tensor:
+    """Scores (B, M) as the engine's evaluation gets them, in whatever mode it puts the modules.
+
+    Args:
+        tuner: is asked.
+        inputs: pixels (B, 3, H, W) or features (B, d).
+        classes: M of them.
+    """
+    found: list[Tensor] = []
+    handle = tuner.register_forward_hook(lambda module, args, output: found.append(output))
+    try:
+        with on_cpu() as accelerator:
+            evaluate(tuner, TensorDataset(inputs, torch.zeros(len(inputs), dtype=torch.long)), classes, accelerator)
+    finally:
+        handle.remove()
+    return torch.cat(found)
+
+
+def tuned(tuner: Tuner) -> State:
+    """Copies of what is trained, by name."""
+    return {name: p.detach().clone() for name, p in tuner.tuned().items()}
+
+
+def difference(one: State, other: State) -> str:
+    """The first parameter that differs, and by how much; empty if none does."""
+    if one.keys() != other.keys():
+        return f"{', '.join(sorted(one.keys() ^ other.keys()))} in one of them only"
+    for name, value in one.items():
+        if not torch.equal(value, other[name]):
+            return f"{name} differs by up to {(value - other[name]).abs().max():.2g}"
+    return ""

@@ -1,0 +1,190 @@
+"""Checks of what is computed: new classes, prompts per image, other heads, static prompts, settings, other images of the batch."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from depthub import settings
+from depthub.errors import DepthubError
+from depthub.head import Head
+from depthub.model import Tuner
+from depthub.plugins import Plugins, installed
+from depthub.spec import Component
+from depthub.testing import toy
+from depthub.testing.case import Case, difference, images, scores, tuned
+from depthub.testing.contract import contract
+from depthub.types import ClassSet, Features
+
+CLOSE = 1e-4  # relative, and absolute between scores: the rounding of fp32 in sums of another order
+
+
+@contract("new-classes", "classes never trained on are scored, or refused by check() with a DepthubError; trained ones in any order.")
+def new_classes(case: Case) -> None:
+    tuner, part = case.trained, _part(case)
+    inputs = images(tuner, *toy.TEST).tensors[0]
+    both = ClassSet("toys", toy.BASE.ids + toy.NEW.ids, toy.BASE.names + toy.NEW.names)
+    for what, classes in (("new classes", toy.NEW), ("trained and new classes", both), ("another label space", toy.OTHER)):
+        if not _refused(part, classes):
+            _scored(tuner, inputs, classes, f"check() accepts {what}, but")
+    order = [3, 0, 4, 1, 2]
+    assert not _refused(part, toy.BASE.take(order)), "check() refuses the trained classes in another order"
+    expected, found = scores(tuner, inputs)[:, order], _scored(tuner, inputs, toy.BASE.take(order), "trained classes in another order:")
+    assert _close(expected, found), f"trained classes in another order score otherwise, by up to {_apart(expected, found):.2g}"
+
+
+@contract("prompts-per-image", "text features (B, M, d) are read like (M, d), and give the same where all rows are equal.", "heads")
+def prompts_per_image(case: Case) -> None:
+    tuner = case.trained
+    pixels, labels = toy.images(*toy.TEST)
+    with torch.no_grad():
+        shared = tuner.method.features(tuner.backbone, pixels, toy.BASE)
+        for classes in (toy.BASE, toy.NEW):
+            if classes == toy.NEW and _refused(tuner.head, classes):
+                continue
+            shared = tuner.method.features(tuner.backbone, pixels, classes)
+            each = replace(shared, text=shared.text.expand(len(pixels), -1, -1))
+            one, other = tuner.head(shared), _tried(partial(tuner.head, each), "text features (B, M, d):")
+            assert one.shape == other.shape and _close(one, other), f"scores of (B, M, d) differ by up to {_apart(one, other):.2g}"
+            if classes == toy.BASE:
+                one, other = tuner.head.loss(shared, labels), _tried(partial(tuner.head.loss, each, labels), "the loss of (B, M, d):")
+                assert _close(one, other), f"the loss of (B, M, d) is {other:.6g}, that of (M, d) {one:.6g}"
+
+
+@contract("every-head", "a method trains and scores under every installed head; a head also inside the heads that take one.")
+def every_head(case: Case) -> None:
+    plugins = installed()
+    heads: dict[str, Callable[..., Head]] = {name: plugins.get("heads", name) for name in plugins.names("heads")}
+    if case.kind == "heads":
+        if _slots(case.cls):
+            return  # it takes heads itself
+        heads = {f"{name} with {slot}={case.name}": partial(cls, **{slot: case.make}) for name, cls in heads.items() for slot in _slots(cls)}
+    step = replace(toy.RECIPE, epochs=1, batch_size=toy.TRAIN[0])
+    for name, head in heads.items():
+        under = Case("methods", case.cls, case.settings) if case.kind == "methods" else Case("methods", toy.Context)
+        tuner = _tried(lambda under=under, head=head: under.train(under.tuner(head), recipe=step), f"under {name}:")
+        _scored(tuner, images(tuner, *toy.TEST).tensors[0], toy.BASE, f"under {name}:")
+
+
+@contract("settings", "settings survive completing, JSON and back, and make the same component.")
+def settings_survive(case: Case) -> None:
+    plugins = _With(case)
+    whole = settings.complete(Component(case.name, case.settings), case.kind, plugins)
+    read = Component.of(json.loads(json.dumps(whole.as_dict())))
+    other = [name for name, value in whole.settings.items() if read.settings[name] != value]
+    assert not other, f"{other[0]} is {whole.settings[other[0]]!r}, read back {read.settings[other[0]]!r}"
+    assert settings.complete(read, case.kind, plugins) == whole, "completing the settings again changes them"
+    hash(whole)  # canonical JSON, of which a run's name is made
+    made = Case(case.kind, partial(settings.make, read, case.kind, plugins))  # type: ignore[arg-type]  # called like the class
+    found = difference(tuned(case.tuner()), tuned(made.tuner()))
+    assert not found, f"made from its settings, it starts otherwise: {found}"
+
+
+@contract("static-prompts", "without needs_image text features ignore the images; without tunes_image the frozen image features stay.", "methods")
+def static_prompts(case: Case) -> None:
+    tuner, method = case.trained, case.cls
+    pixels, _ = toy.images(*toy.TEST)
+    first, second = _features(tuner, pixels), _features(tuner, pixels.flip(0))
+    width, number = first.image.shape[-1], len(pixels)
+    allowed = [(len(toy.BASE), width), (number, len(toy.BASE), width)]
+    assert tuple(first.text.shape) in allowed, f"text features have the shape {tuple(first.text.shape)}, expected (M, d) or (B, M, d)"
+    if not method.needs_image:  # type: ignore[attr-defined]
+        assert first.text.ndim == 2, "needs_image is False, but there are text features per image, (B, M, d)"
+        assert torch.equal(first.text, second.text), "needs_image is False, but text features change with the images"
+    if not method.tunes_image:  # type: ignore[attr-defined]
+        frozen = tuner.backbone.encode_image(pixels)
+        assert torch.equal(first.image, frozen), "tunes_image is False, but image features are not those of the frozen backbone"
+        before = _tried(lambda: _features(tuner, frozen), "tunes_image is False, but given image features (B, d):")
+        same = _close(first.text, before.text) and _close(first.image, before.image)
+        assert same, "tunes_image is False, but image features (B, d) encoded before give other features than pixels"
+
+
+@contract("one-image-at-a-time", "an image's scores do not depend on the other images, and evaluating changes nothing.")
+def one_image_at_a_time(case: Case) -> None:
+    tuner = case.trained
+    inputs = images(tuner, *toy.TEST).tensors[0]
+    before = {name: value.clone() for part in (tuner.method, tuner.head) for name, value in _state(part).items()}
+    together = scores(tuner, inputs)
+    after = {name: value for part in (tuner.method, tuner.head) for name, value in _state(part).items()}
+    found = difference(before, after)
+    assert not found, f"evaluating changes the state: {found}"
+    again = scores(tuner, inputs)
+    assert torch.equal(together, again), f"the second evaluation differs by up to {_apart(together, again):.2g}"
+    alone = torch.cat([scores(tuner, one) for one in inputs[:3].split(1)])
+    assert _close(together[:3], alone), f"scores of an image on its own differ by up to {_apart(together[:3], alone):.2g}"
+    turned = scores(tuner, inputs.flip(0)).flip(0)
+    assert _close(together, turned), f"scores in another order of the images differ by up to {_apart(together, turned):.2g}"
+
+
+class _With(Plugins):
+    """The installed plugins and the case's class, which none of them need provide."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__()
+        self.case = case
+
+    def get(self, kind: str, name: str) -> Any:
+        return self.case.cls if (kind, name) == (self.case.kind, self.case.name) else super().get(kind, name)
+
+
+def _part(case: Case) -> Any:
+    return case.trained.method if case.kind == "methods" else case.trained.head
+
+
+def _slots(cls: type) -> list[str]:
+    """The settings of a head that are heads."""
+    defaults = {p.name: p.default for p in inspect.signature(cls).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    return [name for name, default in defaults.items() if inspect.isclass(default) and issubclass(default, Head)]
+
+
+def _refused(part: Any, classes: ClassSet) -> bool:
+    try:
+        part.check(classes)
+    except DepthubError:
+        return True
+    return False
+
+
+def _scored(tuner: Tuner, inputs: Tensor, classes: ClassSet, where: str) -> Tensor:
+    """Scores, checked to be finite and one a class."""
+    found = _tried(lambda: scores(tuner, inputs, classes), where)
+    expected = (len(inputs), len(classes))
+    assert tuple(found.shape) == expected, f"{where} scores have the shape {tuple(found.shape)}, expected (B, M) = {expected}"
+    assert found.isfinite().all(), f"{where} scores are not finite"
+    return found
+
+
+def _tried(do: Callable[[], Any], where: str) -> Any:
+    """What it gives; an error is told with what was tried."""
+    try:
+        return do()
+    except AssertionError:
+        raise
+    except Exception as error:
+        raise AssertionError(f"{where} {type(error).__name__}: {' '.join(str(error).split())}") from error
+
+
+def _features(tuner: Tuner, inputs: Tensor) -> Features:
+    with torch.no_grad():
+        found: Features = tuner.method.features(tuner.backbone, inputs, toy.BASE)
+    return found
+
+
+def _state(part: torch.nn.Module) -> dict[str, Tensor]:
+    kind = type(part).__name__
+    return {f"{kind}.{name}": value.detach() for name, value in [*part.named_parameters(), *part.named_buffers()]}
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, rtol=CLOSE, atol=CLOSE)
+
+
+def _apart(one: Tensor, other: Tensor) -> float:
+    return (one - other).abs().max().item() if one.shape == other.shape else float("inf")

@@ -1,0 +1,110 @@
+"""The same training in one process and in two, for several cases at a time.
+
+Two processes are forked from a fresh interpreter: forking the caller's, whose torch has threads, may hang.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from accelerate import Accelerator, debug_launcher
+
+from depthub.engine import evaluate, fit
+from depthub.model import Tuner
+from depthub.runner import _accelerator
+from depthub.testing import toy
+from depthub.testing.case import Case, State, images, on_cpu, tuned
+
+TOLERANCE = 1e-5  # between parameters; sums in another order differ in the last bits
+TIMEOUT = 120  # seconds for all cases together
+_known: WeakKeyDictionary[Case, Outcome] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training gave: parameters, and (correct, images, predicted) per class on the test images; or an error."""
+
+    state: State = field(default_factory=dict)
+    per_class: list[list[int]] = field(default_factory=list)
+    error: str = ""
+
+
+def in_one_process(case: Case) -> Outcome:
+    """What the shared training gave."""
+    with on_cpu() as accelerator:
+        return _outcome(case.trained, accelerator)
+
+
+def in_two_processes(case: Case) -> Outcome:
+    """What two processes give; the case's peers are trained along."""
+    if case not in _known:
+        group = case.peers or [case]
+        _known.update(zip(group, _launched(group), strict=True))
+    return _known[case]
+
+
+def _outcome(tuner: Tuner, accelerator: Accelerator) -> Outcome:
+    count = evaluate(tuner, images(tuner, *toy.TEST), toy.BASE, accelerator)
+    return Outcome(tuned(tuner), [list(row) for row in count.per_class])
+
+
+def _launched(group: list[Case]) -> list[Outcome]:
+    with TemporaryDirectory() as folder:
+        asked, given = Path(folder) / "asked.json", Path(folder) / "given.pt"
+        asked.write_text(json.dumps([[case.kind, case.cls.__module__, case.cls.__qualname__, dict(case.settings)] for case in group]))
+        path = [*(str(_root(case.cls.__module__)) for case in group), *sys.path]
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(asked), str(given)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # so that its children can be ended with it
+        )
+        try:
+            _, stderr = process.communicate(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return [Outcome(error=f"no end after {TIMEOUT} s: do both processes do the same steps?")] * len(group)
+        if process.returncode:
+            return [Outcome(error=(stderr.strip().splitlines() or ["the processes died"])[-1])] * len(group)
+        return [Outcome(**outcome) for outcome in torch.load(given, weights_only=True)]
+
+
+def _root(module: str) -> Path:
+    """The folder from which a module is imported by its full name; it need not be on this process's path."""
+    file = Path(str(sys.modules[module].__file__)).resolve()
+    return (file.parent if file.name == "__init__.py" else file).parents[module.count(".")]
+
+
+# What follows happens in the processes.
+
+
+def _train_all(asked: list[list[Any]], given: str) -> None:
+    accelerator, outcomes = _accelerator("fp32"), []
+    for kind, module, name, settings in asked:
+        try:
+            case = Case(kind, getattr(import_module(module), name), settings)
+            tuner = case.tuner()
+            fit(tuner, images(tuner, *toy.TRAIN), toy.BASE, toy.RECIPE, toy.SEED, accelerator)
+            outcomes.append(vars(_outcome(tuner, accelerator)))
+        except Exception as error:  # told with its case, the others go on
+            outcomes.append({"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"})
+    if accelerator.is_main_process:
+        torch.save(outcomes, given)
+
+
+if __name__ == "__main__":
+    debug_launcher(_train_all, args=(json.loads(Path(sys.argv[1]).read_text()), sys.argv[2]), num_processes=2)

@@ -1,0 +1,67 @@
+"""A random CLIP, classes and images, small enough for seconds on a CPU and made without files."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from functools import cache
+
+import open_clip
+import torch
+from torch import Tensor, nn
+
+from depthub.backbone import Backbone
+from depthub.method import PromptMethod
+from depthub.spec import Training
+from depthub.types import ClassSet, Prompts
+
+SEED = 1
+# Two epochs of five steps. The rate is high for prompts, so that what should change does.
+RECIPE = Training(epochs=2, batch_size=4, lr=0.01, warmup_epochs=0, augmentation="none")
+
+# Names of one to six tokens, and one written with underscores.
+BASE = ClassSet("toys", (0, 1, 2, 3, 4), ("forest", "annual_crop_land", "2012 Audi A5 Coupe", "bird of paradise", "highway or road"))
+NEW = ClassSet("toys", (7, 5, 6), ("red kite", "sea", "stone_bridge"))
+# Another label space: its ids are those of other classes in `BASE`.
+OTHER = ClassSet("drawings", (0, 1, 2, 3), ("a house", "cat", "dog", "paper plane"), "a drawing of {}.")
+
+
+@cache
+def _model() -> Backbone:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        # As deep as a ViT-B/32 and with as long sentences, since the published methods' defaults count on both; but 32 wide.
+        clip = open_clip.CLIP(
+            64,
+            {"image_size": 32, "patch_size": 16, "width": 32, "layers": 12, "head_width": 16},
+            {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 12},
+        )
+        for p in clip.parameters():  # biases and scales that differ from 0 and 1, so that a wrong use of them shows
+            if p.ndim == 1:
+                nn.init.normal_(p, p.mean().item(), 0.1)
+    return Backbone(clip, open_clip.get_tokenizer("ViT-B-32"))
+
+
+def backbone() -> Backbone:
+    """A seeded random CLIP: 12 layers of width 32 in both towers, d = 64, images of 32 x 32 pixels. A copy of one's own each time."""
+    return deepcopy(_model())
+
+
+def images(number: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Pixels (N, 3, 32, 32), noise around a pattern for each class of `BASE`, and labels (N,), the classes in turn."""
+    patterns = torch.randn(len(BASE), 3, 32, 32, generator=torch.Generator().manual_seed(99))
+    labels = torch.arange(number) % len(BASE)
+    return patterns[labels] + torch.randn(number, 3, 32, 32, generator=torch.Generator().manual_seed(seed)), labels
+
+
+TRAIN, TEST = (20, 0), (13, 1)  # arguments of `images`
+
+
+class Context(PromptMethod):
+    """The plainest prompt there is, for checks of heads: four learned tokens in front of every class name."""
+
+    def __init__(self, backbone: Backbone, classes: ClassSet) -> None:
+        super().__init__(backbone, classes)
+        self.context = nn.Parameter(0.02 * torch.randn(4, backbone.text_width))  # (n, w)
+
+    def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
+        return Prompts(text=[self.context])

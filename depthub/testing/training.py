@@ -1,0 +1,98 @@
+"""Checks of what training does: gradients, the frozen model, repetition, saving, processes, precision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from safetensors import safe_open
+
+from depthub.checkpoint import MOMENTUM, Checkpoint
+from depthub.testing import toy
+from depthub.testing.case import Case, State, difference, images, scores, tuned
+from depthub.testing.contract import contract
+from depthub.testing.processes import TOLERANCE, in_one_process, in_two_processes
+
+
+@contract("gradients", "every trainable parameter gets a gradient within two steps.")
+def gradients(case: Case) -> None:
+    tuner = case.tuner()
+    own = dict((tuner.method if case.kind == "methods" else tuner.head).named_parameters())
+    waiting = {name: p for name, p in own.items() if p.requires_grad}
+    pixels, labels = toy.images(*toy.TRAIN)
+    optimizer = torch.optim.SGD(tuner.parameters(), lr=toy.RECIPE.lr)
+    for _ in range(2):  # what starts behind a zero gets its first gradient in the second step
+        losses = tuner(pixels, toy.BASE, labels)
+        assert losses and all(loss.ndim == 0 for loss in losses.values()), "a loss is not a single number, ()"
+        total = torch.stack(list(losses.values())).sum()
+        if total.requires_grad:
+            total.backward()
+        waiting = {name: p for name, p in waiting.items() if p.grad is None or not p.grad.count_nonzero()}
+        optimizer.step()
+        optimizer.zero_grad()
+    assert not waiting, f"none for {', '.join(waiting)}"
+
+
+@contract("frozen-backbone", "the backbone stays bit-identical and is no part of the method or head.")
+def frozen_backbone(case: Case) -> None:
+    tuner = case.trained
+    kept = {id(p) for p in tuner.backbone.parameters()}
+    held = [name for part in (tuner.method, tuner.head) for name, p in part.named_parameters() if id(p) in kept]
+    assert not held, f"the {case.kind.removesuffix('s')} keeps the backbone's parameters as its own, {held[0]} among them"
+    unlocked = [name for name, p in tuner.backbone.named_parameters() if p.requires_grad]
+    assert not unlocked, f"{unlocked[0]} of the backbone became trainable"
+    fresh = toy.backbone().clip.state_dict()
+    changed = [name for name, value in tuner.backbone.clip.state_dict().items() if not torch.equal(value, fresh[name])]
+    assert not changed, f"{', '.join(changed)} changed in training"
+
+
+@contract("determinism", "two trainings with the same seed give the same parameters, bit for bit.")
+def determinism(case: Case) -> None:
+    found = difference(tuned(case.trained), case.again)
+    assert not found, found
+
+
+@contract("save-and-load", "a checkpoint restores the scores exactly and holds nothing of the backbone.")
+def save_and_load(case: Case) -> None:
+    with TemporaryDirectory() as folder:
+        checkpoint = Checkpoint(Path(folder) / "tuned.safetensors", "toy")
+        saved, restored = case.train(checkpoint=checkpoint), case.tuner()
+        if not saved.tuned():
+            return
+        with safe_open(checkpoint.path, "pt") as file:
+            foreign = [n for n in file.keys() if n.removeprefix(MOMENTUM).startswith("backbone.")]  # noqa: SIM118 - not a dict
+        checkpoint.restore(restored, torch.optim.SGD(restored.parameters()))
+    assert not foreign, f"the checkpoint holds {', '.join(foreign)}"
+    inputs = images(saved, *toy.TEST).tensors[0]
+    apart = (scores(saved, inputs) - scores(restored, inputs)).abs().max().item()
+    assert apart == 0, f"restored scores differ by up to {apart:.2g}: training changed something that is no parameter"
+
+
+@contract("two-processes", f"two processes give the counts of one, and its parameters within {TOLERANCE:g}.")
+def two_processes(case: Case) -> None:
+    if difference(tuned(case.trained), case.again):
+        return  # nothing to compare with; determinism tells
+    one, two = in_one_process(case), in_two_processes(case)
+    assert not two.error, two.error
+    assert one.state.keys() == two.state.keys(), f"other parameters: {', '.join(sorted(one.state.keys() ^ two.state.keys()))}"
+    far = {name: _apart(one.state, two.state, name) for name in one.state}
+    worst = max(far, key=lambda name: far[name], default="")
+    assert not worst or far[worst] <= TOLERANCE, f"{worst} differs by up to {far[worst]:.2g}: is the loss a mean over the images?"
+    assert one.per_class == two.per_class, f"(correct, images, predicted) per class are {two.per_class}, with one process {one.per_class}"
+
+
+@contract("mixed-precision", "it trains and scores in bf16, and what is tuned stays fp32 and finite.")
+def mixed_precision(case: Case) -> None:
+    tuner = case.train(precision="bf16")
+    for name, p in tuner.tuned().items():
+        assert p.dtype == torch.float32, f"{name} became {p.dtype}"
+        assert p.isfinite().all(), f"{name} is no longer finite"
+    inputs = images(tuner, *toy.TEST).tensors[0]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = tuner(inputs, toy.BASE)
+    assert found.isfinite().all(), "scores are not finite"
+
+
+def _apart(one: State, other: State, name: str) -> float:
+    return (one[name] - other[name]).abs().max().item()
