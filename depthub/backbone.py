@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
+from depthub import shared_prefix
 from depthub.errors import DepthubError
 from depthub.types import ClassSet, Prompts
 
@@ -41,6 +42,7 @@ class Backbone(nn.Module):
     """
 
     clip: Any  # open_clip's models have no common type
+    exact: Literal["shared", "plain"] = "shared"  # how text is encoded: the same numbers, with shared work or without
 
     def __init__(self, clip: nn.Module, tokenizer: Any) -> None:
         super().__init__()
@@ -153,22 +155,42 @@ class Backbone(nn.Module):
         text, first = self.text, prompts.text[0]
         _check_depth("text", len(prompts.text), self.text_depth)
         layout = self._layout(classes, first.shape[-2], prompts.position, prompts.words)
-        dtype = text.transformer.get_cast_dtype()
-        length = layout.ids.shape[1]
-        groups = first.shape[0] if first.ndim == 4 else 1
-        x = text.token_embedding(layout.ids).to(dtype).expand(groups, -1, -1, -1)  # (G, M, L, w)
-        x = _write(x, first, layout.slots) + text.positional_embedding[:length].to(dtype)
-        mask = None if text.attn_mask is None else text.attn_mask[:length, :length]
-        for i, block in enumerate(text.transformer.resblocks):
-            if 0 < i < len(prompts.text):
-                x = _write(x, prompts.text[i], layout.slots)
-            x = block(x.flatten(0, 1), attn_mask=mask).view_as(x)
-        x = text.ln_final(x)[:, torch.arange(len(classes), device=x.device), layout.ends]  # (G, M, w)
+        alike = prompts.position == "end" and all(prompt.ndim != 3 for prompt in prompts.text)
+        shared = self.exact == "shared" and alike and text.attn_mask is not None and shared_prefix.fits(text.transformer.resblocks)
+        x = text.ln_final((self._shared if shared else self._plain)(layout, prompts.text))  # (G, M, w)
         projection = text.text_projection
         if projection is not None:
             x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
         features: Tensor = x if first.ndim == 4 else x[0]
         return features
+
+    def _plain(self, layout: _Layout, prompts: Sequence[Tensor]) -> Tensor:
+        """Every token of every sentence through open_clip's own layers; the last output at the end tokens, (G, M, w)."""
+        text, length, first = self.text, layout.ids.shape[1], prompts[0]
+        dtype = text.transformer.get_cast_dtype()
+        groups = first.shape[0] if first.ndim == 4 else 1
+        x = text.token_embedding(layout.ids).to(dtype).expand(groups, -1, -1, -1)  # (G, M, L, w)
+        x = _write(x, first, layout.slots) + text.positional_embedding[:length].to(dtype)
+        mask = None if text.attn_mask is None else text.attn_mask[:length, :length]
+        for i, block in enumerate(text.transformer.resblocks):
+            if 0 < i < len(prompts):
+                x = _write(x, prompts[i], layout.slots)
+            x = block(x.flatten(0, 1), attn_mask=mask).view_as(x)
+        ended: Tensor = x[:, torch.arange(x.shape[1], device=x.device), layout.ends]
+        return ended
+
+    def _shared(self, layout: _Layout, prompts: Sequence[Tensor]) -> Tensor:
+        """The same with start token and context computed once for all classes, (G, M, w)."""
+        text, (classes, length), first = self.text, layout.ids.shape, prompts[0]
+        dtype, n = text.transformer.get_cast_dtype(), first.shape[-2]
+        groups = [p.flatten(0, 1) if p.ndim == 4 else p for p in prompts]  # (n, w) or (G, n, w)
+        count = first.shape[0] if first.ndim == 4 else 1
+        places = text.positional_embedding[:length].to(dtype)
+        frozen = text.token_embedding(layout.ids).to(dtype)  # (M, L, w)
+        start = frozen[0, :1].expand(count, -1, -1)
+        prefix = torch.cat([start, groups[0].to(dtype).expand(count, -1, -1)], dim=1) + places[: 1 + n]
+        suffix = (frozen[:, 1 + n :] + places[1 + n :]).expand(count, classes, -1, -1)
+        return shared_prefix.encode(text.transformer.resblocks, prefix, suffix, groups[1:], layout.ends - (1 + n))
 
     def encode_image(self, images: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
         """Image features, (B, d), not normalised.

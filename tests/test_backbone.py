@@ -64,6 +64,7 @@ def test_contexts_per_class_and_per_image_are_those_of_each_alone(backbone: Back
 
 def test_deep_text_prompts_enter_at_their_layer(backbone: Backbone) -> None:
     """Overwriting a layer's context by what it would hold anyway changes nothing; by something else, everything."""
+    backbone.exact = "plain"  # whose layers see whole sentences
     context = backbone.embed("a photo of a")
     plain = backbone.encode_text(CLASSES, Prompts([context]))
     held: list[torch.Tensor] = []
@@ -73,6 +74,7 @@ def test_deep_text_prompts_enter_at_their_layer(backbone: Backbone) -> None:
     hook.remove()
     torch.testing.assert_close(backbone.encode_text(CLASSES, Prompts([context, held[0]])), plain, rtol=1e-12, atol=1e-12)
     assert not torch.allclose(backbone.encode_text(CLASSES, Prompts([context, -held[0]])), plain)
+    backbone.exact = "shared"
 
 
 def test_deep_image_prompts_enter_at_their_layer() -> None:
