@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from depthub.checkpoint import Checkpoint
-from depthub.data.views import EpochOrder, Views
+from depthub.data.views import EpochOrder, Views, mixed
 from depthub.errors import DepthubError
 from depthub.metrics import count
 from depthub.model import Tuner
@@ -66,13 +66,16 @@ def fit(
     rates = [group["lr"] for group in optimizer.param_groups]
     done = checkpoint.restore(tuner, optimizer) if checkpoint else 0
     model, stepper, loader = accelerator.prepare(tuner, optimizer, DataLoader(images, batch_sampler=order, num_workers=workers))
+    model.train()
     for epoch in range(done, training.epochs):
         order.epoch = epoch
         if isinstance(images, Views):
             images.epoch = epoch
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = learning_rate(rate, epoch, training)
-        loss = _epoch(model, loader, classes, stepper, accelerator)
+        with torch.random.fork_rng():  # what a method draws in training depends on seed and epoch, so that resuming is exact
+            torch.manual_seed(mixed(seed, epoch))
+            loss = _epoch(model, loader, classes, stepper, accelerator)
         if not isfinite(loss):
             raise DepthubError(f"the loss is {loss} in epoch {epoch + 1}: the run diverged; lower training.lr ({training.lr})")
         if checkpoint and accelerator.is_main_process:
@@ -104,6 +107,7 @@ def _epoch(
 def evaluate(tuner: Tuner, images: Labelled, classes: ClassSet, accelerator: Accelerator, workers: int = 0) -> Count:
     """Count the correct predictions over all images, each counted once whatever the number of processes."""
     loader = accelerator.prepare(DataLoader(images, batch_size=TEST_BATCH, num_workers=workers))
+    tuner.eval()
     predicted, labels = [], []
     for pixels, truth in loader:
         with accelerator.autocast():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ class Executor(ABC):
     """Carries out runs. Its constructor's keywords are its settings."""
 
     @abstractmethod
-    def map(self, do: Callable[[RunSpec], RunResult], specs: Sequence[RunSpec]) -> Iterator[tuple[int, RunResult | Exception]]:
-        """Call `do` for each spec and yield (its index, its outcome) as each ends.
+    def map(self, do: Callable[[RunSpec], RunResult], specs: Sequence[RunSpec]) -> Generator[tuple[int, RunResult | Exception], None, None]:
+        """Call `do` for each spec and yield (its index, its outcome) as each ends; closing the generator stops what still runs.
 
         Args:
             do: picklable; does one run and stores it.

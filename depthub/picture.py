@@ -14,7 +14,8 @@ from depthub.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
+    from matplotlib.transforms import BboxBase
 
 # Okabe and Ito's colours, which people with colour-blindness can tell apart; with each a marker of its own.
 COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -58,7 +59,7 @@ def draw(rows: Iterable[Mapping[str, Any]], path: Path, title: str = "Accuracy o
     figure = Figure(figsize=(7.2, 5.4), dpi=150)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.1, 0.11, 0.8, 0.74))
-    _frame(axes, points)
+    names = _frame(axes, points)
     axes.set_title(title, fontsize=11, pad=24)
     for i, point in enumerate(points):
         axes.errorbar(
@@ -73,7 +74,7 @@ def draw(rows: Iterable[Mapping[str, Any]], path: Path, title: str = "Accuracy o
             elinewidth=1.2,
             zorder=3,
         )
-    _label(figure, axes, points)
+    _label(axes, points, names)
     content = BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})  # the same numbers give the same file
     return atomic_write(path, content.getvalue())
@@ -84,20 +85,26 @@ def _points(rows: Iterable[Mapping[str, Any]]) -> list[Point]:
     return [Point(name, a["base"]["mean"], a["new"]["mean"], a["base"]["std"] or 0.0, a["new"]["std"] or 0.0) for name, a in averages]
 
 
-def _frame(axes: Axes, points: Sequence[Point]) -> None:
-    """Limits, names, and lines of equal H with their values outside the frame."""
+def _frame(axes: Axes, points: Sequence[Point]) -> list[Annotation]:
+    """Limits, and lines of equal H; returns the lines' names."""
     x0, x1 = _limits([p.base for p in points], [p.base_std for p in points])
     y0, y1 = _limits([p.new for p in points], [p.new_std for p in points])
     axes.set(xlim=(x0, x1), ylim=(y0, y1), xlabel="base accuracy (%)", ylabel="new accuracy (%)")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     highest, lowest = 2 * x1 * y1 / (x1 + y1), 2 * x0 * y0 / (x0 + y0) if x0 + y0 else 0.0
-    step = next(s for s in (0.5, 1, 2, 5, 10, 20) if (highest - lowest) / s <= 7)
+    step = next(s for s in (0.5, 1, 2, 5, 10, 20) if (highest - lowest) / s <= 9)
+    names: list[Annotation] = []
     for n in range(max(1, ceil(lowest / step)), floor(highest / step) + 1):
         level = n * step
         bases = [x for i in range(201) if (x := x0 + (x1 - x0) * i / 200) > level / 2 + 1e-6]
         axes.plot(bases, [level * b / (2 * b - level) for b in bases], color="0.82", linewidth=0.8, zorder=1, scaley=False, scalex=False)
-        _name_line(axes, level, (x0, x1), (y0, y1))
+        for name in _name_line(axes, level, (x0, x1), (y0, y1)):
+            if any(name.get_window_extent().overlaps(other.get_window_extent()) for other in names):
+                name.remove()  # steep lines leave close together; the next one has a name again
+            else:
+                names.append(name)
+    return names
 
 
 def _limits(values: Sequence[float], spreads: Sequence[float]) -> tuple[float, float]:
@@ -108,22 +115,28 @@ def _limits(values: Sequence[float], spreads: Sequence[float]) -> tuple[float, f
     return max(0.0, low - margin), min(100.0, high + margin)
 
 
-def _name_line(axes: Axes, level: float, xs: tuple[float, float], ys: tuple[float, float]) -> None:
-    """Write a line's H where it leaves the frame, at the right or on top; not in the corner, where both would meet."""
+def _name_line(axes: Axes, level: float, xs: tuple[float, float], ys: tuple[float, float]) -> list[Annotation]:
+    """Write a line's H where it leaves the frame: at the right, on top, or inside at the left; never in the crowded corners."""
     style: dict[str, Any] = {"fontsize": 8, "color": "0.45", "textcoords": "offset points", "annotation_clip": False}
-    at_right = level * xs[1] / (2 * xs[1] - level) if 2 * xs[1] > level else ys[1] + 1
-    at_top = level * ys[1] / (2 * ys[1] - level) if 2 * ys[1] > level else xs[1] + 1
-    if ys[0] <= at_right <= ys[1] - 0.04 * (ys[1] - ys[0]):
-        axes.annotate(f"H = {level:g}", (xs[1], at_right), xytext=(4, 0), va="center", **style)
-    elif xs[0] <= at_top <= xs[1] - 0.06 * (xs[1] - xs[0]):
-        axes.annotate(f"H = {level:g}", (at_top, ys[1]), xytext=(0, 4), ha="center", **style)
+    width, height = xs[1] - xs[0], ys[1] - ys[0]
+
+    def other(value: float) -> float:  # new from base or base from new, on this line
+        return level * value / (2 * value - level) if 2 * value > level else float("inf")
+
+    if ys[0] <= other(xs[1]) <= ys[1] - 0.04 * height:
+        return [axes.annotate(f"H = {level:g}", (xs[1], other(xs[1])), xytext=(4, 0), va="center", **style)]
+    if xs[0] <= other(ys[1]) <= xs[1] - 0.06 * width:
+        return [axes.annotate(f"H = {level:g}", (other(ys[1]), ys[1]), xytext=(0, 4), ha="center", **style)]
+    if ys[0] + 0.06 * height <= other(xs[0]) <= ys[1]:
+        return [axes.annotate(f"H = {level:g}", (xs[0], other(xs[0])), xytext=(6, 0), va="bottom", **style)]
+    return []
 
 
-def _label(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
+def _label(axes: Axes, points: Sequence[Point], names: Iterable[Annotation]) -> None:
     """Put each name at the nearest free place around its point."""
     from matplotlib.transforms import Bbox
 
-    taken = []
+    taken: list[BboxBase] = [name.get_window_extent() for name in names]
     for p in points:
         corners = axes.transData.transform([(p.base - p.base_std, p.new - p.new_std), (p.base + p.base_std, p.new + p.new_std)])
         (left, middle), (right, _) = axes.transData.transform([(p.base - p.base_std, p.new), (p.base + p.base_std, p.new)])
@@ -145,6 +158,7 @@ def _label(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
                 fontsize=10,
                 color=COLOURS[i % len(COLOURS)],
                 zorder=4,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.5},  # above the lines of equal H
             )
             box = text.get_window_extent()
             inside = axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1 and axes.bbox.y0 < box.y0 and box.y1 < axes.bbox.y1

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DataLoaderConfiguration
+from accelerate import Accelerator, DataLoaderConfiguration, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState, PartialState
 
 from depthub import presets, settings
@@ -122,17 +123,18 @@ def run_many(
     do = partial(run, runs=runs, data_root=data_root, force=force)
     todo = [resolved[i] for i in waiting]
     outcomes = executor.map(do, todo) if executor else _in_turn(partial(do, on_epoch=on_epoch), todo)
-    for place, outcome in outcomes:
-        results[waiting[place]] = outcome
-        if on_done:
-            on_done(waiting[place], outcome, False)
+    with closing(outcomes):  # workers stop at once if the caller does
+        for place, outcome in outcomes:
+            results[waiting[place]] = outcome
+            if on_done:
+                on_done(waiting[place], outcome, False)
     for outcome in results.values():
         if isinstance(outcome, Exception):
             raise outcome
     return [r for _, r in sorted(results.items()) if isinstance(r, RunResult)]
 
 
-def _in_turn(do: Callable[[RunSpec], RunResult], specs: Sequence[RunSpec]) -> Iterator[tuple[int, RunResult | Exception]]:
+def _in_turn(do: Callable[[RunSpec], RunResult], specs: Sequence[RunSpec]) -> Generator[tuple[int, RunResult | Exception], None, None]:
     """One after the other here; a failure does not stop the rest."""
     for i, spec in enumerate(specs):
         try:
@@ -286,6 +288,7 @@ def _accelerator(precision: str) -> Accelerator:
     made = Accelerator(
         mixed_precision=mixed,
         dataloader_config=DataLoaderConfiguration(split_batches=True),  # the batch size of a recipe is the global one
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],  # a head may ignore the text, hence the prompts
     )
     if precision != "fp32" and not made.native_amp:
         raise DepthubError(f"{made.device.type} cannot train in {precision}; use bf16 or fp32")

@@ -28,13 +28,13 @@ CAVEAT = "Procedural data and a small model: the numbers show how the methods di
 
 def parser() -> Parser:
     """What it takes."""
-    made = Parser("depthub quickstart", HELP.capitalize() + ".")
+    made = Parser("depthub quickstart", f"{HELP[0].upper()}{HELP[1:]}.")
     made.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="seeds of the few-shot samples")
     made.add_argument("--datasets", type=str, nargs="+", default=list(DATA), help="data sets")
     made.add_argument("--runs", type=Path, default=Path("quickstart/runs"), help="folder of the runs; finished ones are not done again")
     made.add_argument("--out", type=Path, default=Path("quickstart"), help="folder for the picture and the tables")
     made.add_argument("--workers", type=int, default=0, help="runs at a time; 0 means one a core")
-    made.add_argument("--epochs", type=int, default=Training().epochs, help="passes over the training images")
+    made.add_argument("--epochs", type=int | None, default=None, help="passes over the training images; by default the methods' own")
     return made
 
 
@@ -56,12 +56,13 @@ def main(config: Any) -> int:
     return 0
 
 
-def specs(names: Sequence[str], seeds: Sequence[int], epochs: int) -> list[RunSpec]:
+def specs(names: Sequence[str], seeds: Sequence[int], epochs: int | None) -> list[RunSpec]:
     """Every method on every data set with every seed; runs of one data set follow one another, so that its features are computed once."""
+    training = None if epochs is None else Training(epochs=epochs)
     return [
-        RunSpec(method=Component(method), head=Component(head), data=DataSpec(name), seed=seed, training=Training(epochs=epochs))
+        RunSpec(method=Component(method), head=Component(head), data=DataSpec(name), seed=seed, training=training)
         for name in names
-        for seed in seeds
+        for seed in dict.fromkeys(seeds)
         for method, head in METHODS
     ]
 
@@ -75,7 +76,7 @@ def run_all(wanted: Sequence[RunSpec], runs: Path, workers: int) -> list[RunResu
     waiting = dict(enumerate(wanted))
     columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("starting", total=len(wanted))
+        task = bar.add_task(f"{_name(wanted[0])} ...", total=len(wanted))
 
         def done(index: int, outcome: RunResult | Exception, found: bool) -> None:
             spec = waiting.pop(index)
@@ -94,7 +95,7 @@ def run_all(wanted: Sequence[RunSpec], runs: Path, workers: int) -> list[RunResu
 def table(rows: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> Table:
     """Averages over data sets, in percent, and H's change against the untrained row."""
     against = next((row["difference"]["against"] for row in rows if row["difference"]), "zero-shot")
-    made = Table("method", title="Percent: mean ± standard deviation over seeds of the averages", title_style="")
+    made = Table("method", title="Averages over data sets in percent, ± std over seeds", title_style="")
     for name in (*scores, f"{scores[-1]} against {against}"):
         made.add_column(name, justify="right")
     for row in rows:

@@ -81,11 +81,12 @@ def board(results: Iterable[RunResult], title: str = "depthub leaderboard") -> d
 
 
 def _rows(runs: Sequence[RunResult]) -> list[Row]:
-    data = {digest(spec): spec for spec in (run.spec.as_dict()["data"] for run in runs)}
+    # Without places: a run of a moment ago and one read from its file are of the same row.
+    plain = [run.spec.without_places().as_dict() for run in runs]
+    data = {digest(spec["data"]): spec["data"] for spec in plain}
     data_labels = dict(zip(data, distinct([spec["name"] for spec in data.values()], list(data.values())), strict=True))
     rows: dict[str, Row] = {}
-    for run in runs:
-        spec = run.spec.as_dict()
+    for run, spec in zip(runs, plain, strict=True):
         where, seed = data_labels[digest(spec.pop("data"))], spec.pop("seed")
         rows.setdefault(digest(spec), Row(spec)).cells.setdefault(where, {})[seed] = run
     return list(rows.values())

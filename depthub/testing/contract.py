@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from depthub.errors import DepthubError
 from depthub.testing.case import Case
 
 PAGE = "docs/contract.md"
@@ -48,6 +49,8 @@ class Check:
         return f"{PAGE}#{self.id}"
 
     def __call__(self, case: Case) -> None:
+        if not __debug__:
+            raise DepthubError("the checks are assertions, which `python -O` leaves out: run them without it")
         try:
             self.function(case)
         except AssertionError as error:

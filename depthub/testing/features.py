@@ -17,7 +17,7 @@ from depthub.errors import DepthubError
 from depthub.head import Head
 from depthub.model import Tuner
 from depthub.plugins import Plugins, installed
-from depthub.spec import Component
+from depthub.spec import Component, Training
 from depthub.testing import toy
 from depthub.testing.case import Case, difference, images, scores, tuned
 from depthub.testing.contract import contract
@@ -52,7 +52,7 @@ def prompts_per_image(case: Case) -> None:
             shared = tuner.method.features(tuner.backbone, pixels, classes)
             each = replace(shared, text=shared.text.expand(len(pixels), -1, -1))
             one, other = tuner.head(shared), _tried(partial(tuner.head, each), "text features (B, M, d):")
-            assert one.shape == other.shape and _close(one, other), f"scores of (B, M, d) differ by up to {_apart(one, other):.2g}"
+            assert _close(one, other), f"scores of (B, M, d) differ by up to {_apart(one, other):.2g}"
             if classes == toy.BASE:
                 one, other = tuner.head.loss(shared, labels), _tried(partial(tuner.head.loss, each, labels), "the loss of (B, M, d):")
                 assert _close(one, other), f"the loss of (B, M, d) is {other:.6g}, that of (M, d) {one:.6g}"
@@ -61,15 +61,16 @@ def prompts_per_image(case: Case) -> None:
 @contract("every-head", "a method trains and scores under every installed head; a head also inside the heads that take one.")
 def every_head(case: Case) -> None:
     plugins = installed()
-    heads: dict[str, Callable[..., Head]] = {name: plugins.get("heads", name) for name in plugins.names("heads")}
+    classes: dict[str, type[Head]] = {name: plugins.get("heads", name) for name in plugins.names("heads")}
+    heads: dict[str, Callable[..., Head]] = dict(classes)
     if case.kind == "heads":
         if _slots(case.cls):
             return  # it takes heads itself
-        heads = {f"{name} with {slot}={case.name}": partial(cls, **{slot: case.make}) for name, cls in heads.items() for slot in _slots(cls)}
+        heads = {f"{name} with {slot}={case.name}": _holding(cls, slot, case) for name, cls in classes.items() for slot in _slots(cls)}
     step = replace(toy.RECIPE, epochs=1, batch_size=toy.TRAIN[0])
     for name, head in heads.items():
         under = Case("methods", case.cls, case.settings) if case.kind == "methods" else Case("methods", toy.Context)
-        tuner = _tried(lambda under=under, head=head: under.train(under.tuner(head), recipe=step), f"under {name}:")
+        tuner = _tried(partial(_trained_under, under, head, step), f"under {name}:")
         _scored(tuner, images(tuner, *toy.TEST).tensors[0], toy.BASE, f"under {name}:")
 
 
@@ -87,7 +88,9 @@ def settings_survive(case: Case) -> None:
     assert not found, f"made from its settings, it starts otherwise: {found}"
 
 
-@contract("static-prompts", "without needs_image text features ignore the images; without tunes_image the frozen image features stay.", "methods")
+@contract(
+    "static-prompts", "without needs_image text features ignore the images; without tunes_image the frozen image features stay.", "methods"
+)
 def static_prompts(case: Case) -> None:
     tuner, method = case.trained, case.cls
     pixels, _ = toy.images(*toy.TEST)
@@ -101,7 +104,7 @@ def static_prompts(case: Case) -> None:
     if not method.tunes_image:  # type: ignore[attr-defined]
         frozen = tuner.backbone.encode_image(pixels)
         assert torch.equal(first.image, frozen), "tunes_image is False, but image features are not those of the frozen backbone"
-        before = _tried(lambda: _features(tuner, frozen), "tunes_image is False, but given image features (B, d):")
+        before = _tried(partial(_features, tuner, frozen), "tunes_image is False, but given image features (B, d):")
         same = _close(first.text, before.text) and _close(first.image, before.image)
         assert same, "tunes_image is False, but image features (B, d) encoded before give other features than pixels"
 
@@ -117,7 +120,7 @@ def one_image_at_a_time(case: Case) -> None:
     assert not found, f"evaluating changes the state: {found}"
     again = scores(tuner, inputs)
     assert torch.equal(together, again), f"the second evaluation differs by up to {_apart(together, again):.2g}"
-    alone = torch.cat([scores(tuner, one) for one in inputs[:3].split(1)])
+    alone = torch.cat([scores(tuner, inputs[i : i + 1]) for i in range(3)])
     assert _close(together[:3], alone), f"scores of an image on its own differ by up to {_apart(together[:3], alone):.2g}"
     turned = scores(tuner, inputs.flip(0)).flip(0)
     assert _close(together, turned), f"scores in another order of the images differ by up to {_apart(together, turned):.2g}"
@@ -127,11 +130,10 @@ class _With(Plugins):
     """The installed plugins and the case's class, which none of them need provide."""
 
     def __init__(self, case: Case) -> None:
-        super().__init__()
-        self.case = case
+        self.case = case  # what the installed ones are is known: they are not looked for again
 
     def get(self, kind: str, name: str) -> Any:
-        return self.case.cls if (kind, name) == (self.case.kind, self.case.name) else super().get(kind, name)
+        return self.case.cls if (kind, name) == (self.case.kind, self.case.name) else installed().get(kind, name)
 
 
 def _part(case: Case) -> Any:
@@ -154,7 +156,7 @@ def _refused(part: Any, classes: ClassSet) -> bool:
 
 def _scored(tuner: Tuner, inputs: Tensor, classes: ClassSet, where: str) -> Tensor:
     """Scores, checked to be finite and one a class."""
-    found = _tried(lambda: scores(tuner, inputs, classes), where)
+    found: Tensor = _tried(partial(scores, tuner, inputs, classes), where)
     expected = (len(inputs), len(classes))
     assert tuple(found.shape) == expected, f"{where} scores have the shape {tuple(found.shape)}, expected (B, M) = {expected}"
     assert found.isfinite().all(), f"{where} scores are not finite"
@@ -171,6 +173,15 @@ def _tried(do: Callable[[], Any], where: str) -> Any:
         raise AssertionError(f"{where} {type(error).__name__}: {' '.join(str(error).split())}") from error
 
 
+def _holding(cls: type[Head], slot: str, case: Case) -> Callable[..., Head]:
+    settings: dict[str, Any] = {slot: case.make}
+    return partial(cls, **settings)
+
+
+def _trained_under(case: Case, head: Callable[..., Head], recipe: Training) -> Tuner:
+    return case.train(case.tuner(head), recipe=recipe)
+
+
 def _features(tuner: Tuner, inputs: Tensor) -> Features:
     with torch.no_grad():
         found: Features = tuner.method.features(tuner.backbone, inputs, toy.BASE)
@@ -183,7 +194,7 @@ def _state(part: torch.nn.Module) -> dict[str, Tensor]:
 
 
 def _close(one: Tensor, other: Tensor) -> bool:
-    return torch.allclose(one, other, rtol=CLOSE, atol=CLOSE)
+    return one.shape == other.shape and torch.allclose(one, other, rtol=CLOSE, atol=CLOSE)
 
 
 def _apart(one: Tensor, other: Tensor) -> float:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, Preset, PromptMethod, Prompts, hookimpl
+from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl
 
 
 class CoCoOp(PromptMethod):
@@ -29,6 +29,8 @@ class CoCoOp(PromptMethod):
         start = backbone.embed(self.words)[: len(self.words.split())] if self.words else 0.02 * torch.randn(n_ctx, backbone.text_width)
         self.context = nn.Parameter(start)  # (n, w)
         hidden = backbone.dim // reduction
+        if hidden < 1:
+            raise DepthubError(f"CoCoOp: reduction is {reduction}, expected at most {backbone.dim}, the size of the joint space")
         self.meta_net = nn.Sequential(nn.Linear(backbone.dim, hidden), nn.ReLU(), nn.Linear(hidden, backbone.text_width))
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:

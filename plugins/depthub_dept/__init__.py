@@ -42,6 +42,7 @@ class LinearCAT(Head):
     """
 
     shared: ClassVar[bool] = False  # one transform for both modalities
+    reads_text: ClassVar[bool] = True  # without, there is no transform that would never learn
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class LinearCAT(Head):
         super().__init__(dim, classes)
         self.classes, self.normalize, self.lr_scale = classes, normalize, lr_scale
         self.image = ChannelwiseTransform(dim, init) if transform else nn.Identity()
-        self.text = self.image if self.shared else ChannelwiseTransform(dim, init) if transform else nn.Identity()
+        self.text = self.image if self.shared else ChannelwiseTransform(dim, init) if transform and self.reads_text else nn.Identity()
         self.classifier = nn.Linear(dim, len(classes), bias=bias)
 
     @abstractmethod

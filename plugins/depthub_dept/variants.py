@@ -18,6 +18,8 @@ class SharedCAT(CAT):
 class ImageOnlyCAT(LinearCAT):
     """v3: the classifier sees image features alone."""
 
+    reads_text = False
+
     def samples(self, features: Features, labels: Tensor) -> Tensor:
         return self.image_rows(features)
 

@@ -8,7 +8,7 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -33,12 +33,12 @@ class Local(Executor):
             raise DepthubError(f"workers is {workers}, expected 0 (one a core) or more")
         self.workers = workers
 
-    def map(self, do: Do, specs: Sequence[RunSpec]) -> Iterator[Outcome]:
+    def map(self, do: Do, specs: Sequence[RunSpec]) -> Generator[Outcome, None, None]:
         workers = max(1, min(self.workers or _cores(), len(specs)))
         yield from _here(do, specs) if workers == 1 else _in_processes(do, specs, workers)
 
 
-def _here(do: Do, specs: Sequence[RunSpec]) -> Iterator[Outcome]:
+def _here(do: Do, specs: Sequence[RunSpec]) -> Generator[Outcome, None, None]:
     for index, spec in enumerate(specs):
         try:
             outcome: RunResult | Exception = do(spec)
@@ -47,7 +47,7 @@ def _here(do: Do, specs: Sequence[RunSpec]) -> Iterator[Outcome]:
         yield index, outcome
 
 
-def _in_processes(do: Do, specs: Sequence[RunSpec], workers: int) -> Iterator[Outcome]:
+def _in_processes(do: Do, specs: Sequence[RunSpec], workers: int) -> Generator[Outcome, None, None]:
     before = set(multiprocessing.active_children())
     # Not fork: torch and CUDA do not survive it.
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare, (max(1, _cores() // workers),))
@@ -67,7 +67,7 @@ def _outcome(future: Future[RunResult]) -> RunResult | Exception:
     error = future.exception()
     if isinstance(error, BrokenProcessPool):
         return DepthubError(
-            "a worker process died, most likely for lack of memory; use fewer workers and start again, finished runs are kept"
+            "a worker process died; if it says no reason above, memory ran out: use fewer workers and start again, finished runs are kept"
         )
     if error is None:
         return future.result()

@@ -1,6 +1,6 @@
 """The rendered data sets: tasks that the embedded CLIP was not trained for, with the base-new trade-off of real ones.
 
-Two things set them apart from pre-training. A mild shift of the images (palette, noise, blur, other textures), and a habitat: every
+Two things set them apart from pre-training. A shift of the images (palette, noise, blur, an occluding box, other textures), and a habitat: every
 class has one favourite value for each attribute that its name leaves open, say the background of three stars, and shows it in six of
 ten images. Real data are like that. It is knowledge of the base classes that is of no use, or harmful, on new ones.
 """
@@ -26,7 +26,7 @@ from .world import DOWNSTREAM_BANK, IMAGE, Look, render
 TRAIN, TEST = 32, 24  # images a class
 DIGITS_TRAIN = 70  # of about 180 real ones a class; the others are for testing
 HABITAT = 0.6  # probability that an attribute has the class's favourite value
-MILD = Look((-8, 4, 10), noise=6.0, noisy=1.0, blur=0.25, jitter=0.03, rotation=0.4, bank=DOWNSTREAM_BANK)
+SHIFT = Look((-18, 8, 22), noise=16.0, noisy=1.0, blur=0.6, occluders=1, jitter=0.05, rotation=0.55, bank=DOWNSTREAM_BANK)
 ORDER_SEED = 5  # of the order of the classes, whose first half is base
 
 
@@ -45,7 +45,7 @@ class Kind:
 
     classes: tuple[tuple[str, Scene], ...]
     free: tuple[str, ...]
-    look: Look = MILD
+    look: Look = SHIFT
     habitat: float = HABITAT
     styles: tuple[str, ...] = ("plain",)
     space: str = ""
@@ -64,9 +64,9 @@ def kinds() -> dict[str, Kind]:
     pairs, cloths = _pairs(30), random.Random(40).sample([(c, t) for c in BASIC for t in TEXTURES[1:]], 40)
     return {
         "compose": compose,
-        "compose-v2": replace(compose, look=replace(MILD, palette=(8, -4, -10)), habitat=0.0),
+        "compose-v2": replace(compose, look=replace(SHIFT, palette=(8, -4, -10)), habitat=0.0),
         "compose-sketch": replace(compose, habitat=0.0, styles=("sketch",)),
-        "compose-a": replace(compose, look=replace(MILD, occluders=2, noise=14.0, rotation=0.7), habitat=0.0),
+        "compose-a": replace(compose, look=replace(SHIFT, occluders=2, noise=14.0, rotation=0.7), habitat=0.0),
         "compose-r": replace(compose, habitat=0.0, styles=("blurry", "pixelated", "faded")),
         "tones": Kind(tuple((colour, Scene("object", colour)) for colour in COLOURS), ("background", "shape", "size")),
         "weaves": Kind(tuple((f"{texture} pattern", Scene("pattern", "", None, texture, None)) for texture in TEXTURES), ("colour",)),
@@ -159,8 +159,7 @@ def _counted(count: int, shape: str) -> str:
 
 
 def _pairs(how_many: int) -> list[tuple[str, str]]:
-    basic = tuple(BASIC)
-    every = [(a, b) for i, a in enumerate(basic) for b in basic[i + 1 :] if contrasts(a, b)]
+    every = [(a, b) for i, a in enumerate(COLOURS) for b in COLOURS[i + 1 :] if contrasts(a, b)]
     return random.Random(30).sample(every, how_many)
 
 

@@ -1,0 +1,65 @@
+"""The shipped model: it is the file that the README speaks of, it tokenises the project's words, and it knows its world."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+import open_clip
+import pytest
+import torch
+from depthub_shapes import WEIGHTS, depthub_backbones, depthub_datasets
+from depthub_shapes.captions import words
+from open_clip.tokenizer import SimpleTokenizer
+from torch.nn import functional as F
+
+SHA256 = "df067602c5ddff16d6506854f8a1a97715c15de8a7484a646375a30482bc6301"
+BPE = WEIGHTS / "bpe_shapes.txt.gz"
+
+
+@pytest.fixture(scope="module")
+def model() -> tuple[open_clip.CLIP, object, SimpleTokenizer]:
+    """Model, image transform and tokenizer, as open_clip alone loads them."""
+    name = depthub_backbones()[0].model
+    clip, _, transform = open_clip.create_model_and_transforms(name)
+    return clip.eval(), transform, open_clip.get_tokenizer(name, bpe_path=str(BPE))
+
+
+def test_the_weights_are_those_that_were_measured() -> None:
+    assert hashlib.sha256((WEIGHTS / "open_clip_model.safetensors").read_bytes()).hexdigest() == SHA256
+    facts = json.loads((WEIGHTS / "training.json").read_text())
+    assert (facts["seed"], facts["steps"]) == (0, 3600)
+
+
+def test_the_compact_vocabulary_splits_project_words_as_the_whole_one() -> None:
+    whole, compact = SimpleTokenizer(), SimpleTokenizer(str(BPE))
+    names = {
+        word for data_set in depthub_datasets() if data_set.name != "digits" for word in " ".join(data_set.load().classes.names).split()
+    }
+    assert names <= words()
+    for word in words():
+        assert [compact.decoder[i] for i in compact.encode(word)] == [whole.decoder[i] for i in whole.encode(word)]
+    for text in ("a bowl of soup", "Überraschung!", "xyzzy 42"):  # other text is split into smaller pieces, never refused
+        assert re.sub(r"\s", "", compact.decode(compact.encode(text))) == re.sub(r"\s", "", text.lower())
+
+
+def test_sixteen_learned_words_leave_room_for_every_class_name(model: tuple[open_clip.CLIP, object, SimpleTokenizer]) -> None:
+    clip, _, tokenizer = model
+    for data_set in depthub_datasets():
+        for name in data_set.load().classes.names:
+            assert 1 + 16 + len(tokenizer.encode(name + ".")) + 1 <= clip.context_length
+
+
+def test_zero_shot_knows_combinations_it_never_saw(model: tuple[open_clip.CLIP, object, SimpleTokenizer]) -> None:
+    """64 classes, chance 1.6 %; and features have a norm of about 10, as those of released CLIP models."""
+    clip, transform, tokenizer = model
+    data = next(data_set for data_set in depthub_datasets() if data_set.name == "compose").load()
+    rows = range(0, len(data.test), 5)
+    with torch.no_grad():
+        images = clip.encode_image(torch.stack([transform(data.test.read(data.test.ids[r])) for r in rows]))  # type: ignore[operator]
+        texts = clip.encode_text(tokenizer(data.classes.sentences()))
+    right = (F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T).argmax(dim=-1) == torch.tensor([data.test.labels[r] for r in rows])
+    assert right.float().mean() > 0.6
+    for features in (images, texts):
+        assert 7 < features.norm(dim=-1).mean() < 13

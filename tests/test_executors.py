@@ -1,0 +1,167 @@
+"""Runs in processes of their own: outcomes, failures, interruptions."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from depthub_executors import Local
+
+from depthub.errors import DepthubError
+from depthub.files import atomic_write
+from depthub.protocol import Count
+from depthub.spec import RunSpec
+from depthub.store import RunResult
+
+ROOT = Path(__file__).parent.parent
+SPECS = [RunSpec(seed=seed) for seed in range(5)]
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers import this module by its name, from the path they get from here."""
+    monkeypatch.syspath_prepend(ROOT)
+
+
+class StubbornError(Exception):
+    """Cannot be unpickled: its constructor takes more than its message."""
+
+    def __init__(self, a: str, b: str) -> None:
+        super().__init__(a + b)
+
+
+def work(spec: RunSpec, *, fail: int = -1, die: int = -1) -> RunResult:
+    """A run's stand-in; its seed says what happens."""
+    if spec.seed == fail:
+        raise StubbornError("as ", "asked")
+    if spec.seed == die:
+        os._exit(9)
+    return RunResult(
+        spec,
+        {"base": Count(spec.seed, 10)},
+        {"base": 10.0 * spec.seed},
+        {"process": os.getpid(), "threads": os.environ.get("OMP_NUM_THREADS")},
+    )
+
+
+def write_slowly(spec: RunSpec, folder: Path) -> RunResult:
+    """Says that it began, waits, and writes; interrupted, it leaves a trace of having cleaned up."""
+    atomic_write(folder / f"began-{spec.seed}-{os.getpid()}", b"")
+    temporary = folder / f"temporary-{spec.seed}"
+    temporary.write_bytes(b"half")
+    try:
+        time.sleep(60)
+    finally:
+        temporary.unlink()
+    return work(spec)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_outcome_comes_once(workers: int) -> None:
+    outcomes = dict(Local(workers=workers).map(partial(work, fail=3), SPECS))
+    assert sorted(outcomes) == [0, 1, 2, 3, 4]
+    error = outcomes.pop(3)
+    assert isinstance(error, Exception)
+    assert "as asked" in str(error)
+    results = {i: r for i, r in outcomes.items() if isinstance(r, RunResult)}
+    assert {i: r.spec for i, r in results.items()} == {i: SPECS[i] for i in outcomes}
+    processes = {r.provenance["process"] for r in results.values()}
+    assert (processes == {os.getpid()}) == (workers == 1)
+    if workers > 1:
+        assert os.getpid() not in processes
+        assert all(int(r.provenance["threads"]) >= 1 for r in results.values())
+
+
+def test_settings() -> None:
+    assert list(Local().map(work, [])) == []
+    assert [i for i, _ in Local(workers=9).map(work, SPECS[:1])] == [0]
+    with pytest.raises(DepthubError, match="workers is -1"):
+        Local(workers=-1)
+
+
+def test_a_worker_that_dies_is_reported_for_what_it_left_undone() -> None:
+    outcomes = dict(Local(workers=2).map(partial(work, die=2), SPECS))
+    assert sorted(outcomes) == [0, 1, 2, 3, 4]
+    assert isinstance(outcomes[2], DepthubError)
+    assert "a worker process died" in str(outcomes[2])
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def _until(met: Callable[[], bool], seconds: float = 20.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if met():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
+
+
+@needs_proc
+def test_a_caller_that_stops_listening_stops_the_workers(tmp_path: Path) -> None:
+    outcomes = Local(workers=2).map(partial(_first_is_quick, folder=tmp_path), SPECS)
+    next(outcomes)
+    assert _until(lambda: len(list(tmp_path.glob("temporary-*"))) == 2)
+    outcomes.close()  # type: ignore[attr-defined]
+    assert list(tmp_path.glob("temporary-*")) == []
+    assert not any(map(_alive, _workers(tmp_path)))
+
+
+def _first_is_quick(spec: RunSpec, folder: Path) -> RunResult:
+    return work(spec) if spec.seed == 0 else write_slowly(spec, folder)
+
+
+def _workers(folder: Path) -> list[int]:
+    return [int(p.name.rpartition("-")[2]) for p in folder.glob("began-*")]
+
+
+PROGRAM = """
+import sys
+from functools import partial
+from pathlib import Path
+from tests.test_executors import SPECS, write_slowly
+from depthub_executors import Local
+if __name__ == "__main__":
+    for outcome in Local(workers=2).map(partial(write_slowly, folder=Path(sys.argv[1])), SPECS):
+        print(outcome)
+"""
+
+
+@needs_proc
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_no_process_outlives_the_parent(how: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C reaches the whole group, as from a terminal; a kill reaches the parent alone."""
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
+    parent = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)], env=environ, start_new_session=True, stderr=subprocess.PIPE, text=True
+    )
+    assert _until(lambda: len(list(tmp_path.glob("temporary-*"))) == 2)
+    workers = _workers(tmp_path)
+    if how == signal.SIGINT:
+        os.killpg(parent.pid, how)
+    else:
+        parent.send_signal(how)
+    _, said = parent.communicate(timeout=15)
+    assert _until(lambda: not any(map(_alive, workers)))
+    assert _until(lambda: list(tmp_path.glob("temporary-*")) == [], 5)
+    assert len(_workers(tmp_path)) == 2  # nothing new was begun
+    if how == signal.SIGINT:
+        assert said.count("Traceback") == 1  # the parent's own; the workers end quietly
+        assert "KeyboardInterrupt" in said
