@@ -1,7 +1,7 @@
 """The rendered data sets: tasks that the embedded CLIP was not trained for, with the base-new trade-off of real ones.
 
-Two things set them apart from pre-training. A shift of the images (palette, noise, blur, an occluding box, other textures), and a habitat: every
-class has one favourite value for each attribute that its name leaves open, say the background of three stars, and shows it in six of
+Two things set them apart from pre-training. A shift of the images: palette, noise, blur, an occluding box, other textures. And a habitat:
+every class has one favourite value for each attribute that its name leaves open, say the background of three stars, and shows it in six of
 ten images. Real data are like that. It is knowledge of the base classes that is of no use, or harmful, on new ones.
 """
 
