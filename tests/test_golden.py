@@ -3,54 +3,69 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from depthub.backbone import Backbone
+from depthub.cli import main
 from depthub.data.fewshot import draw_both
+from depthub.errors import DepthubError
 from depthub.metrics import count, macro_f1
 from depthub.plugins import installed
 from depthub.schedule import learning_rate
 from depthub.spec import Training
+from depthub.testing.golden import Case, replay, tolerance
 from depthub.types import ClassSet
-from tests.golden_replay import HERE, Case
 
+HERE = Path(__file__).parent / "golden"
 TRAINED = ["coop_ctx16_end", "coop_ctx4_init", "coop_dept", "cocoop", "kgcoop", "maple_depth3"]
-FLOAT32 = {
-    "eval_start": 1e-5,
-    "loss": 5e-5,
-    "train": 5e-5,
-    "grad": 5e-5,
-    "after1": 2e-5,
-    "after5": 5e-4,
-    "eval_after5": 5e-4,
-    "sched": 5e-4,
-}
 
 
-def tolerance(precision: str, quantity: str) -> float:
-    return 1e-10 if precision == "fp64" else FLOAT32[quantity.split("/")[0]]
-
-
+@pytest.mark.parametrize("exact", ["shared", "plain"])
 @pytest.mark.parametrize("precision", ["fp64", "fp32"])
 @pytest.mark.parametrize("name", TRAINED)
-def test_training_case(name: str, precision: str) -> None:
-    deviations = dict(Case(name, precision).deviations())
-    assert len(deviations) >= 3 + 3 + 1 + 3
+def test_training_case(name: str, precision: str, exact: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Backbone, "exact", exact)
+    deviations = replay(HERE / f"{name}.json", precision)
+    assert len(deviations) >= 3 + 1 + 1 + 1 + 1 + 3
+    assert ("sched/loss" in deviations) == has_schedule(name)
     assert {q: d for q, d in deviations.items() if not d <= tolerance(precision, q)} == {}
 
 
-@pytest.mark.parametrize("precision", ["fp64", "fp32"])
-@pytest.mark.parametrize("name", ["coop_ctx16_end", "coop_dept"])
-def test_schedule_through_the_engine(name: str, precision: str) -> None:
-    deviations = dict(Case(name, precision).scheduled())
-    assert {q: d for q, d in deviations.items() if not d <= tolerance(precision, q)} == {}
+def has_schedule(name: str) -> bool:
+    return "fp64/sched/loss" in np.load(HERE / f"{name}.npz")
+
+
+def test_a_difference_shows(tmp_path: Path) -> None:
+    for part in ("json", "npz"):
+        shutil.copy(HERE / f"coop_ctx4_init.{part}", tmp_path)
+    case = tmp_path / "coop_ctx4_init.json"
+    with pytest.raises(DepthubError, match="say where with --model"):
+        replay(case)
+    arrays = dict(np.load(case.with_suffix(".npz")))
+    arrays["start/prompt_learner.ctx"][0, 0] += 1e-3
+    np.savez(case.with_suffix(".npz"), **arrays)
+    deviations = replay(case, model=HERE)
+    assert deviations["eval_start/text_features"] > 1e-6
+    assert deviations["eval_start/image_features"] < 1e-12
+
+
+def test_the_command_prints_deviations_and_fails_above_a_tolerance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for part in ("json", "npz"):
+        shutil.copy(HERE / f"coop_ctx4_init.{part}", tmp_path)
+    assert main(["golden", str(tmp_path), "--model", str(HERE)]) == 0
+    assert "fp64" in capsys.readouterr().out
+    assert main(["golden", str(tmp_path), "--model", str(HERE), "--tolerance", "1e-30"]) == 1
+    assert main(["golden", str(tmp_path / "nowhere")]) == 2
 
 
 @pytest.mark.parametrize("precision", ["fp64", "fp32"])
 def test_zero_shot(precision: str) -> None:
-    case = Case("zeroshot", precision)
+    case = Case(HERE / "zeroshot.json", precision)
     (template,) = case.meta["templates"]
     classes = ClassSet("golden", case.classes.ids, case.classes.names, template)
     tokens = case.backbone.tokenizer(classes.sentences())
@@ -66,7 +81,7 @@ def test_zero_shot(precision: str) -> None:
         "logits": logits,
         "logit_scale": features.scale,
     }
-    assert {q: d for q, v in found.items() if not (d := case.compare(q, v)) <= tolerance(precision, "eval_start")} == {}
+    assert {q: d for q, v in found.items() if not (d := case.compare(q, v)[1]) <= tolerance(precision, "eval_start")} == {}
 
 
 def test_few_shot_picks() -> None:

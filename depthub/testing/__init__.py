@@ -15,6 +15,7 @@ from __future__ import annotations
 from depthub.testing.case import Case, cases
 from depthub.testing.checks import CHECKS
 from depthub.testing.contract import Check, ContractError
+from depthub.testing.golden import replay
 from depthub.testing.suite import ConformanceSuite
 
-__all__ = ["CHECKS", "Case", "Check", "ConformanceSuite", "ContractError", "cases"]
+__all__ = ["CHECKS", "Case", "Check", "ConformanceSuite", "ContractError", "cases", "replay"]
