@@ -40,7 +40,9 @@ def main(args: list[str] | None = None) -> int:
         The exit status: 0, 2 for the user's mistakes, 130 when interrupted. Bugs keep their traceback.
     """
     try:
-        return _dispatch(sys.argv[1:] if args is None else args)
+        status = _dispatch(sys.argv[1:] if args is None else args)
+        sys.stdout.flush()  # a reader that has gone shows here, not when Python exits
+        return status
     except DepthubError as error:
         print(f"depthub: error: {error}", file=sys.stderr)
         return 2
