@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 import torch
 from torch import Tensor
@@ -16,20 +16,21 @@ BATCH = 100  # images encoded at a time
 
 
 class ImageFeatures:
-    """What one backbone sees in the images of one data set, under the test transform; kept for the runs that follow in this process."""
+    """What one backbone sees in images under the test transform; kept for the runs that follow in this process."""
 
     def __init__(self, backbone: Backbone, transform: Transform) -> None:
         self.backbone, self.transform = backbone, transform
-        self._known: dict[str, Tensor] = {}
+        self._known: dict[tuple[Hashable, str], Tensor] = {}  # an id names an image together with what reads it
 
     def of(self, examples: Examples, workers: int = 0) -> TensorDataset:
         """Features (N, d), not normalised, with labels (N,), on the CPU; images not seen before are encoded now."""
-        unseen = [row for row, name in enumerate(examples.ids) if name not in self._known]
+        keys = [(examples.read, name) for name in examples.ids]
+        unseen = [row for row, key in enumerate(keys) if key not in self._known]
         if unseen:
             missing = examples.take(unseen)
             loader = DataLoader(Views(missing, self.transform), batch_size=BATCH, num_workers=workers)
-            self._known.update(zip(missing.ids, self._encode(pixels for pixels, _ in loader), strict=True))
-        return TensorDataset(torch.stack([self._known[name] for name in examples.ids]), torch.tensor(examples.labels))
+            self._known.update(zip([keys[row] for row in unseen], self._encode(pixels for pixels, _ in loader), strict=True))
+        return TensorDataset(torch.stack([self._known[key] for key in keys]), torch.tensor(examples.labels))
 
     def _encode(self, batches: Iterable[Tensor]) -> Iterable[Tensor]:
         device = self.backbone.scale.device

@@ -36,7 +36,7 @@ FOLDER = "folder:"
 OnDone = Callable[[int, "RunResult | Exception", bool], None]
 
 
-def resolve(spec: RunSpec, data_root: Path | None = None) -> RunSpec:
+def resolve(spec: RunSpec) -> RunSpec:
     """The spec with everything spelt out that the numbers depend on; nothing is trained or loaded.
 
     Raises:
@@ -84,7 +84,7 @@ def run(
     Raises:
         DepthubError: for what the user can mend.
     """
-    return _Run(resolve(spec, data_root), Store(Path(runs)), data_root, workers, on_epoch).result(force)
+    return _Run(resolve(spec), Store(Path(runs)), data_root, workers, on_epoch).result(force)
 
 
 def run_many(
@@ -111,7 +111,7 @@ def run_many(
     Raises:
         DepthubError: if runs failed, after all others have ended; the first failure's own error.
     """
-    store, resolved = Store(Path(runs)), [resolve(spec, data_root) for spec in specs]
+    store, resolved = Store(Path(runs)), [resolve(spec) for spec in specs]
     results: dict[int, RunResult | Exception] = {}
     for i, spec in enumerate(resolved):
         found = None if force else store.load(spec)
@@ -269,7 +269,7 @@ def _backbone(spec: BackboneSpec) -> Backbone:
 
 @lru_cache(maxsize=16)
 def _features(backbone: BackboneSpec, data: DataSpec, root: Path | None) -> ImageFeatures:
-    """Image features of one data set; data and root say which images an id means."""
+    """Image features for runs on one data set; its digest and root say that the files are still the same."""
     model = _backbone(backbone)
     return ImageFeatures(model, transform(model.image_size, model.image_statistics, augment=False))
 

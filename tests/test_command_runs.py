@@ -43,6 +43,12 @@ def test_runs_end_with_a_table_and_are_found_again(small: Path, tmp_path: Path, 
     assert "already done" not in capsys.readouterr().out
 
 
+def test_scarce_classes_are_named_once(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(small, tmp_path, "--shots", "7", "--seeds", "1", "2")) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("depthub: warning: fewer than 7")]
+    assert warnings == ["depthub: warning: fewer than 7 training images, all are used: blue (6), gray (6), green (6)"]
+
+
 def test_workers_give_the_counts_of_one_process(small: Path, tmp_path: Path) -> None:
     seeds = ["--seeds", "1", "2", "3"]
     assert main(arguments(small, tmp_path / "here", *seeds)) == 0

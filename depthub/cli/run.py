@@ -105,7 +105,7 @@ def main(config: Namespace) -> int:
     asked = specs(config)
     executor = _component(config.executor) if config.executor else None
     place = installed().get("executors", executor.name)(**executor.settings) if executor else None
-    resolved = [resolve(spec, config.data_root) for spec in asked]
+    resolved = [resolve(spec) for spec in asked]
     console = Console(highlight=False)
     for spec in resolved:
         console.print(
@@ -127,6 +127,8 @@ def main(config: Namespace) -> int:
             on_done=on_done,
             on_epoch=progress.epoch,
         )
+    for warning in dict.fromkeys(warning for result in results for warning in result.warnings):
+        print(f"depthub: warning: {warning}", file=sys.stderr)
     console.print(table(results))
     for index, result in enumerate(results):
         path = Store(config.runs).path(result.spec) / FILE

@@ -21,7 +21,8 @@ class Examples:
     Args:
         ids: N names, unique within the data set and the same on every machine.
         labels: N integers; they index the data set's classes.
-        read: gives the RGB image of an id; deterministic and picklable, so that workers may call it.
+        read: gives the RGB image of an id; deterministic, picklable, so that workers may call it, and equal exactly to what reads the
+            same images.
     """
 
     ids: tuple[str, ...]
