@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 from depthub import shared_prefix
 from depthub.errors import DepthubError
+from depthub.image_tower import image_tower
 from depthub.types import ClassSet, Prompts
 
 PLACEHOLDER = "X"  # one token in CLIP's vocabulary; holds a learned vector's place in the sentence
@@ -76,7 +76,7 @@ class Backbone(nn.Module):
         Raises:
             DepthubError: if the image tower takes no prompts.
         """
-        return int(self._vit().conv1.out_channels)
+        return image_tower(self.clip.visual).width
 
     @property
     def image_depth(self) -> int:
@@ -85,7 +85,7 @@ class Backbone(nn.Module):
         Raises:
             DepthubError: if the image tower takes no prompts.
         """
-        return len(self._vit().transformer.resblocks)
+        return len(image_tower(self.clip.visual).blocks)
 
     @property
     def dim(self) -> int:
@@ -209,28 +209,8 @@ class Backbone(nn.Module):
             with torch.no_grad():  # nothing in here is tuned
                 features: Tensor = self.clip.encode_image(images)
             return features
-        visual = self._vit()
         _check_depth("image", len(prompts), self.image_depth)
-        n = prompts[0].shape[-2]
-        patches = visual.conv1(images).flatten(2).transpose(1, 2)  # (B, P, w_v)
-        first = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
-        x = torch.cat([first, patches], dim=1) + visual.positional_embedding.to(patches.dtype)
-        x = visual.ln_pre(torch.cat([x, _rows(prompts[0], x)], dim=1))
-        for i, block in enumerate(visual.transformer.resblocks):
-            if 0 < i < len(prompts):
-                x = torch.cat([x[:, :-n], _rows(prompts[i], x)], dim=1)
-            x = block(x)
-        pooled: Tensor = visual._pool(x[:, :-n])[0]
-        return pooled if visual.proj is None else pooled @ visual.proj
-
-    def _vit(self) -> Any:
-        """The image tower, if it can take prompts."""
-        visual = self.clip.visual
-        if not isinstance(visual, VisionTransformer):
-            raise DepthubError(
-                f"image prompts need an open_clip vision transformer; this backbone's image tower is a {type(visual).__name__}"
-            )
-        return visual
+        return image_tower(self.clip.visual).encode(images, prompts)
 
     def _tokens(self, sentences: Sequence[str], names: Sequence[str]) -> Tensor:
         """Token ids, (N, context length); open_clip would cut a long sentence without a word."""
@@ -278,10 +258,6 @@ def _write(x: Tensor, prompt: Tensor, slots: Tensor) -> Tensor:
     groups, classes, _, width = x.shape
     values = prompt.to(x.dtype).expand(groups, classes, -1, -1)
     return x.scatter(2, slots[None, :, :, None].expand(groups, -1, -1, width), values)
-
-
-def _rows(prompt: Tensor, x: Tensor) -> Tensor:
-    return prompt.to(x.dtype).expand(len(x), -1, -1)
 
 
 def _check_depth(tower: str, given: int, layers: int) -> None:

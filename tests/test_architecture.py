@@ -21,7 +21,7 @@ PLUGINS = sorted(
 LAYERS = (
     {"__init__", "errors", "types", "hookspecs", "executor", "provenance"},
     {"spec", "files", "schema"},
-    {"shared_prefix"},
+    {"image_tower", "shared_prefix"},
     {"backbone", "method", "head", "protocol", "data"},
     {"loading", "model", "plugins", "features", "metrics", "schedule"},
     {"checkpoint", "settings", "store"},

@@ -7,6 +7,7 @@ import torch
 
 from depthub.backbone import Backbone
 from depthub.errors import DepthubError
+from depthub.image_tower import image_tower
 from depthub.types import ClassSet, Prompts
 from tests.models import CLASSES, random_backbone
 
@@ -134,6 +135,24 @@ def test_image_prompts_are_refused_by_other_towers() -> None:
     assert resnet.encode_text(CLASSES, Prompts([resnet.embed("a photo of a")])).shape == (5, 24)
     with pytest.raises(DepthubError, match="ModifiedResNet"):
         resnet.encode_image(torch.zeros(1, 3, 64, 64, dtype=torch.float64), [torch.zeros(2, 16)])
+
+
+def test_timm_vision_transformers_take_prompts() -> None:
+    """Without an effect of the prompts' places the tower is timm's own; with prompts the class token sees them."""
+    vision = {"timm_model_name": "vit_tiny_patch16_224", "timm_model_pretrained": False, "timm_pool": "token", "timm_proj": "linear"}
+    backbone = random_backbone(vision={**vision, "image_size": 224}, custom_text=True)
+    assert (backbone.image_width, backbone.image_depth) == (192, 12)
+    images = torch.randn(2, 3, 224, 224, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    tower = image_tower(backbone.clip.visual)
+    x = tower.begin(tower.embed(images))
+    for block in tower.blocks:
+        x = block(x)
+    torch.testing.assert_close(tower.finish(x), backbone.encode_image(images), rtol=1e-10, atol=1e-10)
+    prompts = [torch.randn(2, 192, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    features = backbone.encode_image(images, prompts)
+    assert not torch.allclose(features, backbone.encode_image(images))
+    features.sum().backward()
+    assert all(prompt.grad is not None and prompt.grad.abs().max() > 0 for prompt in prompts)
 
 
 def test_the_model_is_frozen_and_stays_in_evaluation_mode() -> None:
