@@ -235,8 +235,10 @@ class Backbone(nn.Module):
             )
             ids = ids.gather(1, torch.tensor(order))
             # behind the end token nothing reaches the feature when attention is causal
-            length = int(ends.max()) + 1 if self.text.attn_mask is not None else ids.shape[1]
-            self._layouts[key] = _Layout(ids[:, :length].to(device), torch.tensor(slots).to(device), ends.to(device))
+            places = torch.tensor(slots)
+            # a name whose last sign merges with the full stop has fewer tokens in the sentence than alone: the context may reach further
+            length = max(int(ends.max()), int(places.max())) + 1 if self.text.attn_mask is not None else ids.shape[1]
+            self._layouts[key] = _Layout(ids[:, :length].to(device), places.to(device), ends.to(device))
         return self._layouts[key]
 
 

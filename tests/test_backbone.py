@@ -44,6 +44,26 @@ def test_an_odd_context_has_its_smaller_half_before_the_class(backbone: Backbone
     torch.testing.assert_close(backbone.encode_text(CLASSES, prompts), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("position", ["middle", "front"])
+def test_names_that_end_in_punctuation_are_counted_as_they_stand_alone(position: str) -> None:
+    """As in the published code: the class token's length is the name's own, though its last sign merges with the full stop."""
+    backbone = random_backbone()
+    classes = ClassSet("odd", (0, 1), ("Mr. Fox!", "what?!"))
+    generator = torch.Generator().manual_seed(0)
+    context = torch.randn(3, backbone.text_width, dtype=torch.float64, generator=generator)
+    found = backbone.encode_text(classes, Prompts([context], position=position))
+    for row, name in enumerate(classes.names):
+        ids = backbone.tokenizer([f"X X X {name}."])
+        own = len(backbone.tokenizer.encode(name))
+        tokens = backbone.text.token_embedding(ids)[0]
+        before = {"middle": 1, "front": 0}[position]
+        rest = tokens[4:]
+        written = torch.cat([tokens[:1], context[:before], rest[:own], context[before:], rest[own:]]) + backbone.text.positional_embedding
+        x = backbone.text.transformer(written[None], attn_mask=backbone.text.attn_mask)
+        expected = backbone.text.ln_final(x)[0, ids[0].argmax()] @ backbone.text.text_projection
+        torch.testing.assert_close(found[row], expected, rtol=1e-11, atol=1e-11)
+
+
 def test_frozen_words_stay_behind_the_context(backbone: Backbone) -> None:
     prompts = Prompts([backbone.embed("the picture")], words="a photo of a")
     expected = backbone.encode_sentences([f"the picture of a {name}." for name in CLASSES.words])
