@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from depthub.executor import Executor
     from depthub.head import ITM, Head, trained_rows
     from depthub.hookspecs import hookimpl
-    from depthub.method import Method, PromptMethod
+    from depthub.method import Method, PromptMethod, start_context
     from depthub.protocol import Count, Protocol, Stage, Task
     from depthub.runner import run, run_many
     from depthub.spec import BackboneSpec, Component, DataSpec, NamedBackbone, Preset, RunSpec, Training
@@ -54,6 +54,7 @@ _HOME = {
     "hookimpl": "hookspecs",
     "run": "runner",
     "run_many": "runner",
+    "start_context": "method",
     "trained_rows": "head",
 }
 
@@ -87,6 +88,7 @@ __all__ = [
     "hookimpl",
     "run",
     "run_many",
+    "start_context",
     "trained_rows",
 ]
 

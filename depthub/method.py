@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, final
 
+import torch
 from torch import Tensor, nn
 
 from depthub.spec import Preset
@@ -72,3 +73,17 @@ class PromptMethod(Method):
         if image is None:
             image = backbone.encode_image(images, prompts.image)
         return Features(image, backbone.encode_text(classes, prompts), backbone.scale, classes)
+
+
+def start_context(backbone: Backbone, words: str, *shape: int) -> Tensor:
+    """Where a context starts.
+
+    Args:
+        backbone: embeds the words.
+        words: give one token for each word, (number of words, w). Of a word of several tokens the later ones are left to stand frozen
+            behind the context, as in the published code.
+        shape: without words, of random tokens (*shape, w), normal with standard deviation 0.02.
+    """
+    if words:
+        return backbone.embed(words)[: len(words.split())]
+    return 0.02 * torch.randn(*shape, backbone.text_width)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl
+from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl, start_context
 
 
 class CoCoOp(PromptMethod):
@@ -26,8 +25,7 @@ class CoCoOp(PromptMethod):
     ) -> None:
         super().__init__(backbone, classes)
         self.words = ctx_init.replace("_", " ")
-        start = backbone.embed(self.words)[: len(self.words.split())] if self.words else 0.02 * torch.randn(n_ctx, backbone.text_width)
-        self.context = nn.Parameter(start)  # (n, w)
+        self.context = nn.Parameter(start_context(backbone, self.words, n_ctx))  # (n, w)
         hidden = backbone.dim // reduction
         if hidden < 1:
             raise DepthubError(f"CoCoOp: reduction is {reduction}, expected at most {backbone.dim}, the size of the joint space")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
-from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl
+from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl, start_context
 
 WORDS = {"n_ctx": 4, "ctx_init": "a photo of a"}
 RECIPE = {"lr": 0.002, "batch_size": 32}
@@ -49,9 +48,7 @@ class CoOp(PromptMethod):
         self.words = ctx_init.replace("_", " ")
         self.classes, self.class_specific, self.position = classes, class_specific, position
         shape = (len(classes), n_ctx) if class_specific else (n_ctx,)
-        # a word of several tokens leaves the later ones frozen behind the context, as in the published code
-        start = backbone.embed(self.words)[: len(self.words.split())] if self.words else 0.02 * torch.randn(*shape, backbone.text_width)
-        self.context = nn.Parameter(start)  # (n, w), or (M, n, w)
+        self.context = nn.Parameter(start_context(backbone, self.words, *shape))  # (n, w), or (M, n, w)
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
         context = self.context[classes.rows_in(self.classes)] if self.class_specific else self.context

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, Features, Preset, PromptMethod, Prompts, hookimpl, trained_rows
+from depthub import Backbone, ClassSet, Features, Preset, PromptMethod, Prompts, hookimpl, start_context, trained_rows
 
 
 class KgCoOp(PromptMethod):
@@ -34,8 +33,7 @@ class KgCoOp(PromptMethod):
     ) -> None:
         super().__init__(backbone, classes)
         self.words, self.weight, self.classes = ctx_init.replace("_", " "), weight, classes
-        start = backbone.embed(self.words)[: len(self.words.split())] if self.words else 0.02 * torch.randn(n_ctx, backbone.text_width)
-        self.context = nn.Parameter(start)  # (n, w)
+        self.context = nn.Parameter(start_context(backbone, self.words, n_ctx))  # (n, w)
         self.register_buffer("anchors", backbone.encode_sentences(classes.sentences(template)), persistent=False)
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
