@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
-from depthub_shapes import WEIGHTS
-from depthub_shapes.pretrain import model_config
 from open_clip import IMAGENET_CLASSNAMES
 from torch import Tensor
 
@@ -84,9 +79,4 @@ def backbone(name: str) -> Backbone:
     named = {"shapes": installed().get("backbones", "shapes")}
     if name == LARGE:
         return load_backbone(BackboneSpec("ViT-B-16-quickgelu", RANDOM), named)
-    if (WEIGHTS / "open_clip_model.safetensors").is_file():
-        return load_backbone(BackboneSpec("shapes"), named)
-    with TemporaryDirectory() as folder:  # a checkout without the weights: same geometry
-        config = Path(folder, "shapes_random.json")
-        config.write_text(json.dumps(model_config(vocabulary=49408)))
-        return load_backbone(BackboneSpec(str(config), RANDOM), named)
+    return load_backbone(BackboneSpec("shapes"), named)

@@ -157,10 +157,6 @@ class Parser(ArgumentParser):
         name = group[0].partition("=")[0] if group else ""
         return name.count(".") if name[2:].partition(".")[0] in self._classes else 0
 
-    def _path(self, option: str, name: str) -> str:
-        cls = self._classes.get(option[2:].removesuffix(".help"), {}).get(name)
-        return _paths(cls)[-1] if cls else name
-
     def _refuse_argument(self, given: str) -> NoReturn:
         if not given.startswith("-"):
             raise DepthubError(f"unexpected argument {given!r}; `{self.prog} --help` lists the options")
