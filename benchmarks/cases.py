@@ -1,4 +1,4 @@
-"""What is measured: backbones, heads, class counts and inputs."""
+"""What is measured: methods and heads, backbones, class names and inputs."""
 
 from __future__ import annotations
 
@@ -6,21 +6,31 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import torch
 from open_clip import IMAGENET_CLASSNAMES
 from torch import Tensor
 
-from benchmarks.reference import PlainCoOp
-from depthub import Backbone, ClassSet
+from depthub import Backbone, ClassSet, Method
 from depthub.loading import RANDOM, load_backbone
 from depthub.model import Tuner
 from depthub.plugins import installed
 from depthub.spec import BackboneSpec
 
 EMBEDDED, LARGE = "embedded CLIP", "ViT-B/16"
-HEADS = {"CoOp": "ITM", "CoOp+DePT": "DePT"}
+WORDS = {"n_ctx": 4, "ctx_init": "a photo of a"}
+METHODS: dict[str, tuple[str, dict[str, Any], str]] = {  # method, its settings, head
+    "CoOp": ("CoOp", {}, "ITM"),
+    "CoOp, 4 words": ("CoOp", WORDS, "ITM"),
+    "CoOp+DePT": ("CoOp", {}, "DePT"),
+    "KgCoOp": ("KgCoOp", {}, "ITM"),
+    "CoCoOp": ("CoCoOp", {}, "ITM"),
+    "MaPLe": ("MaPLe", {}, "ITM"),
+}
 SHAPES = tuple(f"{colour} {shape}" for colour, shape in product(("red", "green", "blue", "yellow", "gray"), ("circle", "triangle")))
+CARS = tuple(Path(__file__).with_name("cars.txt").read_text().splitlines())  # the base half of Stanford Cars: long names that begin alike
 
 
 @dataclass(frozen=True)
@@ -28,28 +38,36 @@ class Case:
     """One line of the table.
 
     Args:
-        method: CoOp with 16 learned tokens, alone or with DePT around it.
-        backbone: the embedded model, or ViT-B/16 with random weights.
+        method: one of `METHODS`.
         number: of classes.
         pixels: encode images; else their features are given.
+        backbone: the embedded model, or ViT-B/16 with random weights.
+        names: of the classes; ImageNet's by default, or those of the embedded data.
     """
 
     method: str
-    backbone: str
     number: int
-    pixels: bool
+    pixels: bool = False
+    backbone: str = LARGE
+    names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.method}, {self.backbone}, {self.number} classes, {'pixels' if self.pixels else 'cached features'}"
+        what = f"{self.number} {'Cars ' if self.names == CARS else ''}classes"
+        return f"{self.method}, {self.backbone}, {what}, {'pixels' if self.pixels else 'cached features'}"
 
     @property
     def classes(self) -> ClassSet:
-        names = SHAPES if self.backbone == EMBEDDED else tuple(IMAGENET_CLASSNAMES)
+        names = self.names or (SHAPES if self.backbone == EMBEDDED else tuple(IMAGENET_CLASSNAMES))
         return ClassSet("benchmark", tuple(range(self.number)), names[: self.number])
+
+    @property
+    def batch(self) -> int:
+        """Images a step, as published."""
+        return 1 if self.method == "CoCoOp" else 4
 
     def pair(self) -> tuple[Tuner, Tuner]:
         """Ours and the plain reference."""
-        return pair(backbone(self.backbone), HEADS[self.method], self.classes)
+        return pair(backbone(self.backbone), self.method, self.classes)
 
     def images(self, number: int) -> tuple[Tensor, Tensor]:
         """Random pixels or features, and labels."""
@@ -58,19 +76,40 @@ class Case:
         return torch.randn(number, *shape, generator=generator), torch.randint(self.number, (number,), generator=generator)
 
 
-GRID = ((EMBEDDED, 10, False), (EMBEDDED, 10, True), (LARGE, 10, False), (LARGE, 50, False), (LARGE, 10, True))
-CASES = tuple(Case(method, *rest) for rest in GRID for method in HEADS)
+def grid(methods: tuple[str, ...], numbers: tuple[int, ...], *, pixels: bool = False, backbone: str = LARGE) -> tuple[Case, ...]:
+    """Every method with every number of classes."""
+    return tuple(Case(method, number, pixels, backbone) for number in numbers for method in methods)
 
 
-def pair(model: Backbone, head: str, classes: ClassSet) -> tuple[Tuner, Tuner]:
-    """CoOp under a head, ours and plain, from the same start."""
-    plugins = installed()
-    torch.manual_seed(0)
-    method = plugins.get("methods", "CoOp")(model, classes)
-    read = plugins.get("heads", head)(model.dim, classes)
-    plain = PlainCoOp(model, classes, context=method.context)
+TEXT_SIDE = ("CoOp", "CoOp+DePT", "KgCoOp", "CoCoOp")
+STEPS = (
+    *grid(("CoOp", "CoOp+DePT"), (10,), backbone=EMBEDDED),
+    *grid(("CoOp", "MaPLe"), (10,), backbone=EMBEDDED, pixels=True),
+    *grid(("CoOp",), (10,)),
+    *grid(TEXT_SIDE, (50, 100)),
+    Case("CoOp, 4 words", len(CARS), names=CARS),
+    *grid(("CoOp", "CoCoOp", "MaPLe"), (50, 100), pixels=True),
+)
+MANY = grid(("CoOp", "CoOp+DePT", "KgCoOp", "CoCoOp"), (500, 1000))  # where the plain step takes minutes and tens of GB: ours alone
+
+
+def pair(model: Backbone, name: str, classes: ClassSet) -> tuple[Tuner, Tuner]:
+    """A method under a head, ours and plain, from the same start."""
+    method, head = parts(model, name, classes)
+    reference = Backbone(model.clip, model.tokenizer)
+    reference.exact = "plain"
     dtype = model.scale.dtype
-    return Tuner(model, method, read).to(dtype), Tuner(model, plain, deepcopy(read)).to(dtype)
+    return Tuner(model, method, head).to(dtype), Tuner(reference, deepcopy(method), deepcopy(head)).to(dtype)
+
+
+def parts(model: Backbone, name: str, classes: ClassSet) -> tuple[Method, Any]:
+    """A method and a head from a seeded start."""
+    method, settings, head = METHODS[name]
+    plugins = installed()
+    if method == "MaPLe":
+        settings = {"depth": min(9, model.text_depth, model.image_depth)}
+    torch.manual_seed(0)
+    return plugins.get("methods", method)(model, classes, **settings), plugins.get("heads", head)(model.dim, classes)
 
 
 @cache

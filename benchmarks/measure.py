@@ -1,8 +1,8 @@
-"""Time and parity of two implementations of one thing, taken alternately so that both meet the same machine."""
+"""Time and parity of several implementations of one thing, taken alternately so that all meet the same machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from statistics import median
 from time import perf_counter
@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from depthub import ClassSet
+from depthub.linear import Engine, engine, using
 from depthub.model import Tuner
 
 TOLERANCE = 2e-5  # relative, fp32: sums in another order
 NOMINAL = 100.0  # GFLOP/s of sgemm on the machine that normalised times are for
 SIDE = 1024  # of the probe's matrices: 2.1 GFLOP
+PLAIN, OURS, ONEDNN = "plain", "ours", "onednn"  # the reference; ours on the reference's BLAS; ours through oneDNN
 Benchmark = Any  # pytest-benchmark's fixture, which is not annotated
 
 
@@ -27,45 +29,66 @@ def seconds(do: Callable[[], object]) -> float:
 
 
 def sgemm_rate() -> float:
-    """GFLOP/s of one fp32 matrix product: how fast the machine is at this moment."""
+    """GFLOP/s of one fp32 matrix product of torch: how fast the machine is at this moment."""
     a = torch.ones(SIDE, SIDE)
     return 2 * SIDE**3 / 1e9 / seconds(lambda: a @ a)
 
 
-def side_by_side(benchmark: Benchmark, case: str, rounds: int, ours: Callable[[], object], plain: Callable[[], object]) -> None:
-    """Record medians of both, in `benchmark.extra_info`; a round is probe, plain, probe, ours, and the next round's probe.
+def through(name: Engine, do: Callable[[], object]) -> Callable[[], object]:
+    """`do` with its frozen linear maps through one library."""
+
+    def done() -> object:
+        with using(name):
+            return do()
+
+    return done
+
+
+def variants(ours: Callable[[], object], plain: Callable[[], object] | None = None) -> dict[str, Callable[[], object]]:
+    """What to measure beside one another; oneDNN where depthub chooses it on this machine."""
+    made = {PLAIN: through("torch", plain)} if plain else {}
+    made[OURS] = through("torch", ours)
+    return made if engine() == "torch" else {**made, ONEDNN: through("onednn", ours)}
+
+
+def side_by_side(benchmark: Benchmark, case: str, rounds: int, ways: Mapping[str, Callable[[], object]], gflop: float = 0.0) -> None:
+    """Record medians, in `benchmark.extra_info`; a round is a probe before each way and the next round's probe.
 
     Args:
-        benchmark: times `ours`.
+        benchmark: times the last way.
         case: its name in the table.
         rounds: samples of each.
-        ours, plain: take one sample; both have run before.
+        ways: each takes one sample when called; all have run before.
+        gflop: the least arithmetic that the sample needs; with it, the share of the time that this takes at the probe's rate is recorded
+            for ours.
     """
     rates: list[float] = []
-    plain_s: list[float] = []
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    *first, last = ways
 
     def before() -> None:
-        rates.append(sgemm_rate())
-        plain_s.append(seconds(plain))
+        for name in first:
+            rates.append(sgemm_rate())
+            found[name].append(seconds(ways[name]))
         rates.append(sgemm_rate())
 
     sgemm_rate()  # the first product of a process sets the library up
-    benchmark.pedantic(ours, setup=before, rounds=rounds)
+    benchmark.pedantic(ways[last], setup=before, rounds=rounds)
     rates.append(sgemm_rate())
-    ours_s: list[float] = benchmark.stats.stats.data
-    around = [(a + b) / 2 / NOMINAL for a, b in pairwise(rates)]  # plain, ours, plain, ours, ...
-    plain_norm = median(t * speed for t, speed in zip(plain_s, around[::2], strict=True))
-    ours_norm = median(t * speed for t, speed in zip(ours_s, around[1::2], strict=True))
-    benchmark.extra_info.update(
-        case=case,
-        plain_ms=1e3 * median(plain_s),
-        ours_ms=1e3 * median(ours_s),
-        ratio=median(plain_s) / median(ours_s),
-        plain_normalised_ms=1e3 * plain_norm,
-        ours_normalised_ms=1e3 * ours_norm,
-        ratio_normalised=plain_norm / ours_norm,
-        sgemm_gflops=median(rates),
-    )
+    found[last] = benchmark.stats.stats.data
+    around = [(a + b) / 2 / NOMINAL for a, b in pairwise(rates)]  # in the order in which samples were taken
+    info = benchmark.extra_info
+    info.update(case=case, sgemm_gflops=median(rates))
+    normalised = {}
+    for place, (name, samples) in enumerate(found.items()):
+        info[f"{name}_ms"] = 1e3 * median(samples)
+        normalised[name] = median(t * speed for t, speed in zip(samples, around[place :: len(ways)], strict=True))
+        info[f"{name}_normalised_ms"] = 1e3 * normalised[name]
+    for name in ways.keys() - {PLAIN} if PLAIN in ways else ():
+        info[f"{name}_ratio"] = median(found[PLAIN]) / median(found[name])
+        info[f"{name}_ratio_normalised"] = normalised[PLAIN] / normalised[name]
+    if gflop:
+        info.update(floor_gflop=gflop, efficiency=gflop / NOMINAL / normalised[OURS])
 
 
 def relative_error(given: Tensor, expected: Tensor) -> float:
@@ -73,14 +96,13 @@ def relative_error(given: Tensor, expected: Tensor) -> float:
 
 
 def step_errors(ours: Tuner, plain: Tuner, images: Tensor, classes: ClassSet, labels: Tensor) -> dict[str, float]:
-    """How far loss and gradient of the context are apart; also warms both up."""
+    """How far loss and gradient of the method's parameters are apart; also warms both up."""
     found = []
     for tuner in (ours, plain):
         loss = total(tuner, images, classes, labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        gradient = tuner.method.context.grad
-        assert isinstance(gradient, Tensor)
-        found.append((loss.detach(), gradient.clone()))
+        gradients = [p.grad.flatten() for p in tuner.method.parameters() if p.grad is not None]
+        found.append((loss.detach(), torch.cat(gradients)))
         tuner.zero_grad()
     (loss, gradient), (plain_loss, plain_gradient) = found
     return {"loss_error": relative_error(loss, plain_loss), "gradient_error": relative_error(gradient, plain_gradient)}

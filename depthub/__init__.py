@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from depthub.backbone import Backbone
     from depthub.data.dataset import Data, DataSet, Examples
+    from depthub.data.facts import Facts
     from depthub.data.fewshot import few_shot
+    from depthub.data.ondisk import OnDisk
     from depthub.errors import DepthubError
     from depthub.executor import Executor
     from depthub.head import ITM, Head, trained_rows
@@ -37,10 +39,12 @@ _HOME = {
     "DepthubError": "errors",
     "Examples": "data.dataset",
     "Executor": "executor",
+    "Facts": "data.facts",
     "Features": "types",
     "Head": "head",
     "Method": "method",
     "NamedBackbone": "spec",
+    "OnDisk": "data.ondisk",
     "Preset": "spec",
     "PromptMethod": "method",
     "Prompts": "types",
@@ -71,10 +75,12 @@ __all__ = [
     "DepthubError",
     "Examples",
     "Executor",
+    "Facts",
     "Features",
     "Head",
     "Method",
     "NamedBackbone",
+    "OnDisk",
     "Preset",
     "PromptMethod",
     "Prompts",

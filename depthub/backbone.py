@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from depthub import shared_prefix
+from depthub import image_tower, text_encoder
 from depthub.errors import DepthubError
-from depthub.image_tower import image_tower
+from depthub.sentences import Sentences, tokens, write
+from depthub.text_encoder import Constants
+from depthub.token_trie import Trie, plant
 from depthub.types import ClassSet, Prompts
 
-PLACEHOLDER = "X"  # one token in CLIP's vocabulary; holds a learned vector's place in the sentence
+MOST_ROWS = 2**14  # tokens encoded at a time where no gradient is wanted: 128 MiB in the MLP at width 512 in fp32
+KEPT = 8  # class lists whose sentences are remembered: those of the runs that go on at once
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Where everything stands in the M class sentences.
+@dataclass
+class _Known:
+    """What is remembered of a class list.
 
     Args:
-        ids: token ids, (M, L); L is the longest sentence's length where the causal mask allows to stop there.
-        slots: positions of the n learned tokens, (M, n).
-        ends: position of the end token, which is read as the feature, (M,).
+        own: whether each class has learned tokens of its own.
+        sentences: of its classes.
+        trie: of the sentences.
+        constants: of the trie, once computed with the weights as they are.
     """
 
-    ids: Tensor
-    slots: Tensor
-    ends: Tensor
+    own: bool
+    sentences: Sentences
+    trie: Trie
+    constants: Constants | None = None
 
 
 class Backbone(nn.Module):
@@ -42,13 +47,16 @@ class Backbone(nn.Module):
     """
 
     clip: Any  # open_clip's models have no common type
-    exact: Literal["shared", "plain"] = "shared"  # how text is encoded: the same numbers, with shared work or without
+    exact: Literal["shared", "plain"] = "shared"  # how text and images are encoded: the same numbers, with shared work or without
+    recompute: bool = False  # whether image layers with prompts keep their inputs alone for the backward pass: less memory, more time
 
     def __init__(self, clip: nn.Module, tokenizer: Any) -> None:
         super().__init__()
         self.clip = clip.requires_grad_(False).eval()
         self.tokenizer = tokenizer
-        self._layouts: dict[tuple[ClassSet, int, str, str, torch.device], _Layout] = {}
+        self._known: dict[Hashable, _Known] = {}
+        self._features: dict[Hashable, tuple[list[Tensor], Tensor]] = {}  # of prompts, encoded without gradients
+        self._weights: tuple[Hashable, list[Tensor]] = (None, [])
 
     def train(self, mode: bool = True) -> Backbone:
         """Stay in evaluation mode: what is frozen has no dropout and no running statistics."""
@@ -76,7 +84,7 @@ class Backbone(nn.Module):
         Raises:
             DepthubError: if the image tower takes no prompts.
         """
-        return image_tower(self.clip.visual).width
+        return image_tower.image_tower(self.clip.visual).width
 
     @property
     def image_depth(self) -> int:
@@ -85,7 +93,7 @@ class Backbone(nn.Module):
         Raises:
             DepthubError: if the image tower takes no prompts.
         """
-        return len(image_tower(self.clip.visual).blocks)
+        return len(image_tower.image_tower(self.clip.visual).blocks)
 
     @property
     def dim(self) -> int:
@@ -132,65 +140,112 @@ class Backbone(nn.Module):
 
     @torch.no_grad()
     def encode_sentences(self, sentences: Sequence[str]) -> Tensor:
-        """Features of hand-written sentences, (N, d), not normalised."""
-        ids = self._tokens(sentences, sentences).to(self.scale.device)
-        features: Tensor = self.clip.encode_text(ids)
-        return features
+        """Features of hand-written sentences, (N, d), not normalised; encoded once and found again, as in `encode_text`."""
+
+        def encode() -> Tensor:
+            ids = tokens(self.tokenizer, self.context_length, sentences, sentences).to(self.scale.device)
+            features: Tensor = self.clip.encode_text(ids)
+            return features
+
+        return self._once(tuple(sentences), (), encode)
 
     def encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
         """Class features under learned prompts, not normalised.
+
+        Without gradients, features that depend on no image are encoded once and found again by the next batch.
 
         Args:
             classes: the M classes.
             prompts: see `Prompts`; without text prompts the classes' own template is read.
 
         Returns:
-            (M, d), or (B, M, d) for prompts per image.
+            (M, d), or (G, M, d) for prompts in G groups.
 
         Raises:
             DepthubError: if a class's sentence is too long, or there are more prompt layers than layers.
         """
         if not prompts.text:
             return self.encode_sentences(classes.sentences())
-        text, first = self.text, prompts.text[0]
         _check_depth("text", len(prompts.text), self.text_depth)
-        layout = self._layout(classes, first.shape[-2], prompts.position, prompts.words)
-        alike = prompts.position == "end" and all(prompt.ndim != 3 for prompt in prompts.text)
-        shared = self.exact == "shared" and alike and text.attn_mask is not None and shared_prefix.fits(text.transformer.resblocks)
-        x = text.ln_final((self._shared if shared else self._plain)(layout, prompts.text))  # (G, M, w)
+        if torch.is_grad_enabled() or any(p.ndim == 4 for p in prompts.text):
+            return self._encode_text(classes, prompts)
+        shapes = tuple((p.shape, p.dtype, p.device) for p in prompts.text)
+        key = (classes, shapes, prompts.position, prompts.words, self.exact)
+        return self._once(key, prompts.text, lambda: self._encode_text(classes, prompts))
+
+    def _encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
+        text, dtype = self.text, self.text.transformer.get_cast_dtype()
+        layers = [p.to(dtype).reshape((1,) * (4 - p.ndim) + p.shape) for p in prompts.text]  # (G, M, n, w) each; G or M may be 1
+        known = self._know(classes, prompts, layers)
+        shared = self.exact == "shared" and text_encoder.fits(text)
+        x = text.ln_final((self._shared if shared else self._plain)(known, layers))  # (G, M, w)
         projection = text.text_projection
         if projection is not None:
             x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
-        features: Tensor = x if first.ndim == 4 else x[0]
+        features: Tensor = x if any(p.ndim == 4 for p in prompts.text) else x[0]
         return features
 
-    def _plain(self, layout: _Layout, prompts: Sequence[Tensor]) -> Tensor:
+    def _plain(self, known: _Known, layers: Sequence[Tensor]) -> Tensor:
         """Every token of every sentence through open_clip's own layers; the last output at the end tokens, (G, M, w)."""
-        text, length, first = self.text, layout.ids.shape[1], prompts[0]
-        dtype = text.transformer.get_cast_dtype()
-        groups = first.shape[0] if first.ndim == 4 else 1
-        x = text.token_embedding(layout.ids).to(dtype).expand(groups, -1, -1, -1)  # (G, M, L, w)
-        x = _write(x, first, layout.slots) + text.positional_embedding[:length].to(dtype)
-        mask = None if text.attn_mask is None else text.attn_mask[:length, :length]
+        text, said = self.text, known.sentences
+        tokens = text.token_embedding(said.ids).to(layers[0].dtype)
+        groups = max(len(layer) for layer in layers)
+        x = _write(tokens.expand(groups, -1, -1, -1), layers[0], said.slots) + text.positional_embedding.to(tokens.dtype)  # (G, M, L, w)
         for i, block in enumerate(text.transformer.resblocks):
-            if 0 < i < len(prompts):
-                x = _write(x, prompts[i], layout.slots)
-            x = block(x.flatten(0, 1), attn_mask=mask).view_as(x)
-        ended: Tensor = x[:, torch.arange(x.shape[1], device=x.device), layout.ends]
+            if 0 < i < len(layers):
+                x = _write(x, layers[i], said.slots)
+            x = block(x.flatten(0, 1), attn_mask=text.attn_mask).view_as(x)
+        ended: Tensor = x[:, torch.arange(x.shape[1], device=x.device), said.ends]
         return ended
 
-    def _shared(self, layout: _Layout, prompts: Sequence[Tensor]) -> Tensor:
-        """The same with start token and context computed once for all classes, (G, M, w)."""
-        text, (classes, length), first = self.text, layout.ids.shape, prompts[0]
-        dtype, n = text.transformer.get_cast_dtype(), first.shape[-2]
-        groups = [p.flatten(0, 1) if p.ndim == 4 else p for p in prompts]  # (n, w) or (G, n, w)
-        count = first.shape[0] if first.ndim == 4 else 1
-        places = text.positional_embedding[:length].to(dtype)
-        frozen = text.token_embedding(layout.ids).to(dtype)  # (M, L, w)
-        start = frozen[0, :1].expand(count, -1, -1)
-        prefix = torch.cat([start, groups[0].to(dtype).expand(count, -1, -1)], dim=1) + places[: 1 + n]
-        suffix = (frozen[:, 1 + n :] + places[1 + n :]).expand(count, classes, -1, -1)
-        return shared_prefix.encode(text.transformer.resblocks, prefix, suffix, groups[1:], layout.ends - (1 + n))
+    def _shared(self, known: _Known, layers: Sequence[Tensor]) -> Tensor:
+        """The same with each distinct beginning computed once, (G, M, w)."""
+        self._notice_changes()
+        blocks = self.text.transformer.resblocks
+        if known.constants is None:
+            places = self.text.positional_embedding.to(layers[0].dtype)
+            known.constants = text_encoder.constants(blocks, known.trie, self.text.token_embedding.weight, places)
+        classes, groups = len(known.sentences.ids) if known.own else 1, max(map(len, layers))
+        learned = [layer.expand(groups, classes, -1, -1).flatten(1, 2) for layer in layers]
+        # without gradients nothing is kept, and a few groups at a time bound the memory
+        size = groups if torch.is_grad_enabled() else max(1, MOST_ROWS // len(known.trie.within.home))
+        parts = zip(*(torch.split(layer, size) for layer in learned), strict=True)
+        return torch.cat([text_encoder.encode(blocks, known.trie, known.constants, part) for part in parts])
+
+    def _know(self, classes: ClassSet, prompts: Prompts, layers: Sequence[Tensor]) -> _Known:
+        own, n, dtype, device = any(layer.shape[1] > 1 for layer in layers), layers[0].shape[2], layers[0].dtype, self.scale.device
+        key = (classes, own, n, prompts.position, prompts.words, dtype, device)
+        if key not in self._known:
+            said = write(self.tokenizer, self.context_length, classes, n, prompts.position, prompts.words)
+            _make_room(self._known)
+            self._known[key] = _Known(own, said.to(device), plant(said.symbols(own), device, dtype))
+        return self._known[key]
+
+    def _once(self, key: Hashable, given: Sequence[Tensor], encode: Callable[[], Tensor]) -> Tensor:
+        """What `encode` gives, remembered until a value of `given` or a weight changes."""
+        self._notice_changes()
+        found = self._features.get(key)
+        if found is None or not all(map(torch.equal, found[0], given)):
+            _make_room(self._features)
+            found = self._features[key] = ([value.clone() for value in given], encode())
+        return found[1].clone()
+
+    def _notice_changes(self) -> None:
+        """Forget what was computed with other weights, another type or place of them, or another automatic cast.
+
+        The weights are held on to, so that no other tensor takes their place in memory and passes for them.
+        """
+        text, device = self.text, self.scale.device.type
+        weights = [text.token_embedding.weight, text.positional_embedding, *text.transformer.parameters(), *text.ln_final.parameters()]
+        projection = text.text_projection
+        weights += projection.parameters() if isinstance(projection, nn.Module) else [] if projection is None else [projection]
+        cast = (torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
+        state = (cast, [(w.data_ptr(), w._version, w.dtype) for w in weights])
+        if state != self._weights[0]:
+            self._weights = (state, [w.detach() for w in weights])
+            self._features.clear()
+            for known in self._known.values():
+                known.constants = None
 
     def encode_image(self, images: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
         """Image features, (B, d), not normalised.
@@ -205,61 +260,28 @@ class Backbone(nn.Module):
         """
         if images.ndim == 2:
             return images
+        visual = self.clip.visual
+        quick = self.exact == "shared" and image_tower.fits(visual)
         if not prompts:
             with torch.no_grad():  # nothing in here is tuned
-                features: Tensor = self.clip.encode_image(images)
+                features: Tensor = image_tower.encode(visual, images) if quick else self.clip.encode_image(images)
             return features
         _check_depth("image", len(prompts), self.image_depth)
-        return image_tower(self.clip.visual).encode(images, prompts)
-
-    def _tokens(self, sentences: Sequence[str], names: Sequence[str]) -> Tensor:
-        """Token ids, (N, context length); open_clip would cut a long sentence without a word."""
-        for sentence, name in zip(sentences, names, strict=True):
-            length = len(self.tokenizer.encode(sentence)) + 2
-            if length > self.context_length:
-                raise DepthubError(
-                    f"the prompt of class {name!r} has {length} tokens, the text tower reads {self.context_length}: "
-                    "shorten the context or the name"
-                )
-        return self.tokenizer(list(sentences), context_length=self.context_length)  # type: ignore[no-any-return]
-
-    def _layout(self, classes: ClassSet, n: int, position: str, words: str) -> _Layout:
-        device = self.scale.device
-        key = (classes, n, position, words, device)
-        if key not in self._layouts:
-            held = words or " ".join([PLACEHOLDER] * n)
-            ids = self._tokens([f"{held} {word}." for word in classes.words], classes.names)
-            ends = ids.argmax(dim=-1)  # of the sentence as written, before the context moves
-            order, slots = zip(
-                *(_arrange(n, len(self.tokenizer.encode(word)), position, ids.shape[1]) for word in classes.words), strict=True
-            )
-            ids = ids.gather(1, torch.tensor(order))
-            # behind the end token nothing reaches the feature when attention is causal
-            places = torch.tensor(slots)
-            # a name whose last sign merges with the full stop has fewer tokens in the sentence than alone: the context may reach further
-            length = max(int(ends.max()), int(places.max())) + 1 if self.text.attn_mask is not None else ids.shape[1]
-            self._layouts[key] = _Layout(ids[:, :length].to(device), places.to(device), ends.to(device))
-        return self._layouts[key]
-
-
-def _arrange(n: int, name: int, position: str, length: int) -> tuple[list[int], list[int]]:
-    """The order in which a sentence's tokens stand, and the places of its context among them.
-
-    The sentence is [start, n context tokens, `name` class tokens, rest]; the class tokens move to the middle or the front of the context.
-    """
-    before = {"end": n, "middle": n // 2, "front": 0}[position]
-    context = list(range(1, 1 + n))
-    own = list(range(1 + n, 1 + n + name))
-    order = [0, *context[:before], *own, *context[before:], *range(1 + n + name, length)]
-    slots = [1 + i if i < before else 1 + i + name for i in range(n)]
-    return (list(range(length)), context) if position == "end" else (order, slots)
+        if quick:
+            return image_tower.encode(visual, images, prompts, recompute=self.recompute)
+        return image_tower.image_tower(visual).encode(images, prompts)
 
 
 def _write(x: Tensor, prompt: Tensor, slots: Tensor) -> Tensor:
-    """x (G, M, L, w) with the tokens at `slots` (M, n) overwritten by a prompt: (n, w), (M, n, w) or (G, 1, n, w)."""
+    """x (G, M, L, w) with the tokens at `slots` (M, n) overwritten by a prompt (G, M, n, w), whose G or M may be 1."""
     groups, classes, _, width = x.shape
-    values = prompt.to(x.dtype).expand(groups, classes, -1, -1)
-    return x.scatter(2, slots[None, :, :, None].expand(groups, -1, -1, width), values)
+    return x.scatter(2, slots[None, :, :, None].expand(groups, -1, -1, width), prompt.expand(groups, classes, -1, -1))
+
+
+def _make_room(kept: dict[Hashable, Any]) -> None:
+    """The oldest goes where there are as many as are kept."""
+    if len(kept) >= KEPT:
+        del kept[next(iter(kept))]
 
 
 def _check_depth(tower: str, given: int, layers: int) -> None:

@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import isfinite
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from depthub.checkpoint import Checkpoint
-from depthub.data.views import EpochOrder, Views, mixed
+from depthub.data.views import EpochOrder, PerEpoch, mixed
 from depthub.errors import DepthubError
 from depthub.metrics import count
 from depthub.model import Tuner
 from depthub.protocol import Count
 from depthub.schedule import learning_rate
 from depthub.spec import Training
+from depthub.stack import Abreast, Stack
 from depthub.types import ClassSet
 
 TEST_BATCH = 100
 Labelled = Dataset[tuple[Tensor, int]] | Dataset[tuple[Tensor, ...]]
 OnEpoch = Callable[[int, float], None]
+
+
+@dataclass(eq=False)
+class Course:
+    """The training of one run.
+
+    Args:
+        tuner: is changed in place; left as it is if nothing of it is trainable.
+        images: pixels or features, with labels into `classes`.
+        classes: the M training classes.
+        training: the recipe; its batch size is the global one, over all processes.
+        seed: of the order of the images, which depends on nothing else.
+        checkpoint: resumed from, and written after every epoch.
+        on_epoch: told the number of epochs done and the mean loss.
+        workers: processes that read images.
+    """
+
+    tuner: Tuner
+    images: Labelled
+    classes: ClassSet
+    training: Training
+    seed: int
+    checkpoint: Checkpoint | None = None
+    on_epoch: OnEpoch | None = None
+    workers: int = 0
 
 
 def fit(
@@ -40,48 +68,123 @@ def fit(
     """Tune on labelled images.
 
     Args:
-        tuner: is changed in place; left as it is if nothing of it is trainable.
-        images: pixels or features, with labels into `classes`.
-        classes: the M training classes.
-        training: the recipe; its batch size is the global one, over all processes.
-        seed: of the order of the images, which depends on nothing else.
+        tuner, images, classes, training, seed, checkpoint, on_epoch, workers: see `Course`.
         accelerator: gives device, precision and processes.
-        checkpoint: resumed from, and written after every epoch.
-        on_epoch: told the number of epochs done and the mean loss.
-        workers: processes that read images.
 
     Raises:
-        DepthubError: if the loss is no longer finite, or the batch cannot be divided among the processes.
+        DepthubError: if the loss is no longer finite, the checkpoint is damaged or another's, or the batch cannot be divided among the
+            processes.
     """
-    if not tuner.tuned():
-        return
-    order = EpochOrder(len(images), training.batch_size, seed)  # type: ignore[arg-type]
-    if order.batch_size % accelerator.num_processes:
-        raise DepthubError(
-            f"a batch of {order.batch_size} images cannot be divided among {accelerator.num_processes} processes; choose a multiple"
-        )
-    optimizer = torch.optim.SGD(
-        tuner.parameter_groups(training.lr), lr=training.lr, momentum=training.momentum, weight_decay=training.weight_decay
-    )
-    rates = [group["lr"] for group in optimizer.param_groups]
-    done = checkpoint.restore(tuner, optimizer) if checkpoint else 0
-    model, stepper, loader = accelerator.prepare(tuner, optimizer, DataLoader(images, batch_sampler=order, num_workers=workers))
-    model.train()
-    for epoch in range(done, training.epochs):
-        order.epoch = epoch
-        if isinstance(images, Views):
-            images.epoch = epoch
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = learning_rate(rate, epoch, training)
-        with torch.random.fork_rng():  # what a method draws in training depends on seed and epoch, so that resuming is exact
-            torch.manual_seed(mixed(seed, epoch))
-            loss = _epoch(model, loader, classes, stepper, accelerator)
+    (error,) = fit_together([Course(tuner, images, classes, training, seed, checkpoint, on_epoch, workers)], accelerator)
+    if error:
+        raise error
+
+
+def fit_together(courses: Sequence[Course], accelerator: Accelerator) -> list[DepthubError | None]:
+    """Tune several runs step by step, each as if it were alone.
+
+    Args:
+        courses: the runs; several only in one process, and only if `stack.arrange` puts them together.
+        accelerator: as in `fit`.
+
+    Returns:
+        What each run failed with: a loss that is no longer finite, or a checkpoint that is damaged or another's, ends that run only.
+
+    Raises:
+        DepthubError: if the batch cannot be divided among the processes.
+    """
+    lanes: list[_Lane] = []
+    groups: list[dict[str, Any]] = []
+    for course in courses:
+        lanes.append(_Lane(course, len(groups)))
+        groups += lanes[-1].groups
+    if not groups:
+        return [None] * len(lanes)
+    batch = lanes[0].order.batch_size
+    if batch % accelerator.num_processes:
+        raise DepthubError(f"a batch of {batch} images cannot be divided among {accelerator.num_processes} processes; choose a multiple")
+    optimizer = torch.optim.SGD(groups)
+    for lane in lanes:
+        lane.resume(optimizer)
+    going = [lane for lane in lanes if lane.goes_on]
+    while going:
+        going = _until_one_ends(going, optimizer, accelerator)
+    return [lane.error for lane in lanes]
+
+
+class _Lane:
+    """One run on its way through the epochs.
+
+    Args:
+        course: the run.
+        first: place of its first parameter group in the optimiser, which keeps their order but not the objects.
+    """
+
+    def __init__(self, course: Course, first: int) -> None:
+        recipe, self.course, self.first = course.training, course, first
+        self.order = EpochOrder(len(course.images), recipe.batch_size, course.seed)  # type: ignore[arg-type]
+        own = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
+        self.groups = [{**group, **own} for group in course.tuner.parameter_groups(recipe.lr)]
+        self.rates = [group["lr"] for group in self.groups]
+        self.epoch = 0
+        self.error: DepthubError | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        return self.error is None and self.epoch < self.course.training.epochs and bool(self.groups)
+
+    def resume(self, optimizer: torch.optim.Optimizer) -> None:
+        """Go on from the last checkpoint, if there is one; a checkpoint that is none of the run's is its failure."""
+        if self.course.checkpoint:
+            try:
+                self.epoch = self.course.checkpoint.restore(self.course.tuner, optimizer)
+            except DepthubError as error:
+                self.error = error
+
+    def begin_epoch(self, optimizer: torch.optim.Optimizer) -> int:
+        """Set the order, the views and the learning rates of the epoch; returns the seed of what is drawn in it."""
+        course, self.order.epoch = self.course, self.epoch
+        if isinstance(course.images, PerEpoch):
+            course.images.epoch = self.epoch
+        own = optimizer.param_groups[self.first : self.first + len(self.rates)]
+        for group, rate in zip(own, self.rates, strict=True):
+            group["lr"] = learning_rate(rate, self.epoch, course.training)
+        return mixed(course.seed, self.epoch)
+
+    def end_epoch(self, loss: float, optimizer: torch.optim.Optimizer, record: bool) -> None:
+        """Count the epoch and keep what it gave, or fail."""
+        course, recipe = self.course, self.course.training
+        self.epoch += 1
         if not isfinite(loss):
-            raise DepthubError(f"the loss is {loss} in epoch {epoch + 1}: the run diverged; lower training.lr ({training.lr})")
-        if checkpoint and accelerator.is_main_process:
-            checkpoint.save(tuner, optimizer, epoch + 1)
-        if on_epoch and accelerator.is_main_process:
-            on_epoch(epoch + 1, loss)
+            self.error = DepthubError(f"the loss is {loss} in epoch {self.epoch}: the run diverged; lower training.lr ({recipe.lr})")
+            return
+        course.tuner.method.after_epoch(self.epoch, recipe.epochs)
+        if course.checkpoint and record:
+            course.checkpoint.save(course.tuner, optimizer, self.epoch)
+        if course.on_epoch and record:
+            course.on_epoch(self.epoch, loss)
+
+
+def _until_one_ends(lanes: list[_Lane], optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> list[_Lane]:
+    """Go on epoch by epoch until a run has done its last or failed; returns the others."""
+    stack = Stack([lane.course.tuner for lane in lanes])
+    images: Labelled = ConcatDataset([lane.course.images for lane in lanes])
+    loader = DataLoader(
+        images,
+        batch_sampler=Abreast([lane.order for lane in lanes]),
+        num_workers=lanes[0].course.workers,
+        generator=torch.Generator(),  # what loading draws is no part of what the runs draw
+    )
+    model, stepper, loader = accelerator.prepare(stack, optimizer, loader)
+    model.train()
+    while all(lane.goes_on for lane in lanes):
+        seeds = [lane.begin_epoch(optimizer) for lane in lanes]
+        with torch.random.fork_rng():  # what a method draws in training depends on seed and epoch, so that resuming is exact
+            stack.seed(seeds)
+            losses = _epoch(model, loader, lanes[0].course.classes, stepper, accelerator)
+        for lane, loss in zip(lanes, losses, strict=True):
+            lane.end_epoch(loss, optimizer, accelerator.is_main_process)
+    return [lane for lane in lanes if lane.goes_on]
 
 
 def _epoch(
@@ -90,17 +193,17 @@ def _epoch(
     classes: ClassSet,
     optimizer: torch.optim.Optimizer,
     accelerator: Accelerator,
-) -> float:
-    """One pass; returns the mean loss of its steps."""
+) -> list[float]:
+    """One pass; returns the mean loss of the steps of each run."""
     total: Tensor | float = 0.0
     for images, labels in loader:
-        losses: dict[str, Tensor] = model(images, classes, labels)
-        loss = torch.stack(list(losses.values())).sum()
-        accelerator.backward(loss)
+        losses: list[dict[str, Tensor]] = model(images, labels, classes)
+        each = torch.stack([torch.stack(list(parts.values())).sum() for parts in losses])
+        accelerator.backward(each.sum())  # no parameter is part of two runs' losses
         optimizer.step()
         optimizer.zero_grad()
-        total = total + loss.detach()  # read once an epoch: no waiting for the device inside the loop
-    return float(total) / len(loader)
+        total = total + each.detach()  # read once an epoch: no waiting for the device inside the loop
+    return [float(value) / len(loader) for value in torch.as_tensor(total).tolist()]
 
 
 @torch.no_grad()

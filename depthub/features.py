@@ -1,38 +1,165 @@
-"""Image features, computed once where the image tower is not tuned."""
+"""Image features, computed once where the image tower is not tuned: for all runs of this process, and on disk for those that follow."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+import hashlib
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from depthub.backbone import Backbone
-from depthub.data.dataset import Examples
-from depthub.data.views import Transform, Views
+from depthub.cache import Cache
+from depthub.data.dataset import Examples, Fingerprinting
+from depthub.data.views import PerEpoch, Views, transform
+from depthub.provenance import version
+from depthub.spec import BackboneSpec, RunSpec
 
 BATCH = 100  # images encoded at a time
+PIECE = 5000  # images after which what was encoded goes to disk: an interruption costs no more than that
+MEMORY = 10**9  # bytes of features kept in this process
+PACKAGES = ("numpy", "open_clip_torch", "pillow", "torch", "torchvision")  # they make pixels and features
+
+View = tuple[int, int]  # (seed, epoch) of random views
 
 
 class ImageFeatures:
-    """What one backbone sees in images under the test transform; kept for the runs that follow in this process."""
+    """What one frozen backbone sees in images, encoded in the backbone's own precision.
 
-    def __init__(self, backbone: Backbone, transform: Transform) -> None:
-        self.backbone, self.transform = backbone, transform
-        self._known: dict[tuple[Hashable, str], Tensor] = {}  # an id names an image together with what reads it
+    Args:
+        backbone: is not tuned while this lives.
+        spec: what the backbone was loaded from; with its weights' digest it names the backbone on disk.
+        cache: keeps features beyond this process, for readers that are `Fingerprinting`.
+    """
+
+    def __init__(self, backbone: Backbone, spec: BackboneSpec, cache: Cache | None = None) -> None:
+        self.backbone, self.cache = backbone, cache
+        self._spec = RunSpec(backbone=spec).without_places().backbone
+        self._recent = _Recent(MEMORY)
+        size, statistics = backbone.image_size, backbone.image_statistics
+        self._transforms = {augment: transform(size, statistics, augment=augment) for augment in (False, True)}
 
     def of(self, examples: Examples, workers: int = 0) -> TensorDataset:
-        """Features (N, d), not normalised, with labels (N,), on the CPU; images not seen before are encoded now."""
-        keys = [(examples.read, name) for name in examples.ids]
-        unseen = [row for row, key in enumerate(keys) if key not in self._known]
-        if unseen:
-            missing = examples.take(unseen)
-            loader = DataLoader(Views(missing, self.transform), batch_size=BATCH, num_workers=workers)
-            self._known.update(zip([keys[row] for row in unseen], self._encode(pixels for pixels, _ in loader), strict=True))
-        return TensorDataset(torch.stack([self._known[key] for key in keys]), torch.tensor(examples.labels))
+        """Features (N, d) under the test transform, not normalised, with labels (N,), on the CPU.
 
-    def _encode(self, batches: Iterable[Tensor]) -> Iterable[Tensor]:
+        Args:
+            examples: N images; those not seen before are encoded now.
+            workers: processes that read them.
+        """
+        return TensorDataset(self._rows(examples, None, workers), torch.tensor(examples.labels))
+
+    def of_views(self, examples: Examples, seed: int, epoch: int, workers: int = 0) -> Tensor:
+        """Features (N, d), not normalised, on the CPU, of the random views that `Views` gives in this epoch."""
+        return self._rows(examples, (seed, epoch), workers)
+
+    @cached_property
+    def _weights(self) -> str:
+        return self.backbone.digest()
+
+    def _rows(self, examples: Examples, view: View | None, workers: int) -> Tensor:
+        keys = self._keys(examples, view)
+        found = self._recent.find(keys)
+        cache = self.cache if isinstance(examples.read, Fingerprinting) else None
+        kind = self._kind(examples, view) if cache and len(found) < len(keys) else {}
+        if cache and kind:
+            wanted = {key for key in keys if isinstance(key, str) and key not in found}
+            found.update({key: torch.from_numpy(row) for key, row in cache.find(kind, wanted).items()})
+        unseen = [row for row, key in enumerate(keys) if key not in found]
+        for start in range(0, len(unseen), PIECE):
+            rows = unseen[start : start + PIECE]
+            encoded = self._encode(examples, view, rows, workers)
+            found.update(zip([keys[row] for row in rows], encoded, strict=True))
+            if cache:
+                cache.add(kind, [str(keys[row]) for row in rows], encoded.numpy())
+        self._recent.keep(found)
+        return torch.stack([found[key] for key in keys])
+
+    def _keys(self, examples: Examples, view: View | None) -> Sequence[Hashable]:
+        """What tells an image's features from all others of this backbone; a string where it may be told to other processes."""
+        device, read = self.backbone.scale.device.type, examples.read
+        places = range(len(examples)) if view else [0] * len(examples)  # a random view depends on its image's place
+        if isinstance(read, Fingerprinting):
+            texts = (f"{view} {device} {place} {read.fingerprint(name)}" for place, name in zip(places, examples.ids, strict=True))
+            return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+        return [(view, device, place, read, name) for place, name in zip(places, examples.ids, strict=True)]
+
+    def _kind(self, examples: Examples, view: View | None) -> dict[str, Any]:
+        """What features depend on besides the picture, as plain data. A device has a rounding of its own."""
+        scale = self.backbone.scale
+        return {
+            "data": examples.source,
+            "backbone": {**asdict(self._spec), "weights": self._weights},
+            "transform": repr(self._transforms[view is not None]),
+            "view": {"seed": view[0], "epoch": view[1]} if view else None,
+            "dtype": str(scale.dtype),
+            "device": scale.device.type,
+            "packages": {name: version(name) for name in PACKAGES},
+        }
+
+    def _encode(self, examples: Examples, view: View | None, rows: list[int], workers: int) -> Tensor:
+        pixels = Views(examples, self._transforms[view is not None], view[0] if view else 0)
+        pixels.epoch = view[1] if view else 0
+        loader = DataLoader(Subset(pixels, rows), batch_size=BATCH, num_workers=workers)
         device = self.backbone.scale.device
-        for pixels in batches:
-            yield from self.backbone.encode_image(pixels.to(device)).cpu()
+        return torch.cat([self.backbone.encode_image(batch.to(device)).cpu() for batch, _ in loader])
+
+
+class ViewFeatures(PerEpoch):
+    """Features, with labels, of the random views that `Views` gives of the same examples with the same seed.
+
+    Setting `epoch` reads or encodes that epoch's; before, there is nothing to read.
+
+    Args:
+        features: of the backbone.
+        examples: N of them.
+        seed: of the views.
+        workers: processes that read images.
+    """
+
+    def __init__(self, features: ImageFeatures, examples: Examples, seed: int, workers: int = 0) -> None:
+        self._features, self._examples, self._seed, self._workers = features, examples, seed, workers
+
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        self._epoch, self._rows = epoch, self._features.of_views(self._examples, self._seed, epoch, self._workers)
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+        return self._rows[i], self._examples.labels[i]
+
+
+class _Recent:
+    """Features by key, (d,) each; those that were not used for longest are forgotten first.
+
+    Args:
+        limit: bytes of all features together.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.size = limit, 0
+        self._rows: OrderedDict[Hashable, Tensor] = OrderedDict()
+
+    def find(self, keys: Iterable[Hashable]) -> dict[Hashable, Tensor]:
+        """Those that are there."""
+        return {key: self._rows[key] for key in keys if key in self._rows}
+
+    def keep(self, rows: Mapping[Hashable, Tensor]) -> None:
+        """Note that these were used just now."""
+        for key, row in rows.items():
+            if key not in self._rows:
+                self._rows[key] = row.clone()  # a row of a batch would keep the whole batch alive
+                self.size += row.nbytes
+            self._rows.move_to_end(key)
+        while self.size > self.limit:
+            self.size -= self._rows.popitem(last=False)[1].nbytes

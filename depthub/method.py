@@ -46,6 +46,14 @@ class Method(nn.Module, ABC):
         """Regularisers, each (), to add to the head's loss, by name."""
         return {}
 
+    def after_epoch(self, epoch: int, epochs: int) -> None:
+        """Called in training after each epoch, before a checkpoint is written. What it keeps from epoch to epoch is a persistent buffer.
+
+        Args:
+            epoch: epochs done, 1 to `epochs`.
+            epochs: of the whole training. What the parameters are after the last is what evaluation reads.
+        """
+
     def check(self, classes: ClassSet) -> None:
         """Refuse classes that this method cannot name, before any training.
 

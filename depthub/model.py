@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from depthub.backbone import Backbone
 from depthub.head import Head
 from depthub.method import Method
-from depthub.types import ClassSet
+from depthub.types import ClassSet, Features
 
 
 class Tuner(nn.Module):
@@ -34,6 +34,10 @@ class Tuner(nn.Module):
         if labels is None:
             scores: Tensor = self.head(features)
             return scores
+        return self.losses(features, labels)
+
+    def losses(self, features: Features, labels: Tensor) -> dict[str, Tensor]:
+        """The head's loss and the method's own, each (), by name; labels (B,) index the features' classes."""
         return {"head": self.head.loss(features, labels), **self.method.losses(features)}
 
     def tuned(self) -> dict[str, nn.Parameter]:

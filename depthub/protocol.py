@@ -23,10 +23,22 @@ class Task:
 
 @dataclass(frozen=True)
 class Stage:
-    """Train on one task, then test on each of the others."""
+    """Train on one task, then test on each of the others.
+
+    Args:
+        train: what is trained on.
+        tests: what is tested on; their names are the run's tasks.
+        sample: the draw that `train` was made of, over all classes of the data set, for the record; None: `train`'s own images.
+    """
 
     train: Task
     tests: tuple[Task, ...]
+    sample: Examples | None = None
+
+    @property
+    def drawn(self) -> Examples:
+        """The training images as they were drawn."""
+        return self.train.examples if self.sample is None else self.sample
 
 
 @dataclass(frozen=True)

@@ -181,4 +181,5 @@ def _execution() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "tf32": bool(torch.backends.cuda.matmul.allow_tf32),
+        **({"linear": linear.used()} if (linear := sys.modules.get("depthub.linear")) else {}),
     }

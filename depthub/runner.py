@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration, DistributedDataParallelKwargs
@@ -16,28 +17,36 @@ from accelerate.state import AcceleratorState, PartialState
 
 from depthub import presets, settings
 from depthub.backbone import Backbone
+from depthub.cache import Cache
 from depthub.checkpoint import Checkpoint
-from depthub.data.dataset import Data, DataSet
+from depthub.data.dataset import Data, DataSet, Fingerprinting
 from depthub.data.folder import Folder
-from depthub.data.views import Views, mixed, transform
-from depthub.engine import Labelled, OnEpoch, evaluate, fit
+from depthub.data.imagecache import cached
+from depthub.data.views import Views, drafted, mixed, pixels, transform
+from depthub.engine import Course, Labelled, OnEpoch, evaluate, fit_together
 from depthub.errors import DepthubError
 from depthub.executor import Executor
-from depthub.features import ImageFeatures
+from depthub.features import ImageFeatures, ViewFeatures
 from depthub.loading import load_backbone, weights_digest
 from depthub.model import Tuner
 from depthub.plugins import Plugins, installed
 from depthub.protocol import Count, Protocol, Stage, Task
 from depthub.provenance import Stopwatch, collect
 from depthub.spec import BackboneSpec, DataSpec, NamedBackbone, RunSpec
-from depthub.store import RunResult, Store
+from depthub.stack import MOST, Limit, arrange
+from depthub.store import RunResult, Sample, Store
 
 FOLDER = "folder:"
 OnDone = Callable[[int, "RunResult | Exception", bool], None]
+OnNote = Callable[[str], None]
 
 
-def resolve(spec: RunSpec) -> RunSpec:
+def resolve(spec: RunSpec, data_root: Path | None = None) -> RunSpec:
     """The spec with everything spelt out that the numbers depend on; nothing is trained or loaded.
+
+    Args:
+        spec: what to run.
+        data_root: folder that holds the data sets.
 
     Raises:
         DepthubError: for unknown names or settings, and for files that are missing or not those the spec names.
@@ -46,7 +55,7 @@ def resolve(spec: RunSpec) -> RunSpec:
     data = _data_set(spec.data, plugins)
     training = presets.recipe(spec, plugins)
     augmentation = data.augmentation if training.augmentation == "auto" else training.augmentation
-    files = data.digest() if isinstance(data, Folder) else ""
+    files = data.digest(data_root)
     weights = weights_digest(spec.backbone, _named(plugins))
     for what, given, found in (("data", spec.data.sha256, files), ("backbone", spec.backbone.sha256, weights)):
         if given and given != found:
@@ -69,6 +78,8 @@ def run(
     data_root: Path | None = None,
     force: bool = False,
     workers: int = 0,
+    cache: bool = True,
+    image_cache: Path | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> RunResult:
     """Do one run, or find it done.
@@ -78,13 +89,19 @@ def run(
         runs: folder of the run files.
         data_root: folder that holds the data sets.
         force: do it again even if it is done.
-        workers: processes that read images, where they are read more than once.
+        workers: processes that read images.
+        cache: keep image features on disk for later runs; the environment says where (see `Cache`).
+        image_cache: a folder where images that are read again and again, because the method tunes the image side, are kept decoded.
         on_epoch: told the number of epochs done in a stage, and the mean loss.
 
     Raises:
         DepthubError: for what the user can mend.
     """
-    return _Run(resolve(spec), Store(Path(runs)), data_root, workers, on_epoch).result(force)
+    made = _Run(resolve(spec, data_root), Store(Path(runs)), data_root, workers, on_epoch, cache, image_cache, force)
+    ((_, outcome),) = _carry_out([made], "off", None)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def run_many(
@@ -93,25 +110,35 @@ def run_many(
     runs: Path = Path("runs"),
     data_root: Path | None = None,
     force: bool = False,
+    workers: int = 0,
+    cache: bool = True,
+    image_cache: Path | None = None,
     executor: Executor | None = None,
+    stack: Limit = "auto",
     on_done: OnDone | None = None,
     on_epoch: OnEpoch | None = None,
+    on_note: OnNote | None = None,
 ) -> list[RunResult]:
     """Do several runs and return their results in the order of `specs`.
 
-    Every spec is checked before the first is run. Finished runs are found on disk; the others go to the executor.
+    Every spec is checked before the first is run. Finished runs are found on disk; the others go to the executor. Without one they are done
+    here, and those that differ in seed, head, settings or learning rate only train together, each as if it were alone.
 
     Args:
         specs: what to run.
-        runs, data_root, force: as in `run`.
-        executor: where runs go; by default one after the other in this process.
+        runs, data_root, force, workers, cache, image_cache: as in `run`.
+        executor: where runs go, each on its own; by default into this process.
+        stack: how many train together at the most; "auto" as many as memory allows, "off" none. Processes that share runs do one at a time.
         on_done: told (index, result or error, whether it was found on disk) as each ends.
         on_epoch: as in `run`; without an executor only.
+        on_note: told why runs that might train together do not.
 
     Raises:
         DepthubError: if runs failed, after all others have ended; the first failure's own error.
     """
-    store, resolved = Store(Path(runs)), [resolve(spec) for spec in specs]
+    if isinstance(stack, int) and stack < 1:
+        raise DepthubError(f"stack is {stack}, expected auto, off or at least 1")
+    store, resolved = Store(Path(runs)), [resolve(spec, data_root) for spec in specs]
     results: dict[int, RunResult | Exception] = {}
     for i, spec in enumerate(resolved):
         found = None if force else store.load(spec)
@@ -120,9 +147,12 @@ def run_many(
             if on_done:
                 on_done(i, found, True)
     waiting = [i for i in range(len(resolved)) if i not in results]
-    do = partial(run, runs=runs, data_root=data_root, force=force)
     todo = [resolved[i] for i in waiting]
-    outcomes = executor.map(do, todo) if executor else _in_turn(partial(do, on_epoch=on_epoch), todo)
+    given: dict[str, Any] = {"data_root": data_root, "workers": workers, "cache": cache, "image_cache": image_cache, "force": force}
+    if executor:
+        outcomes = executor.map(partial(run, runs=runs, **given), todo)
+    else:
+        outcomes = _here(partial(_Run, store=store, on_epoch=on_epoch, **given), todo, stack, on_note)
     with closing(outcomes):  # workers stop at once if the caller does
         for place, outcome in outcomes:
             results[waiting[place]] = outcome
@@ -134,70 +164,142 @@ def run_many(
     return [r for _, r in sorted(results.items()) if isinstance(r, RunResult)]
 
 
-def _in_turn(do: Callable[[RunSpec], RunResult], specs: Sequence[RunSpec]) -> Generator[tuple[int, RunResult | Exception], None, None]:
-    """One after the other here; a failure does not stop the rest."""
-    for i, spec in enumerate(specs):
-        try:
-            yield i, do(spec)
-        except Exception as error:
-            yield i, error
+def _here(
+    begin: Callable[[RunSpec], _Run], specs: Sequence[RunSpec], stack: Limit, note: OnNote | None
+) -> Generator[tuple[int, RunResult | Exception], None, None]:
+    """In this process; a failure does not stop the rest. Yields (place among `specs`, outcome) as each run ends."""
+    for places in _batches(specs, stack):
+        runs = {begin(specs[place]): place for place in places}
+        for run, outcome in _carry_out(list(runs), stack, note):
+            yield runs[run], outcome
+
+
+def _batches(specs: Sequence[RunSpec], stack: Limit) -> list[list[int]]:
+    """Places of the runs that may train together and are begun together, in the order of the first of each."""
+    alike: dict[Hashable, list[int]] = {}
+    for place, spec in enumerate(specs):
+        training = spec.training
+        assert training is not None, "the spec is resolved"
+        recipe = (training.batch_size, training.precision, training.augmentation)
+        key = (spec.method.name, spec.protocol, spec.data, spec.backbone, spec.shots, recipe)
+        alike.setdefault(place if stack in ("off", 1) else key, []).append(place)
+    most = max(MOST, stack) if isinstance(stack, int) else MOST
+    return [places[i : i + most] for places in alike.values() for i in range(0, len(places), most)]
+
+
+def _carry_out(runs: Sequence[_Run], stack: Limit, note: OnNote | None) -> Generator[tuple[_Run, RunResult | Exception], None, None]:
+    """Bring runs to their next training, train them in stacks, and so on; yields each with its outcome as it ends."""
+    going = []
+    for run in runs:
+        outcome = run.advance()
+        if outcome is None:
+            going.append(run)
+        else:
+            yield run, outcome
+    arranged = arrange([run.course for run in going], stack if all(run.accelerator.num_processes == 1 for run in going) else "off")
+    if note:
+        for (name, why), number in Counter((going[i].spec.method.name, why) for (i, *_), why in arranged if why).items():
+            note(f"{number} {'run' if number == 1 else 'runs'} of {name} trained alone: {why}")
+    for places, _ in arranged:
+        together = [going[place] for place in places]
+        errors = _train(together)
+        yield from ((run, error) for run, error in zip(together, errors, strict=True) if error)
+        yield from _carry_out([run for run, error in zip(together, errors, strict=True) if not error], stack, note)
+
+
+def _train(runs: Sequence[_Run]) -> Sequence[Exception | None]:
+    """Train runs together, and share the time out among them; returns what each failed with."""
+    watches = [run.watch for run in runs]
+    before = watches[0].seconds["train_s"]
+    for run in runs:
+        run.stacked = max(run.stacked, len(runs))
+    try:
+        with watches[0].measure("train_s"):
+            return fit_together([run.course for run in runs], runs[0].accelerator)
+    except Exception as error:
+        if len(runs) > 1:
+            error.add_note(f"in a stack of {len(runs)} runs; with stack='off' each trains alone, from its last checkpoint on")
+        return [error] * len(runs)
+    finally:
+        share = (watches[0].seconds["train_s"] - before) / len(runs)
+        watches[0].seconds["train_s"] = before
+        for watch in watches:
+            watch.seconds["train_s"] += share
 
 
 class _Run:
     """One resolved spec on its way to a result."""
 
-    def __init__(self, spec: RunSpec, store: Store, data_root: Path | None, workers: int, on_epoch: OnEpoch | None) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        store: Store,
+        data_root: Path | None,
+        workers: int,
+        on_epoch: OnEpoch | None,
+        cache: bool,
+        image_cache: Path | None,
+        force: bool,
+    ) -> None:
+        self.cache, self.image_cache = Cache.here() if cache else None, image_cache
         self.spec, self.store, self.data_root, self.workers, self.on_epoch = spec, store, data_root, workers, on_epoch
         self.plugins = installed()
         self.training = presets.recipe(spec, self.plugins)
         self.warnings: list[str] = []
+        self.notes: dict[str, tuple[str, ...]] = {}  # of the data sets that were read, by name
+        self.digests: dict[str, str] = {}
+        self.samples: list[Sample] = []
+        self.stacked = 1  # runs that trained together with this one, itself included
+        self._steps = self._result(force)
 
-    def result(self, force: bool) -> RunResult:
+    def advance(self) -> RunResult | Exception | None:
+        """Go on to the next training, which `course` then is; if there is none, returns what the run gave or failed with."""
+        try:
+            self.course = next(self._steps)
+        except StopIteration as end:
+            return cast(RunResult, end.value)
+        except Exception as error:
+            return error
+        return None
+
+    def _result(self, force: bool) -> Generator[Course, None, RunResult]:
+        """Yields every training that the run needs; whoever asks for the next one has carried out the last."""
         if not force and (found := self.store.load(self.spec)):
             return found
         self.accelerator = _accelerator(self.training.precision)
         main = self.accelerator.is_main_process
         if main:
             self.plugins.notify("depthub_run_started", spec=self.spec)
-        counts, cost = self._stages(force)
+        counts, cost = yield from self._stages(force)
         scores = self._protocol().scores(counts)
-        result = RunResult(self.spec, counts, scores, self._provenance(), cost, tuple(self.warnings))
+        result = RunResult(self.spec, counts, scores, self._provenance(), cost, tuple(self.warnings), tuple(self.samples))
         if main:
             self.store.save(result)
             self.plugins.notify("depthub_run_finished", result=result)
         self.accelerator.wait_for_everyone()
         return result
 
-    def _stages(self, force: bool) -> tuple[dict[str, Count], dict[str, Any]]:
+    def _stages(self, force: bool) -> Generator[Course, None, tuple[dict[str, Count], dict[str, Any]]]:
         """Train and test every stage; returns the counts by test task and the cost."""
-        spec, watch, counts = self.spec, Stopwatch(), {}
+        spec, counts = self.spec, {}
+        watch = self.watch = Stopwatch()
         backbone = _backbone(spec.backbone).to(self.accelerator.device)
         stages = self._protocol().stages(self._load(spec.data.name), self._load, spec.shots, spec.seed)
         for number, stage in enumerate(stages):
             self._note_short_classes(stage.train)
+            self._note_sample(stage)
             tuner = self._tuner(backbone, stage).to(self.accelerator.device)
             checkpoint = Checkpoint(self.store.path(spec) / f"tuned-{number}.safetensors", spec.run_id)
             if force and self.accelerator.is_main_process:
                 checkpoint.path.unlink(missing_ok=True)
             self.accelerator.wait_for_everyone()
+            workers = self.workers if tuner.method.tunes_image else 0  # features are in memory
             with watch.measure("train_s"):
                 images = self._images(tuner, stage.train, training=True)
-                fit(
-                    tuner,
-                    images,
-                    stage.train.classes,
-                    self.training,
-                    spec.seed,
-                    self.accelerator,
-                    checkpoint=checkpoint,
-                    on_epoch=self.on_epoch,
-                    workers=self.workers,
-                )
+            yield Course(tuner, images, stage.train.classes, self.training, spec.seed, checkpoint, self.on_epoch, workers)
             with watch.measure("eval_s"):
                 for task in stage.tests:
-                    counts[task.name] = evaluate(
-                        tuner, self._images(tuner, task, training=False), task.classes, self.accelerator, self.workers
-                    )
+                    counts[task.name] = evaluate(tuner, self._images(tuner, task, training=False), task.classes, self.accelerator, workers)
         tuned = sum(p.numel() for p in tuner.tuned().values())
         return counts, watch.cost(tuned, sum(p.numel() for p in tuner.parameters()))
 
@@ -218,17 +320,37 @@ class _Run:
         return Tuner(backbone, method, head)
 
     def _images(self, tuner: Tuner, task: Task, *, training: bool) -> Labelled:
-        """A task's images as features where those never change, else as pixels."""
+        """A task's images as features where the image side is not tuned, of random views if the recipe wants them; else as pixels."""
         published = training and self.training.augmentation == "published"
-        if not tuner.method.tunes_image and not published:
-            return _features(self.spec.backbone, self.spec.data, self.data_root).of(task.examples, self.workers)
-        backbone = tuner.backbone
-        return Views(task.examples, transform(backbone.image_size, backbone.image_statistics, augment=published), self.spec.seed)
+        size, statistics, examples = tuner.backbone.image_size, tuner.backbone.image_statistics, task.examples
+        if self.spec.data.decoding == "draft" and not published:  # a random view may enlarge a small part of the picture
+            examples = drafted(examples, size)
+        if not tuner.method.tunes_image:
+            features = _features(self.spec.backbone, self.cache)
+            if published:
+                return ViewFeatures(features, examples, self.spec.seed, self.workers)
+            return features.of(examples, self.workers)
+        if self.image_cache and not published and isinstance(examples.read, Fingerprinting):
+            return Views(cached(examples, size, self.image_cache, self.workers), pixels(statistics), self.spec.seed)
+        return Views(examples, transform(size, statistics, augment=published), self.spec.seed)
 
     def _load(self, name: str) -> Data:
-        """A data set by name; the run's own keeps its settings."""
-        spec = self.spec.data if name == self.spec.data.name else DataSpec(name)
-        return _data_set(spec, self.plugins).load(self.data_root)
+        """A data set by name; the run's own keeps its settings.
+
+        Raises:
+            DepthubError: for what the run's spec cannot tell from other data of the same name, and for images that cannot be drafts.
+        """
+        own = name == self.spec.data.name
+        if name.startswith(FOLDER) and not own:
+            raise DepthubError(f"{name!r} can be trained on, but not tested on beside another data set; name one that a plugin provides")
+        spec = self.spec.data if own else DataSpec(name, decoding=self.spec.data.decoding)
+        found = _data_set(spec, self.plugins)
+        made = found.load(self.data_root).named(name)
+        if spec.decoding == "draft":
+            drafted(made.test, (1, 1))
+        self.notes[name], self.digests[name] = made.notes, spec.sha256 or found.digest(self.data_root)
+        self.warnings.extend(note for note in made.notes if note not in self.warnings)
+        return made
 
     def _protocol(self) -> Protocol:
         made: Protocol = settings.make(self.spec.protocol, "protocols", self.plugins)
@@ -240,12 +362,24 @@ class _Run:
         if short:
             self.warnings.append(f"fewer than {self.spec.shots} training images, all are used: {', '.join(short)}")
 
+    def _note_sample(self, stage: Stage) -> None:
+        drawn = stage.drawn
+        source = drawn.source or self.spec.data.name
+        self.samples.append(Sample(stage.train.name, self._label(source), drawn.ids, drawn.labels, self.notes[source]))
+
+    def _label(self, data: str) -> str:
+        """A data set's name without the place of its files."""
+        return self.spec.without_places().data.name if data == self.spec.data.name else data
+
     def _provenance(self) -> dict[str, Any]:
         used = [(kind, c.name) for kind, c in (("methods", self.spec.method), ("heads", self.spec.head), ("protocols", self.spec.protocol))]
         reports = [(kind, name, self.plugins.provider(kind, name)) for kind, name in used]
         made = collect([(kind, name, r.distribution, r.version) for kind, name, r in reports], self.accelerator.num_processes)
         made["presets"] = presets.matching(self.spec, self.plugins)
-        return {**made, "backbone_sha256": _backbone(self.spec.backbone).digest()}
+        lists = {self._label(name): sha256 for name, sha256 in self.digests.items() if sha256}
+        if self.stacked > 1:
+            made["execution"]["stacked"] = self.stacked
+        return {**made, "backbone_sha256": _backbone(self.spec.backbone).digest(), "data_sha256": lists}
 
 
 def _data_set(spec: DataSpec, plugins: Plugins) -> DataSet:
@@ -253,6 +387,10 @@ def _data_set(spec: DataSpec, plugins: Plugins) -> DataSet:
         return Folder(Path(spec.name.removeprefix(FOLDER)), spec.test_fraction)
     if spec.test_fraction != DataSpec.test_fraction:
         raise DepthubError(f"test_fraction is for {FOLDER}PATH only; data set {spec.name!r} has a test set of its own")
+    known = plugins.names("datasets")
+    meant = [name for name in known if spec.name.lower() in map(str.lower, plugins.get("datasets", name).aliases)]
+    if spec.name not in known and meant:
+        raise DepthubError(f"unknown data set {spec.name!r}; did you mean {meant[0]!r}?")
     found: DataSet = plugins.get("datasets", spec.name)
     return found
 
@@ -267,11 +405,10 @@ def _backbone(spec: BackboneSpec) -> Backbone:
     return load_backbone(spec, _named(installed()))
 
 
-@lru_cache(maxsize=16)
-def _features(backbone: BackboneSpec, data: DataSpec, root: Path | None) -> ImageFeatures:
-    """Image features for runs on one data set; its digest and root say that the files are still the same."""
-    model = _backbone(backbone)
-    return ImageFeatures(model, transform(model.image_size, model.image_statistics, augment=False))
+@lru_cache(maxsize=1)
+def _features(backbone: BackboneSpec, cache: Cache | None) -> ImageFeatures:
+    """What the model of the last run sees in images."""
+    return ImageFeatures(_backbone(backbone), backbone, cache)
 
 
 def _accelerator(precision: str) -> Accelerator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -30,6 +30,8 @@ def complete(component: Component, kind: str, plugins: Plugins) -> Component:
         value = component.settings.get(name, parameter.default)
         if isinstance(value, type) and issubclass(value, Head):
             value = Component(value.__name__)
+        if isinstance(value, tuple):  # JSON has one kind of sequence
+            value = list(value)
         if value is inspect.Parameter.empty:
             raise DepthubError(f"{component.name} needs the setting {name!r}")
         _check(component.name, name, value, hints.get(name))
@@ -60,6 +62,8 @@ def _check(owner: str, name: str, value: Any, expected: Any) -> None:
     if get_origin(expected) is Literal and value not in get_args(expected):
         choices = [str(choice) for choice in get_args(expected)]
         raise DepthubError(f"{owner}: {name} is {value!r}, expected one of {', '.join(choices)}{hint(str(value), choices)}")
+    if expected == Sequence[str] and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+        raise DepthubError(f"{owner}: {name} is {value!r}, expected a list of names")
     accepts = {bool: (bool,), int: (int,), float: (int, float), str: (str,)}.get(expected)
     if accepts and (not isinstance(value, accepts) or (isinstance(value, bool) and expected is not bool)):
         raise DepthubError(f"{owner}: {name} is {value!r}, expected {expected.__name__}")

@@ -11,12 +11,37 @@ from pathlib import Path
 from typing import Any
 
 from depthub import schema
+from depthub.data.fewshot import fingerprint
 from depthub.errors import DepthubError
 from depthub.files import atomic_write
 from depthub.protocol import Count
 from depthub.spec import RunSpec, digest
 
 FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The training images of a stage as they were drawn: over all classes, before any division into base and new.
+
+    Args:
+        task: name of the training task.
+        data: name of the data set.
+        ids: of the images, in the order drawn.
+        labels: of the images; they index the data set's classes.
+        remarks: what the data set says of itself, for example that the order of its list is not the published one.
+    """
+
+    task: str
+    data: str
+    ids: tuple[str, ...]
+    labels: tuple[int, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """What samples are compared by, also with published ones."""
+        return fingerprint(self.ids, self.labels)
 
 
 @dataclass(frozen=True)
@@ -30,6 +55,7 @@ class RunResult:
         provenance: versions, plugins, hardware: where the numbers come from.
         cost: seconds and bytes.
         warnings: what the user was told.
+        samples: what was trained on, one a stage; empty in files from before they were recorded.
     """
 
     spec: RunSpec
@@ -38,6 +64,7 @@ class RunResult:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     cost: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    samples: tuple[Sample, ...] = ()
 
 
 class Store:
@@ -102,7 +129,17 @@ def read(path: Path) -> RunResult:
         m["task"]: Count(m["n_correct"], m["n_total"], tuple((c, n, g) for c, n, g in m.get("per_class", ())))
         for m in found["measurements"]
     }
-    return RunResult(RunSpec.of(found["spec"]), counts, found["scores"], found["provenance"], found["cost"], tuple(found["warnings"]))
+    return RunResult(
+        RunSpec.of(found["spec"]),
+        counts,
+        found["scores"],
+        found["provenance"],
+        found["cost"],
+        tuple(found["warnings"]),
+        tuple(
+            Sample(s["task"], s["data"], tuple(s["ids"]), tuple(s["labels"]), tuple(s.get("remarks", ()))) for s in found.get("samples", ())
+        ),
+    )
 
 
 def document(result: RunResult) -> dict[str, Any]:
@@ -117,6 +154,8 @@ def document(result: RunResult) -> dict[str, Any]:
         "cost": dict(result.cost),
         "warnings": list(result.warnings),
     }
+    if result.samples:
+        made["samples"] = [_sample(sample) for sample in result.samples]
     return made | {"sha256": _content_sha256(made)}
 
 
@@ -141,6 +180,11 @@ def _measurement(task: str, count: Count) -> dict[str, Any]:
     return made | ({"per_class": [list(row) for row in count.per_class]} if count.per_class else {})
 
 
+def _sample(sample: Sample) -> dict[str, Any]:
+    made = {"task": sample.task, "data": sample.data, "sha256": sample.sha256, "ids": list(sample.ids), "labels": list(sample.labels)}
+    return made | ({"remarks": list(sample.remarks)} if sample.remarks else {})
+
+
 def _content_sha256(made: Mapping[str, Any]) -> str:
     try:
         return digest({k: v for k, v in made.items() if k != "sha256" and not k.startswith("x_")})
@@ -156,6 +200,8 @@ def _check(made: Any, source: str) -> None:
         raise DepthubError(f"{source}: a task is measured twice")
     for measured in made["measurements"]:
         _check_measurement(measured, f"{source}: task {measured['task']!r}")
+    for sample in made.get("samples", ()):
+        _check_sample(sample, f"{source}: sample of task {sample['task']!r}")
     if made["run_id"] != digest(made["spec"]) or made["run_id"] != RunSpec.of(made["spec"]).run_id:
         raise DepthubError(f"{source}: run_id is not the digest of spec; the file was edited, delete it and run again")
     if made["sha256"] != _content_sha256(made):
@@ -179,3 +225,11 @@ def _check_measurement(measured: Mapping[str, Any], source: str) -> None:
             f"{source}: per_class sums to {sums[0]} correct, {sums[1]} images and {sums[2]} predictions, "
             f"the counts are {correct} of {total}"
         )
+
+
+def _check_sample(sample: Mapping[str, Any], source: str) -> None:
+    ids, labels = sample["ids"], sample["labels"]
+    if len(ids) != len(labels):
+        raise DepthubError(f"{source}: {len(ids)} ids, but {len(labels)} labels")
+    if sample["sha256"] != fingerprint(ids, labels):
+        raise DepthubError(f"{source}: sha256 is not the fingerprint of ids and labels")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # data sets and the command line read class sets without paying for torch
@@ -18,12 +18,14 @@ class ClassSet:
         ids: M distinct integers.
         names: M class names; underscores stand for blanks.
         template: the space's own hand-written prompt, `{}` standing for the class name.
+        templates: (family, template) pairs: the prompt that a family of methods was published with, where it is another one.
     """
 
     space: str
     ids: tuple[int, ...]
     names: tuple[str, ...]
     template: str = "a photo of a {}."
+    templates: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -33,13 +35,17 @@ class ClassSet:
         """Class names as they enter a sentence."""
         return tuple(name.replace("_", " ") for name in self.names)
 
+    def template_of(self, family: str) -> str:
+        """The hand-written prompt that a family of methods was published with; without one of its own, the space's."""
+        return dict(self.templates).get(family, self.template)
+
     def sentences(self, template: str = "") -> list[str]:
         """One sentence a class, from `template` or the space's own."""
         return [(template or self.template).format(name) for name in self.words]
 
     def take(self, rows: list[int]) -> ClassSet:
         """The classes in these rows, in that order."""
-        return ClassSet(self.space, tuple(self.ids[r] for r in rows), tuple(self.names[r] for r in rows), self.template)
+        return replace(self, ids=tuple(self.ids[r] for r in rows), names=tuple(self.names[r] for r in rows))
 
     def rows_in(self, other: ClassSet) -> list[int] | None:
         """Rows of these classes within `other`, or None if `other` lacks one of them."""
@@ -54,7 +60,8 @@ class Prompts:
     """Learned tokens per transformer layer; index 0 enters at the input, index l before layer l.
 
     Args:
-        text: text[l] is (n, w) shared by all classes, (M, n, w) per class, or (B, 1, n, w) per image; w is the text width.
+        text: text[l] is (n, w) shared by all classes, or (M, n, w) per class; or (G, 1, n, w) or (G, M, n, w) for G groups: the images
+            of a batch, or runs that train together. w is the text width.
         image: image[l] is (n, w_v), placed after the patch tokens; w_v is the image tower's width.
         position: where the class token stands: after the context, in its middle, or in front of it.
         words: frozen words that hold the context's place in the sentence. The context overwrites their first n tokens;
@@ -76,12 +83,14 @@ class Features:
         text: (M, d), or (B, M, d) when the prompts depend on the image.
         scale: (), exp of CLIP's logit scale.
         classes: the M classes of `text`.
+        reference: what the method's own losses compare with; heads do not read it.
     """
 
     image: Tensor
     text: Tensor
     scale: Tensor
     classes: ClassSet
+    reference: Tensor | None = None
 
     def own_text(self, labels: Tensor) -> Tensor:
         """Each image's own class feature, (B, d); labels (B,) index `classes`."""

@@ -70,7 +70,7 @@ def test_frozen_words_stay_behind_the_context(backbone: Backbone) -> None:
     torch.testing.assert_close(backbone.encode_text(CLASSES, prompts), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_contexts_per_class_and_per_image_are_those_of_each_alone(backbone: Backbone) -> None:
+def test_contexts_per_class_per_image_and_per_run_are_those_of_each_alone(backbone: Backbone) -> None:
     generator = torch.Generator().manual_seed(1)
     own = torch.randn(len(CLASSES), 4, backbone.text_width, dtype=torch.float64, generator=generator)
     together = backbone.encode_text(CLASSES, Prompts([own]))
@@ -81,6 +81,11 @@ def test_contexts_per_class_and_per_image_are_those_of_each_alone(backbone: Back
     assert per_image.shape == (3, len(CLASSES), backbone.dim)
     for i in range(3):
         torch.testing.assert_close(per_image[i], backbone.encode_text(CLASSES, Prompts([images[i, 0]])), rtol=1e-11, atol=1e-11)
+    runs = torch.randn(3, len(CLASSES), 4, backbone.text_width, dtype=torch.float64, generator=generator)
+    together = backbone.encode_text(CLASSES, Prompts([runs]))
+    torch.testing.assert_close(
+        together, torch.stack([backbone.encode_text(CLASSES, Prompts([run])) for run in runs]), rtol=1e-11, atol=1e-11
+    )
 
 
 def test_deep_text_prompts_enter_at_their_layer(backbone: Backbone) -> None:
@@ -100,6 +105,7 @@ def test_deep_text_prompts_enter_at_their_layer(backbone: Backbone) -> None:
 
 def test_deep_image_prompts_enter_at_their_layer() -> None:
     backbone = random_backbone()
+    backbone.exact = "plain"  # whose layers are called whole
     images = torch.randn(2, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     first = torch.randn(3, backbone.image_width, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     shallow = backbone.encode_image(images, [first])
@@ -117,6 +123,7 @@ def test_deep_image_prompts_enter_at_their_layer() -> None:
 def test_pooling_never_reads_the_prompts_own_tokens(vision: dict[str, object]) -> None:
     """With the last layer's output set to zero at the prompts' places the feature stays what it was."""
     backbone = random_backbone(vision=vision)
+    backbone.exact = "plain"  # whose layers are called whole
     images = torch.randn(2, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
     prompts = [torch.randn(2, backbone.image_width, dtype=torch.float64)]
     feature = backbone.encode_image(images, prompts)

@@ -15,15 +15,17 @@ from tests.models import CLASSES, random_backbone
 
 WHY = "the benchmarks belong to the repository, not to the wheel"
 cases = pytest.importorskip("benchmarks.cases", reason=WHY)
+evaluation = pytest.importorskip("benchmarks.bench_evaluation", reason=WHY)
 measure = pytest.importorskip("benchmarks.measure", reason=WHY)
 report = pytest.importorskip("benchmarks.report", reason=WHY)
 
 
-@pytest.mark.parametrize("head", ["ITM", "DePT"])
+@pytest.mark.parametrize("method", cases.METHODS)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, measure.TOLERANCE)], ids=str)
-def test_the_plain_reference_computes_what_ours_does(head: str, dtype: torch.dtype, tolerance: float) -> None:
-    backbone = random_backbone(dtype=dtype)
-    ours, plain = cases.pair(backbone, head, CLASSES)
+def test_the_plain_reference_computes_what_ours_does(method: str, dtype: torch.dtype, tolerance: float) -> None:
+    backbone = random_backbone(dtype=dtype, context_length=40)
+    ours, plain = cases.pair(backbone, method, CLASSES)
+    assert (ours.backbone.exact, plain.backbone.exact) == ("shared", "plain")
     pixels, labels = torch.randn(4, 3, 32, 32, dtype=dtype), torch.tensor([0, 3, 1, 4])
     errors = measure.step_errors(ours, plain, pixels, CLASSES, labels) | measure.score_errors(ours, plain, pixels, CLASSES)
     assert errors.keys() == {"loss_error", "gradient_error", "score_error"}
@@ -32,7 +34,7 @@ def test_the_plain_reference_computes_what_ours_does(head: str, dtype: torch.dty
 
 def test_a_difference_would_show() -> None:
     backbone = random_backbone(dtype=torch.float32)
-    ours, plain = cases.pair(backbone, "ITM", CLASSES)
+    ours, plain = cases.pair(backbone, "CoOp", CLASSES)
     with torch.no_grad():
         ours.method.context[0, 0] += 0.1
     errors = measure.step_errors(ours, plain, torch.randn(4, 24), CLASSES, torch.tensor([0, 3, 1, 4]))
@@ -55,6 +57,6 @@ def test_a_quick_run_measures_the_embedded_model_and_leaves_the_readme_alone(tmp
     done = subprocess.run(command, cwd=report.FOLDER.parent, capture_output=True, text=True, env=alone)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(out.read_text())["cases"]
-    assert len(found) == 2 * sum(case.backbone == cases.EMBEDDED for case in cases.CASES)
+    assert len(found) == sum(case.backbone == cases.EMBEDDED for case in cases.STEPS) + len(evaluation.BATCHES) + 1  # and a stack
     assert all(case["plain_ms"] > 0 and case["ours_ms"] > 0 and case["sgemm_gflops"] > 0 for case in found)
     assert report.README.read_bytes() == before

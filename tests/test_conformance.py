@@ -34,7 +34,7 @@ SEEN = {
     "prompts-per-image": "text features (B, M, d): RuntimeError",
     "every-head": "under CAT: DepthubError: a classifier trained on 5 classes of 'toys' cannot score",
     "mixed-precision": "RuntimeError: Index put requires the source and destination dtypes match",
-    "settings": "scales is (0.02, 0.02), read back [0.02, 0.02]",
+    "settings": "scales is {0: 0.02, 1: 0.02}, read back {'0': 0.02, '1': 0.02}",
     "static-prompts": "needs_image is False, but there are text features per image, (B, M, d)",
     "one-image-at-a-time": "scores of an image on its own differ by up to",
 }
@@ -119,13 +119,13 @@ SOURCE = """
 import torch
 from torch import nn
 from depthub import PromptMethod, Prompts, hookimpl
-class Tuples(PromptMethod):
-    def __init__(self, backbone, classes, *, shape: tuple = (4,)):
+class Numbered(PromptMethod):
+    def __init__(self, backbone, classes, *, sizes: dict = {0: 4}):
         super().__init__(backbone, classes)
-        self.context = nn.Parameter(torch.zeros(*shape, backbone.text_width))
+        self.context = nn.Parameter(torch.zeros(*sizes.values(), backbone.text_width))
     def prompts(self, classes, image): return Prompts(text=[self.context])
 @hookimpl
-def depthub_methods(): return [Tuples]
+def depthub_methods(): return [Numbered]
 """
 
 
@@ -142,15 +142,15 @@ def test_the_command_shows_what_is_kept_and_what_is_not(capsys: pytest.CaptureFi
     assert main(["check", "mine", "coop", "coop"]) == 1
     out = capsys.readouterr().out
     assert re.search(r"frozen-backbone +│ ok +│\n│ settings +│ failed", out)
-    assert "Tuples fails settings" in out
-    assert "seen: shape is (4,), read back [4]" in out
+    assert "Numbered fails settings" in out
+    assert "seen: sizes is {0: 4}, read back {'0': 4}" in out
     assert "see: docs/contract.md#settings" in out
     assert out.count("│ coop") + out.count("┃ coop") == 1
     assert main(["check", "--json", "mine"]) == 1
     results = json.loads(capsys.readouterr().out)
     assert [(r["plugin"], r["component"], r["check"], r["ok"]) for r in results] == [
-        ("mine", "Tuples", "frozen-backbone", True),
-        ("mine", "Tuples", "settings", False),
+        ("mine", "Numbered", "frozen-backbone", True),
+        ("mine", "Numbered", "settings", False),
     ]
     assert main(["check", "clip", "--json"]) == 0
     assert {(r["kind"], r["component"]) for r in json.loads(capsys.readouterr().out)} == {("methods", "ZeroShot"), ("heads", "ITM")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from depthub.engine import evaluate, fit
 from depthub.errors import DepthubError
 from depthub.model import Tuner
 from depthub.plugins import installed
+from depthub.schedule import learning_rate
 from depthub.settings import complete, make
 from depthub.spec import Component, Training
 from tests.models import CLASSES, random_backbone
@@ -84,6 +86,25 @@ def test_training_leaves_the_backbone_bit_identical_and_is_deterministic(backbon
         assert not any(torch.equal(start[name], value) for name, value in states[-1].items())
     assert backbone.digest() == before
     assert same(*states)
+
+
+def test_training_is_plain_sgd_at_the_rates_of_the_schedule(backbone: Backbone, images: TensorDataset) -> None:
+    recipe = replace(RECIPE, warmup_lr=0.01, momentum=0.5, weight_decay=0.02)
+    tuned, plain = (tuner(backbone, head=Component("DePT")) for _ in range(2))
+    fit(tuned, images, CLASSES, recipe, 1, Accelerator(cpu=True))
+    order, momentum = EpochOrder(len(images), recipe.batch_size, 1), {name: torch.zeros_like(p) for name, p in plain.tuned().items()}
+    for epoch in range(recipe.epochs):
+        order.epoch = epoch
+        for batch in order:
+            pixels, labels = images[batch]
+            plain.zero_grad()
+            sum(plain(pixels, CLASSES, labels).values()).backward()
+            for name, p in plain.tuned().items():
+                base = recipe.lr * (plain.head.lr_scale if name.startswith("head") else 1)
+                momentum[name] = recipe.momentum * momentum[name] + p.grad + recipe.weight_decay * p.detach()
+                p.data -= learning_rate(base, epoch, recipe) * momentum[name]
+    for name, p in plain.tuned().items():
+        torch.testing.assert_close(tuned.tuned()[name], p, rtol=1e-4, atol=1e-6)
 
 
 def test_without_balance_the_prompts_follow_the_baseline_bit_for_bit(backbone: Backbone, images: TensorDataset) -> None:

@@ -48,18 +48,20 @@ def test_the_same_spec_gives_the_same_counts(spec: RunSpec, tmp_path: Path) -> N
     assert depthub.run(spec, runs=tmp_path / "0", force=True).counts == counts[0]
 
 
-def _run_in_processes(spec: RunSpec, folder: str) -> None:
-    depthub.run(spec, runs=Path(folder))
+def _run_in_processes(specs: list[RunSpec], folder: str) -> None:
+    depthub.run_many(specs, runs=Path(folder))
 
 
 @pytest.mark.parametrize("augmentation", ["none", "published"])
 def test_two_processes_give_the_counts_of_one(spec: RunSpec, augmentation: str, tmp_path: Path) -> None:
     spec = replace(spec, head=Component("DePT"), training=replace(QUICK, augmentation=augmentation))
-    alone = depthub.run(spec, runs=tmp_path / "one")
-    debug_launcher(_run_in_processes, (spec, str(tmp_path / "two")), num_processes=2)
-    (together,) = Store(tmp_path / "two").results()
-    assert together.provenance["execution"]["world_size"] == 2
-    assert together.counts == alone.counts
+    specs = [spec, replace(spec, seed=2)]
+    depthub.run_many(specs, runs=tmp_path / "one")
+    debug_launcher(_run_in_processes, (specs, str(tmp_path / "two")), num_processes=2)
+    one, two = (list(Store(tmp_path / folder).results()) for folder in ("one", "two"))
+    assert [r.counts for r in two] == [r.counts for r in one]
+    executions = [[r.provenance["execution"] for r in results] for results in (one, two)]
+    assert [[(e["world_size"], e.get("stacked")) for e in each] for each in executions] == [[(1, 2)] * 2, [(2, None)] * 2]
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ from depthub.errors import DepthubError
 from depthub.files import atomic_write
 from depthub.protocol import Count
 from depthub.spec import Component, DataSpec, RunSpec, Training, digest
-from depthub.store import RunResult, Store, document, dumps, read
+from depthub.store import RunResult, Sample, Store, document, dumps, read
 
 SPEC = RunSpec(training=Training())
 RESULT = RunResult(
@@ -34,6 +35,7 @@ RESULT = RunResult(
     {"python": "3.11.0"},
     {"params_trainable": 0},
     ("few images",),
+    (Sample("base", "tones", ("b.jpg", "a.jpg", "c.jpg"), (1, 0, 2), ("sorted first",)),),
 )
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 plain = st.recursive(
@@ -41,6 +43,12 @@ plain = st.recursive(
 )
 tables = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=5).filter(
     lambda rows: sum(a + b for a, b in rows) > 0
+)
+samples = st.builds(
+    lambda task, drawn, remarks: Sample(task, "any", tuple(i for i, _ in drawn), tuple(n for _, n in drawn), tuple(remarks)),
+    texts.filter(bool),
+    st.lists(st.tuples(texts, st.integers(0, 9)), min_size=1, max_size=4),
+    st.lists(texts, max_size=1),
 )
 
 
@@ -55,11 +63,13 @@ def counts(rows: list[tuple[int, int]]) -> Count:
     st.dictionaries(texts.filter(bool), tables.map(counts), min_size=1, max_size=3),
     st.dictionaries(texts, st.floats(0, 100), min_size=1, max_size=3),
     st.lists(texts, max_size=2),
+    st.lists(samples, max_size=2),
 )
 def test_a_result_comes_back_as_it_was(
-    settings: dict[str, Any], found: dict[str, Count], scores: dict[str, float], notes: list[str]
+    settings: dict[str, Any], found: dict[str, Count], scores: dict[str, float], notes: list[str], drawn: list[Sample]
 ) -> None:
-    result = RunResult(replace(SPEC, method=Component("Any", settings)), found, scores, warnings=tuple(notes))
+    spec = replace(SPEC, method=Component("Any", settings))
+    result = RunResult(spec, found, scores, warnings=tuple(notes), samples=tuple(drawn))
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         path = store.save(result)
@@ -92,8 +102,8 @@ def test_schema_and_spec_have_the_same_fields() -> None:
     described = schema.load("run")["$defs"]
     spec = SPEC.as_dict()
     assert set(described["spec"]["properties"]) == set(spec)
-    for part in ("data", "backbone", "training"):
-        assert set(described[part]["properties"]) == set(spec[part])
+    for part, fields in (("data", DataSpec(decoding="draft").as_dict()), ("backbone", spec["backbone"]), ("training", spec["training"])):
+        assert set(described[part]["properties"]) == set(fields)
     for kind in ("run", "leaderboard"):
         schema._validator(kind).check_schema(schema.load(kind))
 
@@ -126,6 +136,11 @@ def _set(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
         (_set("surprise", to=1), "'surprise'"),
         (_set("kind", to="leaderboard"), "not a run document"),
         (_set("provenance", "host", to="mine"), "'host'"),
+        (_set("spec", "data", "decoding", to="exact"), "decoding: 'exact' is not one of ['draft']"),
+        (_set("samples", 0, "labels", 1, to=1), "sample of task 'base': sha256 is not the fingerprint of ids and labels"),
+        (_set("samples", 0, "ids", to=["a.jpg", "b.jpg", "c.jpg"]), "sha256 is not the fingerprint of ids and labels"),
+        (_set("samples", 0, "labels", to=[1, 0]), "3 ids, but 2 labels"),
+        (_set("samples", 0, "remarks", to=[]), "sha256 is not the digest of the content"),
     ],
 )
 def test_an_edited_file_is_refused_in_one_line(edit: Callable[[dict[str, Any]], None], said: str, tmp_path: Path) -> None:
@@ -158,6 +173,18 @@ def test_a_truncated_file_is_refused(data: st.DataObject) -> None:
         path.write_bytes(content[: data.draw(st.integers(0, len(content) - 3))])
         with pytest.raises(DepthubError):
             read(path)
+
+
+def test_a_file_from_before_samples_were_recorded_is_whole(tmp_path: Path) -> None:
+    path = Store(tmp_path).save(replace(RESULT, samples=()))
+    assert "samples" not in json.loads(path.read_text())
+    assert read(path).samples == ()
+
+
+def test_the_fingerprint_of_a_sample_is_that_of_published_ones() -> None:
+    """Lines of path, tab, label and line feed, in the order drawn."""
+    lines = b"b.jpg\t1\na.jpg\t0\nc.jpg\t2\n"
+    assert RESULT.samples[0].sha256 == hashlib.sha256(lines).hexdigest()
 
 
 def test_extensions_may_be_added_later(tmp_path: Path) -> None:

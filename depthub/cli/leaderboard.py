@@ -9,6 +9,7 @@ from rich.console import Console
 
 from depthub import leaderboard
 from depthub.cli.parser import Parser
+from depthub.leaderboard.aggregate import CONVENTION, Convention
 
 HELP = "make a leaderboard from finished runs"
 
@@ -20,6 +21,7 @@ def parser() -> Parser:
     )
     build.add_argument("runs", type=Path, help="folder of the runs")
     build.add_argument("--out", type=Path, default=Path("leaderboard"), help="folder for the two files")
+    build.add_argument("--average", type=Convention, default=CONVENTION, help="of H over data sets; the first is the papers'")
     build.add_argument("--title", type=str, default="depthub leaderboard", help="title of the board")
     made = Parser("depthub leaderboard", HELP.capitalize() + ".")
     made.add_subcommands(required=True).add_subcommand("build", build, help=HELP)
@@ -29,7 +31,7 @@ def parser() -> Parser:
 def main(config: Any) -> int:
     """Build; the exit status."""
     given = config.build
-    board = leaderboard.of_folder(given.runs, given.title)
+    board = leaderboard.of_folder(given.runs, given.title, given.average)
     files = leaderboard.write(board, given.out)
     console = Console()
     for row in board["rows"]:

@@ -23,6 +23,8 @@ HELP = "compare zero-shot, CoOp and CoOp + DePT on the embedded data sets"
 METHODS = (("ZeroShot", "ITM"), ("CoOp", "ITM"), ("CoOp", "DePT"))
 DATA = ("tones", "weaves", "tallies", "figures", "places", "flags", "digits")
 NEEDS = {"digits": "sklearn"}  # data sets that come with another package
+FEW = 4  # cores; with more of them a process on each is faster than runs that train together in one process
+WORKERS = f"processes; with 1 runs train together in this one; 0 means 1, or one a core if there are more than {FEW}"
 CAVEAT = "Procedural data and a small model: the numbers show how the methods differ and cannot be compared with published ones."
 
 
@@ -33,7 +35,7 @@ def parser() -> Parser:
     made.add_argument("--datasets", type=str, nargs="+", default=list(DATA), help="data sets")
     made.add_argument("--runs", type=Path, default=Path("quickstart/runs"), help="folder of the runs; finished ones are not done again")
     made.add_argument("--out", type=Path, default=Path("quickstart"), help="folder for the picture and the tables")
-    made.add_argument("--workers", type=int, default=0, help="runs at a time; 0 means one a core")
+    made.add_argument("--workers", type=int, default=0, help=WORKERS)
     made.add_argument("--epochs", type=int | None, default=None, help="passes over the training images; by default the methods' own")
     return made
 
@@ -70,9 +72,11 @@ def specs(names: Sequence[str], seeds: Sequence[int], epochs: int | None) -> lis
 def run_all(wanted: Sequence[RunSpec], runs: Path, workers: int) -> list[RunResult]:
     """The results, with a bar on the terminal's error output while runs are under way."""
     from depthub.plugins import installed
+    from depthub.provenance import cores
     from depthub.runner import run_many
 
-    executor = installed().get("executors", "Local")(workers=workers)
+    together = workers == 1 or (workers == 0 and cores() <= FEW)
+    executor = None if together else installed().get("executors", "Local")(workers=workers)
     waiting = dict(enumerate(wanted))
     columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=Console(stderr=True)) as bar:
@@ -80,7 +84,7 @@ def run_all(wanted: Sequence[RunSpec], runs: Path, workers: int) -> list[RunResu
 
         def done(index: int, outcome: RunResult | Exception, found: bool) -> None:
             spec = waiting.pop(index)
-            following = next(iter(waiting.values()), None)  # runs are taken in order, hence it is under way or next
+            following = next(iter(waiting.values()), None)  # runs are taken about in order, hence it is under way or next
             bar.update(task, advance=1, description="done" if following is None else f"{_name(following)} ...")
             if isinstance(outcome, Exception):
                 bar.console.print(f"{_name(spec)} failed: {outcome}", markup=False, soft_wrap=True)

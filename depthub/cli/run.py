@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import Namespace
+from jsonargparse.typing import NonNegativeInt
 
 from depthub.cli.parser import Parser
-from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, Training
+from depthub.errors import DepthubError
+from depthub.spec import BackboneSpec, Component, DataSpec, Decoding, RunSpec, Training
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -50,6 +52,12 @@ def parser() -> Parser:
     made.add_argument(
         "--test_fraction", type=float, default=default.data.test_fraction, help="held out of folders without train/ and test/"
     )
+    made.add_argument(
+        "--decoding",
+        type=Decoding,
+        default=default.data.decoding,
+        help="of JPEG files: draft is faster for large pictures and changes pixels a little",
+    )
     made.add_argument("--data_root", type=Path | None, default=None, help="the folder that holds data sets on this machine")
     made.add_class_arguments(BackboneSpec, "backbone", skip={"sha256"})
     made.add_class_arguments(Training, "training")
@@ -58,6 +66,18 @@ def parser() -> Parser:
     made.add_argument("--seeds", type=int, nargs="+", default=[], metavar="SEED", help="several runs, one for each; instead of --seed")
     made.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of run files")
     made.add_argument("--force", action="store_true", help="run again what is already done")
+    made.add_argument("--cache", type=bool, default=True, metavar="on|off", help="image features on disk; see `depthub cache info`")
+    made.add_argument(
+        "--image_cache", type=str, default="", metavar="DIR|auto", help="decoded images on disk, where methods tune the image side"
+    )
+    made.add_argument("--workers", type=NonNegativeInt, default=0, help="processes that read images; they change no number")
+    made.add_argument(
+        "--stack",
+        type=int | Literal["auto", "off"],
+        default="auto",
+        metavar="auto|off|N",
+        help="runs that train together, N at the most; auto: as many as memory allows; an executor takes each alone",
+    )
     made.add_choice("executor", Executor | None, _classes(plugins, "executors"), "", "where runs go; by default here, one by one")
     return made
 
@@ -105,7 +125,7 @@ def main(config: Namespace) -> int:
     asked = specs(config)
     executor = _component(config.executor) if config.executor else None
     place = installed().get("executors", executor.name)(**executor.settings) if executor else None
-    resolved = [resolve(spec) for spec in asked]
+    resolved = [resolve(spec, config.data_root) for spec in asked]
     console = Console(highlight=False)
     for spec in resolved:
         console.print(
@@ -123,9 +143,14 @@ def main(config: Namespace) -> int:
             runs=config.runs,
             data_root=config.data_root,
             force=config.force,
+            workers=config.workers,
+            cache=config.cache,
+            image_cache=_image_cache(config.image_cache),
             executor=place,
+            stack=config.stack,
             on_done=on_done,
             on_epoch=progress.epoch,
+            on_note=progress.note,
         )
     for warning in dict.fromkeys(warning for result in results for warning in result.warnings):
         print(f"depthub: warning: {warning}", file=sys.stderr)
@@ -147,7 +172,7 @@ def specs(config: Namespace) -> list[RunSpec]:
     chosen = {part: _component(config[part]) if config[part] else getattr(default, part) for part in ("method", "head", "protocol")}
     spec = RunSpec(
         **chosen,
-        data=DataSpec(config.data, config.test_fraction),
+        data=DataSpec(config.data, config.test_fraction, decoding=config.decoding),
         backbone=BackboneSpec(**config.backbone.as_dict()),
         training=Training(**config.training.as_dict()),
         shots=config.shots,
@@ -173,6 +198,18 @@ def table(results: Sequence[RunResult]) -> Table:
         values = [result.scores[score] for result in results]
         made.add_row(score, *(f"{v:.2f}" if several else "" for v in values), _percent(values))
     return made
+
+
+def _image_cache(given: str) -> Path | None:
+    """The folder for decoded images; "auto" is beside that for image features."""
+    from depthub.cache import PLACE, Cache
+
+    if given != "auto":
+        return Path(given) if given else None
+    beside = Cache.here()
+    if beside is None:
+        raise DepthubError(f"--image_cache is auto, but {PLACE} turns caches off; name a folder")
+    return beside.folder.parent / "images"
 
 
 def _percent(values: Sequence[float]) -> str:
@@ -213,6 +250,10 @@ class _Progress:
     def epoch(self, done: int, loss: float) -> None:
         """A run in this process finished an epoch."""
         self.bar.update(self.task, description=f"epoch {done}, loss {loss:.3f}")
+
+    def note(self, text: str) -> None:
+        """A line above the bar."""
+        self.bar.console.print(f"depthub: {text}", markup=False, soft_wrap=True)
 
     def advance(self, how: str, spec: RunSpec) -> None:
         """One run ended."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from depthub.data.dataset import Data, Examples
+from depthub.errors import DepthubError
 
 VAL_SHOTS = 4  # validation images a class at the most, as published; drawn after the training images from the same generator
 
@@ -15,7 +17,12 @@ def few_shot(data: Data, shots: int, seed: int) -> Examples:
     """`shots` training images a class, the very ones that the published code draws from the same list with the same seed.
 
     Drawn over all classes, before any division into base and new. A class with fewer images keeps all it has, in list order.
+
+    Raises:
+        DepthubError: if the data set has no training images.
     """
+    if not data.train.ids:
+        raise DepthubError(f"this data set of {data.classes.space!r} has test images only; train on another one and test on it")
     return data.train.take(draw(data.train.labels, shots, random.Random(seed)))
 
 
@@ -34,3 +41,8 @@ def draw_both(train: Sequence[int], val: Sequence[int], shots: int, seed: int) -
     """Rows drawn from the training and the validation labels, one after the other from one generator."""
     generator = random.Random(seed)
     return draw(train, shots, generator), draw(val, min(shots, VAL_SHOTS), generator)
+
+
+def fingerprint(ids: Iterable[str], labels: Iterable[int]) -> str:
+    """SHA-256 over the lines `id TAB label LF` of a sample in the order it was drawn: what published samples are compared by."""
+    return hashlib.sha256("".join(f"{name}\t{label}\n" for name, label in zip(ids, labels, strict=True)).encode()).hexdigest()

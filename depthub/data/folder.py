@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,9 +19,15 @@ SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".
 
 @dataclass(frozen=True)
 class FolderReader:
-    """Reads pictures below a folder; an id is a path relative to it."""
+    """Reads pictures below a folder; an id is a path relative to it.
+
+    Args:
+        root: the folder.
+        edge: pixels that the shorter edge keeps at least where a JPEG file is decoded at a fraction of its size; 0: always the whole.
+    """
 
     root: Path
+    edge: int = 0
 
     def __call__(self, name: str) -> Image.Image:
         """The picture in RGB.
@@ -31,9 +37,28 @@ class FolderReader:
         """
         try:
             with Image.open(self.root / name) as picture:
+                picture.info.pop("transparency", None)  # RGB has none, and Pillow warns of its loss
+                if self.edge:
+                    picture.draft("RGB", (self.edge, self.edge))
                 return picture.convert("RGB")
         except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             raise DepthubError(f"cannot read image {self.root / name}: {error}; replace or remove the file") from error
+
+    def at_least(self, edge: int) -> FolderReader:
+        """The reader that decodes JPEG files no larger than their shorter edge needs, in pixels."""
+        return replace(self, edge=edge)
+
+    def fingerprint(self, name: str) -> str:
+        """The reader with its place, and the file's size and time of change: enough to notice another picture, at no cost.
+
+        Raises:
+            DepthubError: if there is no such file.
+        """
+        try:
+            state = (self.root / name).stat()
+        except OSError as error:
+            raise DepthubError(f"cannot read image {self.root / name}: {error.strerror}; replace or remove the file") from error
+        return f"{self} {self.root.absolute()} {name} {state.st_size} {state.st_mtime_ns}"
 
 
 class Folder(DataSet):
@@ -65,7 +90,7 @@ class Folder(DataSet):
         classes = ClassSet(f"folder:{self.path.name}", tuple(range(len(names))), tuple(names))
         return Data(classes, self._examples(names, train), self._examples(names, test))
 
-    def digest(self) -> str:
+    def digest(self, root: Path | None = None) -> str:
         """SHA-256 over names, sizes and the division of all pictures."""
         data = self.load()
         listed = {

@@ -9,6 +9,7 @@ from typing import Any
 from depthub import schema
 from depthub.errors import DepthubError
 from depthub.files import atomic_write
+from depthub.leaderboard.aggregate import CONVENTION, Convention
 from depthub.leaderboard.build import board
 from depthub.leaderboard.markdown import markdown
 from depthub.store import Store, dumps
@@ -16,8 +17,8 @@ from depthub.store import Store, dumps
 __all__ = ["board", "markdown", "of_folder", "write"]
 
 
-def of_folder(runs: Path, title: str) -> dict[str, Any]:
-    """The leaderboard of all runs in a folder.
+def of_folder(runs: Path, title: str, how: Convention = CONVENTION) -> dict[str, Any]:
+    """The leaderboard of all runs in a folder, harmonic scores averaged over data sets in one of two ways.
 
     Raises:
         DepthubError: if the folder is missing or empty, or a file in it is damaged.
@@ -27,7 +28,7 @@ def of_folder(runs: Path, title: str) -> dict[str, Any]:
     results = list(Store(runs).results())
     if not results:
         raise DepthubError(f"no run files in {runs}: expected {runs}/<run id>/run.json")
-    return board(results, title)
+    return board(results, title, how)
 
 
 def write(made: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 HARMONIC = {"H": ("base", "new")}  # scores that are the harmonic mean of two others
-CONVENTION = "harmonic-of-means"  # the field's: average base and new first, over seeds as over data sets, then take H
+Convention = Literal["harmonic-of-means", "mean-of-harmonics"]
+CONVENTION: Convention = "harmonic-of-means"  # the field's: average base and new first, over seeds as over data sets, then take H
 
 Scores = Mapping[str, float]
 
@@ -45,22 +47,30 @@ def mean_of_harmonics(base: Sequence[float], new: Sequence[float]) -> float:
     return statistics.fmean(map(harmonic, base, new))
 
 
-def mean(rows: Iterable[Scores]) -> dict[str, float]:
-    """Average of each score, in percent; a harmonic score is the harmonic mean of the averages.
+AVERAGES: Mapping[Convention, Callable[[Sequence[float], Sequence[float]], float]] = {
+    "harmonic-of-means": harmonic_of_means,
+    "mean-of-harmonics": mean_of_harmonics,
+}
+
+
+def mean(rows: Iterable[Scores], how: Convention = CONVENTION) -> dict[str, float]:
+    """Average of each score, in percent.
 
     Args:
         rows: at least one; only scores that all of them have are averaged.
+        how: to average a harmonic score.
     """
     found = list(rows)
     names = [name for name in found[0] if all(name in row for row in found)]
-    made = {name: statistics.fmean(row[name] for row in found) for name in names}
-    return made | {name: harmonic(made[a], made[b]) for name, (a, b) in HARMONIC.items() if {name, a, b} <= made.keys()}
+    columns = {name: [row[name] for row in found] for name in names}
+    made = {name: statistics.fmean(column) for name, column in columns.items()}
+    return made | {name: AVERAGES[how](columns[a], columns[b]) for name, (a, b) in HARMONIC.items() if {name, a, b} <= made.keys()}
 
 
-def convention(names: Iterable[str]) -> dict[str, str]:
+def convention(names: Iterable[str], how: Convention = CONVENTION) -> dict[str, str]:
     """How `mean` averages each of these scores."""
     known = list(names)
-    return {name: CONVENTION if set(HARMONIC.get(name, (name + "?",))) <= set(known) else "mean" for name in known}
+    return {name: how if set(HARMONIC.get(name, (name + "?",))) <= set(known) else "mean" for name in known}
 
 
 def over_seeds(by_seed: Mapping[int, Scores]) -> dict[str, Statistic]:
@@ -68,16 +78,17 @@ def over_seeds(by_seed: Mapping[int, Scores]) -> dict[str, Statistic]:
     return _spread(mean(by_seed.values()), list(by_seed.values()))
 
 
-def over_data(cells: Mapping[str, Mapping[int, Scores]]) -> dict[str, Statistic]:
+def over_data(cells: Mapping[str, Mapping[int, Scores]], how: Convention = CONVENTION) -> dict[str, Statistic]:
     """Average over data sets, by score.
 
     Args:
         cells: scores by data set, then seed. The mean is that of the data sets' means; the spread is that of the
             averages of each seed that all data sets have.
+        how: to average a harmonic score over data sets; each data set's own is that of its averages over seeds.
     """
     shared = sorted(set.intersection(*(set(by_seed) for by_seed in cells.values())))
-    averages = [mean(by_seed[seed] for by_seed in cells.values()) for seed in shared]
-    return _spread(mean(mean(by_seed.values()) for by_seed in cells.values()), averages)
+    averages = [mean((by_seed[seed] for by_seed in cells.values()), how) for seed in shared]
+    return _spread(mean((mean(by_seed.values()) for by_seed in cells.values()), how), averages)
 
 
 def _spread(centre: Scores, samples: Sequence[Scores]) -> dict[str, Statistic]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from depthub import schema
 from depthub.errors import DepthubError
-from depthub.leaderboard.aggregate import Statistic, convention, over_data, over_seeds
+from depthub.leaderboard.aggregate import CONVENTION, Convention, Statistic, convention, over_data, over_seeds
 from depthub.leaderboard.labels import distinct, row_label
 from depthub.provenance import version
 from depthub.spec import digest
@@ -45,12 +45,13 @@ class Row:
         return {seed: self.cells[data][seed].scores for seed in sorted(self.cells[data])}
 
 
-def board(results: Iterable[RunResult], title: str = "depthub leaderboard") -> dict[str, Any]:
+def board(results: Iterable[RunResult], title: str = "depthub leaderboard", how: Convention = CONVENTION) -> dict[str, Any]:
     """A leaderboard document (kind `leaderboard` of the schema); percentages are rounded to four decimals.
 
     Args:
         results: finished runs, in any order.
         title: its title.
+        how: to average harmonic scores over data sets.
 
     Raises:
         DepthubError: if there are no runs, one is there twice, or runs of one data set had other test images.
@@ -66,13 +67,15 @@ def board(results: Iterable[RunResult], title: str = "depthub leaderboard") -> d
     for row in _rows(runs):
         settings.setdefault(row.comparable, []).append(row)
     names = distinct(*zip(*((_setting_name(rows[0]), _shared(rows[0])) for rows in settings.values()), strict=True))
-    parts = sorted(((name, _setting(name, rows)) for name, rows in zip(names, settings.values(), strict=True)), key=lambda part: part[0])
+    parts = sorted(
+        ((name, _setting(name, rows, how)) for name, rows in zip(names, settings.values(), strict=True)), key=lambda part: part[0]
+    )
     made = {
         **schema.header("leaderboard"),
         "title": title,
         "depthub_version": version("depthub") or "unknown",
         "inputs_sha256": digest(sorted(document(run)["sha256"] for run in runs)),
-        "aggregation": convention(_score_names(runs)),
+        "aggregation": convention(_score_names(runs), how),
         "settings": [part[0] for _, part in parts],
         "rows": [row for _, part in parts for row in part[1]],
     }
@@ -102,11 +105,12 @@ def _setting_name(row: Row) -> str:
 
 
 def _score_names(runs: Iterable[RunResult]) -> list[str]:
-    """In the protocol's own order, the last one being its headline."""
-    return list(dict.fromkeys(name for run in runs for name in run.scores))
+    """In the protocol's own order, the last one being its headline, also where runs on other data have other scores before it."""
+    found = [list(run.scores) for run in runs]
+    return list(dict.fromkeys([name for names in found for name in names[:-1]] + [names[-1] for names in found]))
 
 
-def _setting(name: str, rows: list[Row]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _setting(name: str, rows: list[Row], how: Convention) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A setting's entry, and its rows with the best first."""
     for row, label in zip(rows, distinct([row_label(row.spec) for row in rows], [row.spec for row in rows]), strict=True):
         row.label = label
@@ -115,7 +119,7 @@ def _setting(name: str, rows: list[Row]) -> tuple[dict[str, Any], list[dict[str,
     data, seeds = sorted({d for d, _ in cells}), sorted({s for _, s in cells})
     common = [d for d in data if all(d in row.cells for row in rows)]
     scores = _score_names(run for row in rows for run in row.runs)
-    averages = {row.label: over_data({d: row.scores(d) for d in common}) if common else {} for row in rows}
+    averages = {row.label: over_data({d: row.scores(d) for d in common}, how) if common else {} for row in rows}
     headline = scores[-1]
 
     def standing(row: Row) -> tuple[float, str]:

@@ -7,6 +7,10 @@ from itertools import groupby
 from typing import Any
 
 Table = Sequence[Sequence[str]]
+HARMONIC = {
+    "harmonic-of-means": " {} is the harmonic mean of the averaged base and new accuracies (harmonic-of-means), not the average of H.",
+    "mean-of-harmonics": " {} is the average of the data sets' own (mean-of-harmonics), not the harmonic mean of the averages.",
+}
 
 
 def markdown(board: Mapping[str, Any]) -> str:
@@ -37,13 +41,8 @@ def change(row: Mapping[str, Any], score: str) -> str:
 
 
 def _conventions(board: Mapping[str, Any]) -> str:
-    harmonic = [name for name, how in board["aggregation"].items() if how == "harmonic-of-means"]
     said = "Percent: mean ± standard deviation over seeds (n − 1). The average's deviation is that of the per-seed averages."
-    how = [
-        f" {name} is the harmonic mean of the averaged base and new accuracies (harmonic-of-means), not the average of H."
-        for name in harmonic
-    ]
-    return said + "".join(how)
+    return said + "".join(HARMONIC[how].format(name) for name, how in board["aggregation"].items() if how in HARMONIC)
 
 
 def _averages(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:

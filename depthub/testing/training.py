@@ -66,7 +66,7 @@ def save_and_load(case: Case) -> None:
     assert not foreign, f"the checkpoint holds {', '.join(foreign)}"
     inputs = images(saved, *toy.TEST).tensors[0]
     apart = (scores(saved, inputs) - scores(restored, inputs)).abs().max().item()
-    assert apart == 0, f"restored scores differ by up to {apart:.2g}: training changed something that is no parameter"
+    assert apart == 0, f"restored scores differ by up to {apart:.2g}: training changed what is neither a parameter nor a persistent buffer"
 
 
 @contract("two-processes", f"two processes give the counts of one, and its parameters within {TOLERANCE:g}.")

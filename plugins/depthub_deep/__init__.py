@@ -12,10 +12,12 @@ def layers(name: str, depth: int, available: int, n_ctx: int, width: int, start:
     """`depth` prompts of (n_ctx, width), normal with standard deviation 0.02; `start` replaces the first.
 
     Raises:
-        DepthubError: if the tower has fewer layers.
+        DepthubError: if the tower has fewer layers, or the start has another number of tokens.
     """
     if not 1 <= depth <= available:
         raise DepthubError(f"{name}: depth is {depth}, expected 1 to {available}, the tower's layers")
+    if start is not None and len(start) != n_ctx:
+        raise DepthubError(f"{name}: {n_ctx} tokens a layer, but ctx_init gives {len(start)}; give more words or none")
     drawn = [0.02 * torch.randn(n_ctx, width) for _ in range(depth)]
     return nn.ParameterList(drawn if start is None else [start, *drawn[1:]])
 

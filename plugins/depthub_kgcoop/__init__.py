@@ -34,7 +34,8 @@ class KgCoOp(PromptMethod):
         super().__init__(backbone, classes)
         self.words, self.weight, self.classes = ctx_init.replace("_", " "), weight, classes
         self.context = nn.Parameter(start_context(backbone, self.words, n_ctx))  # (n, w)
-        self.register_buffer("anchors", backbone.encode_sentences(classes.sentences(template)), persistent=False)
+        sentences = classes.sentences(template or classes.template_of("kgcoop"))
+        self.register_buffer("anchors", backbone.encode_sentences(sentences), persistent=False)
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
         return Prompts(text=[self.context], words=self.words)

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from statistics import harmonic_mean
-
-from depthub import Count, Data, DepthubError, Protocol, Stage, Task, few_shot, hookimpl
-
-
-class BaseToNew(Protocol):
-    """Train on the first half of the classes; test on both halves.
-
-    Labels are sorted; the first half, rounded up, is base. Reports base and new accuracy and their harmonic mean H, in percent.
-    """
-
-    def stages(self, source: Data, load: Callable[[str], Data], shots: int, seed: int) -> list[Stage]:
-        train = few_shot(source, shots, seed)
-        labels = sorted(set(train.labels))
-        if len(labels) < 2:
-            raise DepthubError(f"BaseToNew needs at least 2 classes, the data set has {len(labels)}")
-        half = (len(labels) + 1) // 2
-        base, new = labels[:half], labels[half:]
-        tests = tuple(
-            Task(name, source.test.restricted_to(rows), source.classes.take(rows)) for name, rows in (("base", base), ("new", new))
-        )
-        return [Stage(Task("base", train.restricted_to(base), source.classes.take(base)), tests)]
-
-    def scores(self, counts: Mapping[str, Count]) -> dict[str, float]:
-        base, new = counts["base"].percent, counts["new"].percent
-        return {"base": base, "new": new, "H": harmonic_mean([base, new])}
+from depthub import Protocol, hookimpl
 
 
 @hookimpl
 def depthub_protocols() -> list[type[Protocol]]:
-    return [BaseToNew]
+    from depthub_protocols.base_to_new import BaseToNew
+    from depthub_protocols.cross_dataset import CrossDataset
+    from depthub_protocols.domain_generalization import DomainGeneralization
+    from depthub_protocols.few_shot import FewShot
+
+    return [BaseToNew, CrossDataset, DomainGeneralization, FewShot]

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
+from PIL import __version__ as pillow_version
 
 from depthub import ClassSet, Data, DataSet, DepthubError, Examples
 
@@ -85,6 +86,18 @@ def kinds() -> dict[str, Kind]:
     }
 
 
+def variants(name: str) -> tuple[str, ...]:
+    """The data sets that show the classes of this one under another shift."""
+    return tuple(other for other, kind in kinds().items() if kind.space == name != other)
+
+
+def targets(name: str) -> tuple[str, ...]:
+    """The data sets with other classes, without variants of one."""
+    own = kinds()[name].space if name in kinds() else ""
+    ordinary = [other for other, kind in kinds().items() if kind.space in ("", other)]
+    return tuple(other for other in (*ordinary, "digits") if other not in (name, own))
+
+
 class Rendered(DataSet):
     """A data set that is drawn when it is read.
 
@@ -102,7 +115,8 @@ class Rendered(DataSet):
         kind = kinds()[self.name]
         names = tuple(kind.classes[i][0] for i in class_order(kind.space or self.name, len(kind.classes)))
         classes = ClassSet(kind.space or self.name, tuple(range(len(names))), names)
-        return Data(classes, self._examples("train", TRAIN, len(names)), self._examples("test", TEST, len(names)))
+        train, test = self._examples("train", TRAIN, len(names)), self._examples("test", TEST, len(names))
+        return Data(classes, train, test, targets=targets(self.name), variants=variants(self.name))
 
     def _examples(self, split: str, number: int, classes: int) -> Examples:
         pairs = [(label, i) for label in range(classes) for i in range(number)]
@@ -123,6 +137,19 @@ class Painter:
         which = class_order(kind.space or self.name, len(kind.classes))[label]
         rng = np.random.default_rng(number(self.name, self.seed, image))
         return render(_fill(kind, which, rng), rng, kind.look)
+
+    def fingerprint(self, image: str) -> str:
+        """What is drawn, and by which code."""
+        return f"{self} {image} {_code()}"
+
+
+@cache
+def _code() -> str:
+    """SHA-256 over this package's source and the versions of what it draws with."""
+    total = hashlib.sha256(f"numpy {np.__version__}, Pillow {pillow_version}".encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        total.update(path.read_bytes())
+    return total.hexdigest()
 
 
 def number(*parts: object) -> int:
@@ -180,7 +207,7 @@ class Digits(DataSet):
             of_class = train if sum(labels[r] == label for r in train) < DIGITS_TRAIN else test
             of_class.append(row)
         classes = ClassSet(self.name, tuple(range(10)), tuple(DIGITS[digit] for digit in order))
-        return Data(classes, self._examples(train, labels), self._examples(test, labels))
+        return Data(classes, self._examples(train, labels), self._examples(test, labels), targets=targets(self.name))
 
     def _examples(self, rows: list[int], labels: list[int]) -> Examples:
         return Examples(tuple(map(str, rows)), tuple(labels[row] for row in rows), read_digit)

@@ -1,0 +1,204 @@
+"""Which images are for training, validation and testing: the lists of the field, read, checked and told apart by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import platformdirs
+
+from depthub.data.facts import PARTS, Facts, Part
+from depthub.errors import DepthubError
+
+State = Literal["official", "same content, other bytes", "self-made", "unknown"]
+
+
+class Row(NamedTuple):
+    """One image: its path relative to the folder of the images, its label, counted from 0, and its class's name."""
+
+    path: str
+    label: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of a data set by part, in the order that few-shot samples depend on.
+
+    Args:
+        train, val, test: the images.
+        ids: what each label stands for in the label space; empty: itself.
+    """
+
+    train: tuple[Row, ...] = ()
+    val: tuple[Row, ...] = ()
+    test: tuple[Row, ...] = ()
+    ids: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Mapping[Part, Iterable[Row]], ids: Iterable[int] = ()) -> Split:
+        """From rows by part; a part that is not given has none."""
+        train, val, test = (tuple(parts.get(part, ())) for part in PARTS)
+        return cls(train, val, test, tuple(ids))
+
+    @property
+    def parts(self) -> dict[Part, tuple[Row, ...]]:
+        """Rows by part."""
+        return {"train": self.train, "val": self.val, "test": self.test}
+
+    def rows(self) -> Iterator[Row]:
+        """All rows, part after part."""
+        for rows in self.parts.values():
+            yield from rows
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Class names by label, in the order of the labels."""
+        return dict(sorted({row.label: row.name for row in self.rows()}.items()))
+
+    def counts(self, facts: Facts) -> dict[str, int]:
+        """How many images there are, by the keys of the facts' own counts: by part, and by part and half."""
+        halves = {"": range(facts.n_classes), "/base": range(facts.n_base), "/new": range(facts.n_base, facts.n_classes)}
+        labels = {part: [row.label for row in rows] for part, rows in self.parts.items()}
+        made = {part + half: sum(label in allowed for label in labels[part]) for part in PARTS for half, allowed in halves.items()}
+        return {key: made[key] for key in facts.counts}
+
+
+def read(path: Path, facts: Facts) -> tuple[Split, bytes]:
+    """A split file and the bytes that it consists of.
+
+    Raises:
+        DepthubError: if it is no split file; the message says what it is instead and where the right one can be had.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DepthubError(f"cannot read {path}: {error.strerror}; {source(facts)}") from error
+    try:
+        held = json.loads(content)
+    except ValueError as error:
+        raise DepthubError(f"{path} is {_instead(content, error)}; {source(facts)}") from error
+    return Split.of({part: _rows(held, part, path, facts) for part in PARTS}), content
+
+
+def fetched() -> Path:
+    """The folder of the split files that `depthub data fetch-splits` has got."""
+    from depthub.cache import OFF, PLACE
+
+    place = os.environ.get(PLACE, "")
+    return Path(platformdirs.user_cache_dir("depthub", appauthor=False) if place in ("", OFF) else place) / "splits"
+
+
+def _instead(content: bytes, error: ValueError) -> str:
+    """What a file is that is no JSON."""
+    start = content.lstrip()[:15].lower()
+    if not start:
+        return "empty"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "a web page, not a split file: what was downloaded is an error or a confirmation page"
+    if start.startswith(b"{") and not content.rstrip().endswith(b"}"):
+        return f"cut off after {len(content)} bytes"
+    return f"no JSON ({error})"
+
+
+def _rows(held: Any, part: Part, path: Path, facts: Facts) -> Iterator[Row]:
+    if not isinstance(held, Mapping) or not isinstance(held.get(part), list):
+        raise DepthubError(f"{path} has no list {part!r}, expected train, val and test; {source(facts)}")
+    for number, row in enumerate(held[part]):
+        match row:
+            case [str(image), int(label), str(name)] if not isinstance(label, bool):
+                yield Row(image, label, name)
+            case _:
+                raise DepthubError(f"{path}: {part}[{number}] is {row!r:.80}, expected [path, label, class name]; {source(facts)}")
+
+
+def source(facts: Facts) -> str:
+    """Where the official split file can be had, and how to know it."""
+    known = f"SHA-256 {facts.split_sha256[:16]}..." if facts.split_sha256 else f"git blob {facts.split_git_blob[:16]}..."
+    return f"`depthub data fetch-splits` gets the official {facts.split_file} ({known}); it is also at {', '.join(facts.mirrors)}"
+
+
+def canonical_sha256(split: Split) -> str:
+    """SHA-256 over the lines `<part> TAB <path> TAB <label> TAB <name> LF`, train, val, test, each in its own order."""
+    made = hashlib.sha256()
+    for part, rows in split.parts.items():
+        made.update("".join(f"{part}\t{row.path}\t{row.label}\t{row.name}\n" for row in rows).encode())
+    return made.hexdigest()
+
+
+def git_blob(content: bytes) -> str:
+    """The id under which git stores a file's content, as `git hash-object` prints it."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def state(split: Split, content: bytes, facts: Facts) -> State:
+    """Whether a split file is the official one.
+
+    Only "official" and "same content, other bytes" give the published samples and test sets. "self-made": the counts are those of the
+    official one, as in a file that other code made because it found none. "unknown": nor are the counts.
+    """
+    if git_blob(content) == facts.split_git_blob:
+        return "official"
+    if has_official_content(split, facts):
+        return "same content, other bytes"
+    return "unknown" if miscounts(split, facts) else "self-made"
+
+
+def has_official_content(split: Split, facts: Facts) -> bool:
+    """Whether a split lists what the official file lists, in the same order."""
+    if facts.split_canonical:
+        return canonical_sha256(split) == facts.split_canonical
+    # the hash of the content is not known, but that of the file; so the content is written as the official files are
+    again = {part: [list(row) for row in rows] for part, rows in split.parts.items()}
+    return git_blob(json.dumps(again, indent=4).encode()) == facts.split_git_blob
+
+
+def faults(split: Split) -> list[str]:
+    """What makes a split unfit for any run, one line each."""
+    found, names = [], dict[int, set[str]]()
+    for row in split.rows():
+        names.setdefault(row.label, set()).add(row.name)
+    gaps = sorted(set(range(max(names, default=-1) + 1)) ^ names.keys())
+    if gaps:
+        found.append(f"labels must be 0 to n-1 without gaps; missing, or below 0: {listed(gaps)}")
+    several = [f"{label} ({', '.join(sorted(own))})" for label, own in sorted(names.items()) if len(own) > 1]
+    if several:
+        found.append(f"labels with several names: {listed(several)}")
+    paths = {part: [row.path for row in rows] for part, rows in split.parts.items()}
+    for part, own in paths.items():
+        if twice := _repeated(own):
+            found.append(f"listed twice in {part}: {listed(twice)}")
+    for one, other in combinations(PARTS, 2):
+        if both := sorted(set(paths[one]) & set(paths[other])):
+            found.append(f"listed in {one} and in {other}: {listed(both)}")
+    return found
+
+
+def miscounts(split: Split, facts: Facts) -> list[str]:
+    """Where the numbers of classes and images are not the published ones, one line each."""
+    found = {"classes": (len(split.names), facts.n_classes)}
+    found |= {f"{key} images": (number, facts.counts[key]) for key, number in split.counts(facts).items()}
+    return [f"{number} {what}, published are {expected}" for what, (number, expected) in found.items() if number != expected]
+
+
+def names_sha256(names: Iterable[str]) -> str:
+    """SHA-256 of class names in label order, joined by newlines."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def _repeated(names: list[str]) -> list[str]:
+    seen, twice = set[str](), set[str]()
+    for name in names:
+        (twice if name in seen else seen).add(name)
+    return sorted(twice)
+
+
+def listed(things: list[Any], limit: int = 3) -> str:
+    """The first few, and how many more there are."""
+    return ", ".join(map(str, things[:limit])) + (f" and {len(things) - limit} more" if len(things) > limit else "")

@@ -1,0 +1,50 @@
+"""From one data set to variants of it: the same classes in other domains. CoOp, https://arxiv.org/abs/2109.01134."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from depthub import Count, Data, DepthubError, Protocol, Stage, Task, few_shot
+
+SOURCE = "source"
+
+
+class DomainGeneralization(Protocol):
+    """Train on all classes of one data set; test on it and on variants that share its label space.
+
+    A variant may have some of the classes only; heads then read their rows for these. Reports the accuracy on the source, on each variant
+    by its name, and the average over the variants, in percent.
+
+    Args:
+        variants: data sets to test on; empty: those that the source declares.
+        fused: let heads use what they learned of the classes, as DePT's published code does on ImageNet's variants. Without, the
+            variants' classes are new to every head, so that image-text matching decides alone, as the paper says of new tasks.
+    """
+
+    def __init__(self, *, variants: Sequence[str] = (), fused: bool = True) -> None:
+        self.variants, self.fused = tuple(variants), fused
+
+    def stages(self, source: Data, load: Callable[[str], Data], shots: int, seed: int) -> list[Stage]:
+        names = self.variants or source.variants
+        if not names:
+            raise DepthubError(
+                f"{source.classes.space!r} declares no variants; name data sets to test on: --protocol.variants '[NAME, NAME]'"
+            )
+        tests = [Task(SOURCE, source.test, source.classes), *(self._variant(name, load(name), source) for name in names)]
+        sample = few_shot(source, shots, seed)
+        return [Stage(Task(SOURCE, sample, source.classes), tuple(tests), sample)]
+
+    def scores(self, counts: Mapping[str, Count]) -> dict[str, float]:
+        found = {name: count.percent for name, count in counts.items()}
+        return found | {"average": fmean(percent for name, percent in found.items() if name != SOURCE)}
+
+    def _variant(self, name: str, data: Data, source: Data) -> Task:
+        classes = data.classes
+        if classes.rows_in(source.classes) is None:
+            raise DepthubError(
+                f"{name!r} is no variant of the source: some of its classes are not in {source.classes.space!r}; use CrossDataset for it"
+            )
+        # a label space of another name is one that no head was trained on
+        return Task(name, data.test, classes if self.fused else replace(classes, space=f"{classes.space}, as new classes"))
