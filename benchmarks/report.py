@@ -47,7 +47,7 @@ def table(results: Mapping[str, Any]) -> str:
     machine = dict(results["machine"])
     cpu, cores, threads, blas, linear = (machine.pop(key) for key in ("cpu", "logical_cores", "threads", "blas", "linear"))
     versions = ", ".join(f"{name} {number}" for name, number in machine.items())
-    where = f"{results['date']}: {cpu}, {cores} logical cores, {threads} thread, {blas}, by which depthub chooses {linear} for linear maps; {versions}."
+    where = f"{results['date']}: {cpu}, {cores} logical cores, {threads} thread, {blas}; depthub chooses {linear} here; {versions}."
     return "\n".join([where, "", HEADER, *(_row(case) for case in results["cases"])]) + "\n"
 
 
