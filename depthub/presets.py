@@ -16,31 +16,30 @@ def names(plugins: Plugins) -> list[str]:
     return [DEFAULT, *sorted(declared - {DEFAULT})]
 
 
-def preset(name: str, method: str, protocol: str, shots: int, plugins: Plugins) -> Preset:
-    """The values that a preset gives a method; those of the default where it says nothing else.
+def preset(name: str, spec: RunSpec, plugins: Plugins) -> Preset:
+    """The values that a preset gives the spec's method; those of the default where it says nothing else.
 
     Raises:
         UnknownNameError: if no method knows the preset.
     """
     if name not in names(plugins):
         raise UnknownNameError("preset", name, names(plugins))
-    for found in plugins.get("methods", method).presets:
-        fits = (not found.protocols or protocol in found.protocols) and (not found.shots or shots in found.shots)
-        if found.name == name and fits:
+    for found in plugins.get("methods", spec.method.name).presets:
+        if found.name == name and found.fits(spec):
             return found  # type: ignore[no-any-return]
-    return Preset(name) if name == DEFAULT else preset(DEFAULT, method, protocol, shots, plugins)
+    return Preset(name) if name == DEFAULT else preset(DEFAULT, spec, plugins)
 
 
 def recipe(spec: RunSpec, plugins: Plugins) -> Training:
     """The spec's recipe, or the default preset's for its method."""
-    return spec.training or Training(**preset(DEFAULT, spec.method.name, spec.protocol.name, spec.shots, plugins).training)
+    return spec.training or Training(**preset(DEFAULT, spec, plugins).training)
 
 
 def matching(spec: RunSpec, plugins: Plugins) -> list[str]:
     """Presets whose values a resolved spec has, whoever chose them: what a run file records."""
     found = []
     for name in names(plugins):
-        values = preset(name, spec.method.name, spec.protocol.name, spec.shots, plugins)
+        values = preset(name, spec, plugins)
         method = complete(Component(spec.method.name, values.settings), "methods", plugins)
         training = Training(**values.training)
         same = all(getattr(training, field) == getattr(spec.training, field) for field in ("epochs", "batch_size", "lr"))

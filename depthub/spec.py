@@ -121,6 +121,7 @@ class Preset:
         training: of the recipe; fields of `Training`.
         protocols: for these only; empty: for all.
         shots: for these numbers only; empty: for all.
+        data: for these data sets only, as the originals have it; empty: for all.
     """
 
     name: str
@@ -128,6 +129,12 @@ class Preset:
     training: Mapping[str, Any] = field(default_factory=dict)
     protocols: tuple[str, ...] = ()
     shots: tuple[int, ...] = ()
+    data: tuple[str, ...] = ()
+
+    def fits(self, spec: RunSpec) -> bool:
+        """Whether it is meant for the spec's protocol, shots and data."""
+        asked = ((spec.protocol.name, self.protocols), (spec.shots, self.shots), (spec.data.name, self.data))
+        return all(not wanted or value in wanted for value, wanted in asked)
 
 
 @dataclass(frozen=True)

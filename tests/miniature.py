@@ -291,6 +291,35 @@ def empty_image(root: Path) -> None:
     (root / "stanford_cars" / rows("stanford_cars")["test"][0][0]).write_bytes(b"")
 
 
+def link_to_nowhere(root: Path) -> None:
+    """A link to an image that has been moved."""
+    path = root / "dtd/images" / rows("dtd")["test"][0][0]
+    path.unlink()
+    path.symlink_to(root / "moved.jpg")
+
+
+def folder_link_to_nowhere(root: Path) -> None:
+    """A link to a folder of images that has been moved."""
+    (root / "dtd/images").rename(root / "dtd/moved")
+    (root / "dtd/images").symlink_to(root / "gone", target_is_directory=True)
+
+
+def other_case_of_split(root: Path) -> None:
+    """The split file, spelt otherwise."""
+    path = root / "dtd" / facts("dtd").split_file
+    path.rename(path.with_name(path.name.lower()))
+
+
+def no_test_images(root: Path) -> None:
+    """A list of the official archive without content."""
+    (root / "fgvc_aircraft/images_variant_test.txt").write_text("")
+
+
+def other_encoding_of_list(root: Path) -> None:
+    """A list that is no text."""
+    (root / "fgvc_aircraft/images_variant_val.txt").write_bytes(b"\xff\xfe")
+
+
 def truncated_image(root: Path) -> None:
     """A JPEG file that ends too early."""
     path = root / "oxford_flowers/jpg" / rows("oxford_flowers")["test"][-1][0]

@@ -231,7 +231,7 @@ def test_what_is_not_the_official_file_is_not_stored(
     facts = known(miniature.official(healthy, "dtd"))
     if content is not None:
         (tmp_path / "mirror" / facts.split_file).write_text(content)
-    with pytest.raises(DepthubError, match=rf"{mirror}/{facts.split_file}.*; nothing was stored; try again, or get it from elsewhere"):
+    with pytest.raises(DepthubError, match=rf"{mirror}/{facts.split_file}.*; nothing was stored; try again, give another --mirror URL"):
         fetch_split(facts, tmp_path / "splits", mirror)
     assert list((tmp_path / "splits").iterdir()) == []
 

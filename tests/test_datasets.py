@@ -72,7 +72,7 @@ def test_every_layout_is_read_with_its_classes_labels_and_order(whole: Path, nam
     assert [*(data.val.ids if data.val else ())] == [path for path, _, _ in rows(name)["val"]]
     assert {data.test.read(image).mode for image in data.train.ids + data.test.ids} == {"RGB"}  # CMYK, palette and gray ones as well
     assert (data.targets, data.variants) == (facts(name).targets, facts(name).variants)
-    assert any(f"{len(CLASSES[name])} classes, published are" in note for note in data.notes)
+    assert any(f"{len(CLASSES[name])} classes instead of" in note for note in data.notes)
 
 
 def test_imagenet_and_its_variants_share_their_label_space(whole: Path) -> None:
@@ -140,8 +140,12 @@ def test_a_fetched_split_file_is_used_where_there_is_none_of_ones_own(whole: Pat
 DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "sketch not renamed": (miniature.sketch_not_renamed, "imagenet_sketch", "imagenet-sketch/sketch must be called images: rename it"),
     "web page": (miniature.web_page_as_split, "dtd", "is a web page, not a split file"),
-    "cut split": (miniature.truncated_split, "eurosat", "split_zhou_EuroSAT.json is cut off after 700 bytes; `depthub data fetch-splits`"),
-    "no split": (miniature.no_split, "food101", "split_zhou_Food101.json: No such file or directory; `depthub data fetch-splits`"),
+    "cut split": (
+        miniature.truncated_split,
+        "eurosat",
+        "split_zhou_EuroSAT.json is cut off after 700 bytes; `depthub data fetch-splits eurosat`",
+    ),
+    "no split": (miniature.no_split, "food101", "split_zhou_Food101.json: No such file or directory; `depthub data fetch-splits food101`"),
     "gap": (miniature.labels_with_gap, "ucf101", "labels must be 0 to n-1 without gaps; missing, or below 0: 1"),
     "two names": (miniature.two_names_for_a_label, "ucf101", "labels with several names: 0 (Apply_Eye_Makeup, Brush)"),
     "leak": (miniature.image_in_train_and_test, "caltech101", "listed in train and in test: Faces/image_000"),
@@ -239,7 +243,7 @@ def test_runs_end_to_end(
     assert made["spec"]["data"]["sha256"] == OnDisk(facts(name)).digest(whole)
     assert [note for note in OnDisk(facts(name)).load(whole).notes if note not in made["warnings"]] == []
     assert str(whole) not in file.read_text()
-    assert f"{len(CLASSES[name])} classes, published are" in capsys.readouterr().err
+    assert f"{len(CLASSES[name])} classes instead of" in capsys.readouterr().err
 
 
 def test_another_split_is_another_run_and_is_not_silent(whole: Path, model: BackboneSpec, tmp_path: Path) -> None:
@@ -296,8 +300,8 @@ def test_miscounts_name_part_and_half(whole: Path) -> None:
     assert splits.miscounts(split, known) == []
     fewer = replace(split, train=split.train[1:])
     assert splits.miscounts(fewer, known) == [
-        "19 train images, published are 20",
-        "9 train/base images, published are 10",
+        "19 train images instead of 20",
+        "9 train/base images instead of 10",
     ]
 
 
@@ -312,6 +316,9 @@ def test_miscounts_name_part_and_half(whole: Path) -> None:
         (b'{"train": [], "test": []}', "has no list 'val'"),
         (b'{"train": [["a.jpg", "0", "a"]], "val": [], "test": []}', "train[0] is ['a.jpg', '0', 'a'], expected [path, label, class name]"),
         (b'{"train": [["a.jpg", true, "a"]], "val": [], "test": []}', "expected [path, label, class name]"),
+        (b'{"train": [["a\\ud800.jpg", 0, "a"]], "val": [], "test": []}', "expected [path, label, class name]"),
+        (b'{"train": [["a\\tb.jpg", 0, "a"]], "val": [], "test": []}', "expected [path, label, class name]"),
+        (b"[" * 100_000, "is no JSON (maximum recursion depth exceeded"),
     ],
 )
 def test_what_is_no_split_file_is_told_with_where_to_get_it(tmp_path: Path, content: bytes, says: str) -> None:
@@ -319,9 +326,7 @@ def test_what_is_no_split_file_is_told_with_where_to_get_it(tmp_path: Path, cont
     with pytest.raises(DepthubError) as caught:
         splits.read(tmp_path / "split.json", facts("dtd"))
     assert says in str(caught.value)
-    assert "`depthub data fetch-splits` gets the official split_zhou_DescribableTextures.json (SHA-256 f26ebeccd2b58e68...)" in str(
-        caught.value
-    )
+    assert "`depthub data fetch-splits dtd` gets the official one (SHA-256 f26ebeccd2b58e68...)" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -143,7 +143,7 @@ REFUSED = [
     ("method Prompts", "the name 'Prompts' is imported in the project's src/prompts/__init__.py"),
     ("protocol Examples", "the name 'Examples' is imported in the project's tests/test_examples.py"),
     ("metod MyPrompts", "kind: got 'metod', expected one of 'method', 'head', 'protocol'; did you mean 'method'?"),
-    ("method", "the following arguments are required: name"),
+    ("method", "missing: NAME; `depthub new --help` shows the usage"),
 ]
 
 

@@ -42,14 +42,27 @@ def test_the_command_line_shows_a_presets_values(line: str, settings: dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("protocol", "shots", "epochs"), [("CrossDataset", 16, 50), ("FewShot", 1, 50), ("FewShot", 4, 100), ("FewShot", 16, 200)]
+    ("protocol", "shots", "data", "epochs"),
+    [
+        ("CrossDataset", 16, "dtd", 50),
+        ("FewShot", 1, "dtd", 50),
+        ("FewShot", 4, "dtd", 100),
+        ("FewShot", 16, "dtd", 200),
+        ("FewShot", 16, "imagenet", 50),
+        ("BaseToNew", 16, "dtd", 200),
+        ("BaseToNew", 16, "imagenet", 50),
+    ],
 )
-def test_the_originals_depend_on_protocol_and_shots(protocol: str, shots: int, epochs: int) -> None:
-    assert preset("original", "CoOp", protocol, shots, installed()).training["epochs"] == epochs
+def test_the_originals_depend_on_protocol_shots_and_data(protocol: str, shots: int, data: str, epochs: int) -> None:
+    asked = RunSpec(protocol=Component(protocol), shots=shots, data=DataSpec(data))
+    assert preset("original", asked, installed()).training["epochs"] == epochs
+    made = spec(f"--preset original --protocol {protocol} --shots {shots} --data {data}")
+    assert made.training is not None
+    assert made.training.epochs == epochs
 
 
 def test_maples_own_values_for_other_data_sets() -> None:
-    found = preset("original", "MaPLe", "CrossDataset", 16, installed())
+    found = preset("original", RunSpec(method=Component("MaPLe"), protocol=Component("CrossDataset")), installed())
     assert (found.settings, dict(found.training)) == ({"depth": 3}, {"lr": 0.0026, "epochs": 2})
 
 

@@ -21,8 +21,9 @@ def parser() -> Parser:
     clear.add_argument("--data", type=str, default="", help="of this data set only, as `depthub cache info` names it")
     made = Parser("depthub cache", HELP.capitalize() + ".")
     commands = made.add_subcommands(required=True)
-    commands.add_subcommand("info", Parser("depthub cache info", "Show the cache's folder, files and size."), help="folder, files and size")
-    commands.add_subcommand("clear", clear, help="remove files")
+    info = Parser("depthub cache info", "Show the cache's folder, files and size.")
+    commands.add_subcommand("info", info, help="folder, files and size").prog = "depthub cache info"
+    commands.add_subcommand("clear", clear, help="remove files").prog = "depthub cache clear"
     return made
 
 

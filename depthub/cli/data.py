@@ -42,7 +42,7 @@ def parser() -> Parser:
         ("prepare", _prepare_parser()),
         ("fetch-splits", _fetch_parser()),
     ):
-        commands.add_subcommand(name, one, help=one.description)
+        commands.add_subcommand(name, one, help=one.description).prog = f"depthub data {name}"
     return made
 
 
@@ -96,7 +96,7 @@ def _chosen(names: Sequence[str], known: dict[str, OnDisk]) -> list[OnDisk]:
 
 def _check_parser() -> Parser:
     made = Parser("depthub data check", "Find out whether data sets are what the published numbers were measured on.")
-    made.add_argument("names", nargs="*", metavar="NAME", help="of data sets; by default all that are there")
+    made.add_argument("names", nargs="*", default=[], metavar="NAME", help="of data sets; by default all that are there")
     made.add_argument("--data_root", type=Path | None, default=None, help="the folder that holds data sets on this machine")
     made.add_argument("--deep", action="store_true", help="decode every image")
     made.add_argument(
@@ -113,9 +113,7 @@ def _check_parser() -> Parser:
 def _check(config: Namespace) -> int:
     from depthub.data.check import check, is_there
 
-    root = _root(config)
-    if not root.is_dir():
-        raise DepthubError(f"no folder {root} (--data_root); expected the folder that holds data sets")
+    root = _existing(config)
     known = data_sets()
     there = [one for one in known.values() if is_there(one, root)]
     if not config.names and not there:
@@ -150,12 +148,12 @@ def _calibrated(report: Report, one: OnDisk, config: Namespace) -> Report:
 
 def _show(reports: Sequence[Report], absent: Sequence[str], root: Path) -> None:
     """A line a data set, then what is wrong, what was not checked, and which data sets are not there."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = _console()
     if reports:
         levels = [level for level in range(len(LEVELS)) if not all(level in report.skipped for report in reports)]
-        table = Table("data set", *(LEVELS[level] for level in levels), box=None, padding=(0, 1, 0, 0))
+        table = Table(Column("data set", no_wrap=True), *(LEVELS[level] for level in levels), box=None, padding=(0, 1, 0, 0))
         for report in reports:
             table.add_row(report.name, *(_cell(report, level) for level in levels))
         console.print(table)
@@ -200,6 +198,8 @@ def _list(config: Namespace) -> int:
 
     from depthub.data.check import place
 
+    if config.data_root is not None:
+        _existing(config)
     root, numbers = config.data_root, ("classes", "train", "val", "test")
     rows: list[dict[str, Any]] = []
     for one in data_sets().values():
@@ -247,7 +247,7 @@ def _prepare(config: Namespace) -> int:
 
 def _fetch_parser() -> Parser:
     made = Parser("depthub data fetch-splits", "Download official split files into the user's cache, where runs find them.")
-    made.add_argument("names", nargs="*", metavar="NAME", help="of data sets; by default all that have a split file")
+    made.add_argument("names", nargs="*", default=[], metavar="NAME", help="of data sets; by default all that have a split file")
     made.add_argument("--mirror", type=str, default="", metavar="URL", help="another address of a folder that holds the split files")
     return made
 
@@ -271,6 +271,13 @@ def _root(config: Namespace) -> Path:
     if config.data_root is None:
         raise DepthubError("give --data_root DIR, the folder that holds data sets on this machine")
     return Path(config.data_root)
+
+
+def _existing(config: Namespace) -> Path:
+    root = _root(config)
+    if not root.is_dir():
+        raise DepthubError(f"no folder {root} (--data_root); expected the folder that holds data sets")
+    return root
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def parser() -> Parser:
     build.add_argument("--average", type=Convention, default=CONVENTION, help="of H over data sets; the first is the papers'")
     build.add_argument("--title", type=str, default="depthub leaderboard", help="title of the board")
     made = Parser("depthub leaderboard", HELP.capitalize() + ".")
-    made.add_subcommands(required=True).add_subcommand("build", build, help=HELP)
+    made.add_subcommands(required=True).add_subcommand("build", build, help=HELP).prog = "depthub leaderboard build"
     return made
 
 

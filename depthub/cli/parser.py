@@ -71,6 +71,9 @@ class Parser(ArgumentParser):
         text = " ".join(message.split())
         if found := re.fullmatch(r"unrecognized arguments: (\S+).*", text):
             self._refuse_argument(found[1])
+        if found := re.fullmatch(r"the following arguments are required: (.+)", text):
+            missing = ", ".join(name.rpartition(".")[2].upper() for name in found[1].split(", "))
+            raise DepthubError(f"missing: {missing}; `{self.prog} --help` shows the usage")
         # a problem within a choice comes wrapped in those around it: the innermost, last, is the one to tell
         if found := re.search(r"Option '([^']+)' is not accepted|Group '[^']+' does not accept option '([^']+)'", text):
             self._refuse_key(found[1] or found[2])

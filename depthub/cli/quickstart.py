@@ -71,6 +71,8 @@ def specs(names: Sequence[str], seeds: Sequence[int], epochs: int | None) -> lis
 
 def run_all(wanted: Sequence[RunSpec], runs: Path, workers: int) -> list[RunResult]:
     """The results, with a bar on the terminal's error output while runs are under way."""
+    import torch
+
     from depthub.plugins import installed
     from depthub.provenance import cores
     from depthub.runner import run_many
@@ -89,11 +91,15 @@ def run_all(wanted: Sequence[RunSpec], runs: Path, workers: int) -> list[RunResu
             if isinstance(outcome, Exception):
                 bar.console.print(f"{_name(spec)} failed: {outcome}", markup=False, soft_wrap=True)
 
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # a second one gains a sixth on so small a model, and costs fourfold where the cores are busy
         try:
             return run_many(wanted, runs=runs, executor=executor, on_done=done)
         except KeyboardInterrupt:
             bar.console.print(f"stopped with {len(waiting)} runs to do; the same command continues", markup=False)
             raise
+        finally:
+            torch.set_num_threads(threads)
 
 
 def table(rows: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> Table:

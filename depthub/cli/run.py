@@ -91,9 +91,14 @@ def with_preset(made: Parser, args: list[str]) -> list[str]:
     method = _glimpse(made, args, "method") or default.method.name
     if method not in plugins.names("methods"):  # the parser says so better
         return args
-    shots = _glimpse(made, args, "shots")
-    name, protocol = _glimpse(made, args, "preset") or DEFAULT, _glimpse(made, args, "protocol") or default.protocol.name
-    values = preset(name, method, protocol, int(shots) if shots.isdecimal() else default.shots, plugins)
+    shots, protocol = _glimpse(made, args, "shots"), _glimpse(made, args, "protocol") or default.protocol.name
+    asked = RunSpec(
+        method=Component(method),
+        protocol=Component(protocol),
+        data=DataSpec(_glimpse(made, args, "data") or default.data.name),
+        shots=int(shots) if shots.isdecimal() and int(shots) else default.shots,
+    )
+    values = preset(_glimpse(made, args, "preset") or DEFAULT, asked, plugins)
     made.published = {method: values.settings}
     made.set_defaults({f"training.{field}": value for field, value in values.training.items()})
     # spelt out, so that its settings are the preset's and not the constructor's

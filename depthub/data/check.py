@@ -95,19 +95,21 @@ class _Check:
     def _class_folders(self, folder: Path) -> None:
         """What is in a folder of class folders."""
         ids = imagenet.wordnet_ids(self.facts.class_list)
-        known = set(map(str, range(len(ids)))) if self.facts.layout == "numbered" else set(ids)
+        known = dict.fromkeys(map(str, range(len(ids))) if self.facts.layout == "numbered" else ids)  # in the order of the labels
         children = sorted(child for child in folder.iterdir() if not child.name.startswith("."))
         found = [child for child in children if child.is_dir() and child.name in known]
         strange = [child for child in children if child.is_dir() and child.name not in known]
         loose = [child for child in children if not child.is_dir()]
         if strange:
-            self._fault(LAYOUT, strange, "no class of this data set", f"remove it; class folders are named like {min(known)}")
+            self._fault(
+                LAYOUT, strange, "no class of this data set", f"rename it or move it away; class folders are named like {next(iter(known))}"
+            )
         if loose:
             what = "a file among the class folders, which is not read"
             self._fault(LAYOUT, loose, what, "leave it or remove it; images belong into class folders", "warning")
         if len(found) != self.facts.n_classes:
-            lacking = listed(sorted(known - {child.name for child in found}))
-            what = f"{len(found)} class folders, published are {self.facts.n_classes}; not there: {lacking}"
+            lacking = listed([name for name in known if not (folder / name).is_dir()])
+            what = f"{len(found)} class folders instead of {self.facts.n_classes}; not there: {lacking}"
             self._fault(LAYOUT, [folder], what, self._by_hand())
         if empty := [child for child in found if not any(child.iterdir())]:
             self._fault(PER_CLASS, empty, "a class folder without images", "unpack it again")
@@ -119,14 +121,16 @@ class _Check:
         files = [self.place.directory / name for name in needed] or [self.dataset.split_file(self.place)]
         source = self._source()
         if missing := [path for path in files if not path.is_file()]:
-            self._fault(SPLIT, missing, "not there", source)
+            for path in missing:
+                self._fault(SPLIT, [path], "not there", self._misspelt(path) or source)
             self.skipped[IDENTITY] = "there is no list of images"
             return
         try:
             read = self.dataset.split(self.place)
         except DepthubError as error:
-            file = next((path for path in files if str(error).startswith(str(path))), files[0])
-            what = str(error).removesuffix(f"; {splits.source(facts)}").removeprefix(str(file)).lstrip(" :,")
+            file = next((path for path in files if str(path) in str(error)), files[0])
+            what = str(error).removesuffix(f"; {splits.source(facts)}").removesuffix(f"; {source}")
+            what = what.removeprefix(f"cannot read {file}: ").removeprefix(str(file)).lstrip(" :,")
             self._fault(SPLIT, [file], what, source)
             self.skipped[IDENTITY] = "the list of images cannot be read"
             return
@@ -147,7 +151,7 @@ class _Check:
             "unknown": "not the official split",
         }
         if state in reasons:
-            what = f"{reasons[state]}; samples and test sets differ from the published ones"
+            what = f"{state}: {reasons[state]}; samples and test sets differ from the published ones"
             self._fault(IDENTITY, [file], what, self._source())
 
     def _names(self, split: Split) -> None:
@@ -276,11 +280,18 @@ class _Check:
         misnamed = self.place.directory / self.facts.misnamed
         if self.facts.misnamed and misnamed.is_dir():
             return f"rename {self._relative(misnamed)} to {self.facts.images}"
-        if self.root.is_dir() and (spelt := Listing(self.root).spelt(self._relative(folder))):
-            return f"{spelt} differs from it in upper and lower case: rename it"
+        if remedy := self._misspelt(folder):
+            return remedy
         if self.root.name in {directory.partition("/")[0] for directory, _ in self.facts.places}:
             return f"give the folder that holds {self.facts.directory}/ as --data_root, not that folder itself"
         return f"`depthub data prepare {self.facts.name} --from PATH` arranges what is elsewhere; otherwise {self._by_hand()}"
+
+    def _misspelt(self, path: Path) -> str:
+        """What to do about what is in the place of a missing file or folder; empty if that is nothing."""
+        spelt = Listing(self.root).spelt(self._relative(path)) if self.root.is_dir() and path.is_relative_to(self.root) else None
+        if spelt and self.root / spelt == path:
+            return "something else is in its place, perhaps a link that leads nowhere: move it away"
+        return f"{spelt} differs from it in upper and lower case: rename it" if spelt else ""
 
     def _relative(self, path: Path) -> str:
         return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()

@@ -29,7 +29,7 @@ def fetch_split(facts: Facts, folder: Path, mirror: str = "") -> bool:
     if target.is_file() and is_official(target.read_bytes(), facts):
         return False
     url = f"{(mirror or facts.mirrors[0]).rstrip('/')}/{facts.split_file}"
-    advice = f"nothing was stored; try again, or get it from elsewhere ({', '.join(facts.mirrors)}), perhaps with --mirror URL"
+    advice = f"nothing was stored; try again, give another --mirror URL, or get it by other means and put it into {facts.directory}/"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".fetch-", dir=folder) as temporary:  # nobody reads there what is not verified yet
@@ -38,7 +38,7 @@ def fetch_split(facts: Facts, folder: Path, mirror: str = "") -> bool:
                 raise DepthubError(f"{url} is not the official {facts.split_file}; {advice}")
             got.replace(target)
     except (OSError, ValueError) as error:  # of the network or the disk; ValueError: a wrong SHA-256
-        raise DepthubError(f"cannot fetch {url}: {' '.join(str(error).split())[:200]}; {advice}") from error
+        raise DepthubError(f"cannot fetch {url}: {_reason(error)}; {advice}") from error
     return True
 
 
@@ -46,6 +46,13 @@ def is_official(content: bytes, facts: Facts) -> bool:
     """Whether a split file's bytes have the hashes that are known of the official one; False if none is."""
     known = {facts.split_sha256: hashlib.sha256(content).hexdigest(), facts.split_git_blob: git_blob(content)}
     return any(known) and all(not wanted or wanted == found for wanted, found in known.items())
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost of the errors that led to this one: what is around it repeats the address and the number of attempts."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return " ".join(str(error).split())[:200]
 
 
 def _retrieve(url: str, sha256: str, folder: Path) -> Path:

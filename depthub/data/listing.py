@@ -43,8 +43,13 @@ class Listing:
                 made.missing.append(path)
             elif found != path:
                 made.misspelt[path] = found
-            elif (self.folder / path).stat().st_size == 0:
-                made.empty.append(path)
+            else:
+                try:
+                    size = (self.folder / path).stat().st_size
+                except FileNotFoundError:  # a link that leads nowhere
+                    made.missing.append(path)
+                else:
+                    made.empty += [path] * (size == 0)
         return made
 
     def spelt(self, path: str) -> str | None:

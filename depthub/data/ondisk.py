@@ -33,7 +33,8 @@ class OnDisk(DataSet):
     """
 
     def __init__(self, facts: Facts) -> None:
-        self.facts, self.name, self.aliases = facts, facts.name, (facts.title, *facts.aliases)
+        self.facts, self.name = facts, facts.name
+        self.aliases = tuple(sorted({facts.title, *facts.aliases, *(directory for directory, _ in facts.places)} - {facts.name}))
         self._digests: dict[tuple[Place, tuple[tuple[str, int, int], ...]], str] = {}
 
     def load(self, root: Path | None = None) -> Data:
@@ -118,6 +119,8 @@ class OnDisk(DataSet):
             return f"{usual.directory / facts.misnamed} must be called {facts.images}: rename it"
         missing = next(folder for folder in self._image_folders(usual) if not folder.is_dir())
         spelt = Listing(root).spelt(missing.relative_to(root).as_posix())
+        if spelt and root / spelt == missing:
+            return f"{missing} is no folder, perhaps a link that leads nowhere: move it away; then {facts.by_hand}"
         if spelt:
             return f"no folder {missing}; {root / spelt} differs from it in upper and lower case: rename it"
         if root.name in {directory.partition("/")[0] for directory, _ in facts.places}:
@@ -205,7 +208,8 @@ def _pictures_by_class(folder: Path, known: Mapping[str, int], name: str) -> dic
     found = {child: _pictures(folder / child) for child in classes}
     if strangers := [child for child in found if child not in known]:
         raise DepthubError(
-            f"{folder} holds folders that are no class of {name}: {splits.listed(strangers)}; expected names like {next(iter(known))}"
+            f"{folder} holds folders that are no class of {name}: {splits.listed(strangers)}; "
+            f"expected names like {next(iter(known))}; rename them or move them away"
         )
     if len(found) < 2:
         raise DepthubError(f"{folder} holds {len(found)} class folders, expected {len(known)}, with names like {next(iter(known))}")

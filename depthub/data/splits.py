@@ -82,7 +82,7 @@ def read(path: Path, facts: Facts) -> tuple[Split, bytes]:
         raise DepthubError(f"cannot read {path}: {error.strerror}; {source(facts)}") from error
     try:
         held = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DepthubError(f"{path} is {_instead(content, error)}; {source(facts)}") from error
     return Split.of({part: _rows(held, part, path, facts) for part in PARTS}), content
 
@@ -95,7 +95,7 @@ def fetched() -> Path:
     return Path(platformdirs.user_cache_dir("depthub", appauthor=False) if place in ("", OFF) else place) / "splits"
 
 
-def _instead(content: bytes, error: ValueError) -> str:
+def _instead(content: bytes, error: Exception) -> str:
     """What a file is that is no JSON."""
     start = content.lstrip()[:15].lower()
     if not start:
@@ -112,16 +112,16 @@ def _rows(held: Any, part: Part, path: Path, facts: Facts) -> Iterator[Row]:
         raise DepthubError(f"{path} has no list {part!r}, expected train, val and test; {source(facts)}")
     for number, row in enumerate(held[part]):
         match row:
-            case [str(image), int(label), str(name)] if not isinstance(label, bool):
+            case [str(image), int(label), str(name)] if not isinstance(label, bool) and (image + name).isprintable():
                 yield Row(image, label, name)
             case _:
                 raise DepthubError(f"{path}: {part}[{number}] is {row!r:.80}, expected [path, label, class name]; {source(facts)}")
 
 
 def source(facts: Facts) -> str:
-    """Where the official split file can be had, and how to know it."""
+    """How the official split file can be had, and how to know it."""
     known = f"SHA-256 {facts.split_sha256[:16]}..." if facts.split_sha256 else f"git blob {facts.split_git_blob[:16]}..."
-    return f"`depthub data fetch-splits` gets the official {facts.split_file} ({known}); it is also at {', '.join(facts.mirrors)}"
+    return f"`depthub data fetch-splits {facts.name}` gets the official one ({known})"
 
 
 def canonical_sha256(split: Split) -> str:
@@ -171,6 +171,8 @@ def faults(split: Split) -> list[str]:
     if several:
         found.append(f"labels with several names: {listed(several)}")
     paths = {part: [row.path for row in rows] for part, rows in split.parts.items()}
+    if empty := [part for part in ("train", "test") if not paths[part]]:
+        found.append(f"no images in {' and '.join(empty)}")
     for part, own in paths.items():
         if twice := _repeated(own):
             found.append(f"listed twice in {part}: {listed(twice)}")
@@ -184,7 +186,7 @@ def miscounts(split: Split, facts: Facts) -> list[str]:
     """Where the numbers of classes and images are not the published ones, one line each."""
     found = {"classes": (len(split.names), facts.n_classes)}
     found |= {f"{key} images": (number, facts.counts[key]) for key, number in split.counts(facts).items()}
-    return [f"{number} {what}, published are {expected}" for what, (number, expected) in found.items() if number != expected]
+    return [f"{number} {what} instead of {expected}" for what, (number, expected) in found.items() if number != expected]
 
 
 def names_sha256(names: Iterable[str]) -> str:

@@ -23,8 +23,10 @@ class CoOp(PromptMethod):
     """
 
     presets = (
+        Preset("original", WORDS, {**RECIPE, "epochs": 50}, protocols=("BaseToNew",), data=("imagenet",)),
         Preset("original", WORDS, {**RECIPE, "epochs": 200}, protocols=("BaseToNew",)),
         Preset("original", WORDS, {**RECIPE, "epochs": 50}, protocols=("CrossDataset", "DomainGeneralization")),
+        Preset("original", {}, {**RECIPE, "epochs": 50}, data=("imagenet",)),
         Preset("original", {}, {**RECIPE, "epochs": 50}, shots=(1,)),
         Preset("original", {}, {**RECIPE, "epochs": 100}, shots=(2, 4)),
         Preset("original", {}, {**RECIPE, "epochs": 200}),

@@ -30,7 +30,7 @@ class MaPLe(PromptMethod):
         super().__init__(backbone, classes)
         layers = min(backbone.text_depth, backbone.image_depth)
         if not 1 <= depth <= layers:
-            raise DepthubError(f"MaPLe: depth is {depth}, expected 1 to {layers}, the layers of the shorter tower")
+            raise DepthubError(f"MaPLe: depth is {depth}, expected 1 to {layers}, the layers of the shorter tower; lower it")
         self.words = ctx_init.replace("_", " ")
         if self.words and n_ctx > len(self.words.split()):
             raise DepthubError(f"MaPLe: n_ctx is {n_ctx}, but ctx_init has {len(self.words.split())} words; give more words or none")
