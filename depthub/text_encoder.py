@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from depthub.block import finish, standard
@@ -73,7 +72,7 @@ def encode(blocks: Sequence[Any], trie: Trie, fixed: Constants, prompts: Sequenc
     for i, (block, before) in enumerate(zip(blocks[:-1], fixed.before, strict=False)):
         x = _enter(x, trie, prompts, i)
         q, kv = _split(_project(block, x) if i else _overwrite(fixed.first, trie, _project(block, written)))
-        x = finish(block, x, _Recomputed.apply(q, kv, before, trie.within, block.attn.num_heads))
+        x = finish(block, x, _attend(q, kv, before, trie.within, block.attn.num_heads))
     return _read(blocks[-1], _enter(x, trie, prompts, len(blocks) - 1), trie, fixed.before[-1])
 
 
@@ -104,26 +103,7 @@ def _read(block: Any, x: Tensor, trie: Trie, before: Tensor) -> Tensor:
     normed, attn = block.ln_1(x), block.attn
     (to_q, to_kv), (q_bias, kv_bias) = _split(attn.in_proj_weight.t()), _split(attn.in_proj_bias)
     q, kv = linear(normed.index_select(1, trie.ends), to_q.t(), q_bias), linear(normed, to_kv.t(), kv_bias)
-    return finish(block, x.index_select(1, trie.ends), _Recomputed.apply(q, kv, before, trie.reading, attn.num_heads))
-
-
-class _Recomputed(torch.autograd.Function):
-    """`_attend`, which keeps no keys and values along the sentences for the backward pass: gathering them again costs less than storing."""
-
-    @staticmethod
-    def forward(ctx: Any, q: Tensor, kv: Tensor, before: Tensor, attention: Attention, heads: int) -> Tensor:
-        ctx.save_for_backward(q, kv, before)
-        ctx.attention, ctx.heads = attention, heads
-        return _attend(q, kv, before, attention, heads)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        q, kv, before = ctx.saved_tensors
-        inputs = (q.detach().requires_grad_(), kv.detach().requires_grad_())
-        with torch.enable_grad():
-            seen = _attend(*inputs, before, ctx.attention, ctx.heads)
-        return (*torch.autograd.grad(seen, inputs, gradient), None, None, None)
+    return finish(block, x.index_select(1, trie.ends), _attend(q, kv, before, trie.reading, attn.num_heads))
 
 
 def _attend(q: Tensor, kv: Tensor, before: Tensor, attention: Attention, heads: int) -> Tensor:
@@ -135,13 +115,14 @@ def _attend(q: Tensor, kv: Tensor, before: Tensor, attention: Attention, heads: 
         before: keys and values of the K constant rows, (K, 2w).
     """
     groups, _, width = q.shape
-    kv = torch.cat([before.expand(groups, -1, -1), kv], dim=1)
+    k, v = torch.split(torch.cat([before.expand(groups, -1, -1), kv], dim=1), width, dim=-1)
     seen = []
     for grid in attention.grids:
-        asking = q.index_select(1, grid.queries.flatten()).view(groups * len(grid.queries), -1, heads, width // heads)
-        asked = kv.index_select(1, grid.keys.flatten()).view(groups * len(grid.keys), -1, 2, heads, width // heads)
-        k, v = asked.permute(2, 0, 3, 1, 4)  # (G B, H, T, d) each
+        asking, keys, values = (
+            rows.index_select(1, places.flatten()).view(groups * len(places), -1, heads, width // heads).transpose(1, 2)
+            for rows, places in ((q, grid.queries), (k, grid.keys), (v, grid.keys))
+        )  # (G B, H, S or T, d)
         mask = grid.mask.to(q.dtype).expand(groups, -1, -1, -1, -1).flatten(0, 1)
-        found = F.scaled_dot_product_attention(asking.transpose(1, 2), k, v, attn_mask=mask)  # (G B, H, S, d)
+        found = F.scaled_dot_product_attention(asking, keys, values, attn_mask=mask)  # (G B, H, S, d)
         seen.append(found.transpose(1, 2).reshape(groups, -1, width))
-    return torch.cat(seen, dim=1).index_select(1, attention.home)
+    return (torch.cat(seen, dim=1) if len(seen) > 1 else seen[0]).index_select(1, attention.home)
