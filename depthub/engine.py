@@ -173,6 +173,7 @@ def _until_one_ends(lanes: list[_Lane], optimizer: torch.optim.Optimizer, accele
         images,
         batch_sampler=Abreast([lane.order for lane in lanes]),
         num_workers=lanes[0].course.workers,
+        pin_memory=accelerator.device.type == "cuda",
         generator=torch.Generator(),  # what loading draws is no part of what the runs draw
     )
     model, stepper, loader = accelerator.prepare(stack, optimizer, loader)
@@ -209,7 +210,8 @@ def _epoch(
 @torch.no_grad()
 def evaluate(tuner: Tuner, images: Labelled, classes: ClassSet, accelerator: Accelerator, workers: int = 0) -> Count:
     """Count the correct predictions over all images, each counted once whatever the number of processes."""
-    loader = accelerator.prepare(DataLoader(images, batch_size=TEST_BATCH, num_workers=workers))
+    pinned = accelerator.device.type == "cuda"
+    loader = accelerator.prepare(DataLoader(images, batch_size=TEST_BATCH, num_workers=workers, pin_memory=pinned))
     tuner.eval()
     predicted, labels = [], []
     for pixels, truth in loader:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Hashable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -80,6 +80,7 @@ def run(
     workers: int = 0,
     cache: bool = True,
     image_cache: Path | None = None,
+    deterministic: bool = False,
     on_epoch: OnEpoch | None = None,
 ) -> RunResult:
     """Do one run, or find it done.
@@ -92,13 +93,15 @@ def run(
         workers: processes that read images.
         cache: keep image features on disk for later runs; the environment says where (see `Cache`).
         image_cache: a folder where images that are read again and again, because the method tunes the image side, are kept decoded.
+        deterministic: the same bits every time, also on a GPU, where some sums have no fixed order otherwise; on a CPU it is always so.
         on_epoch: told the number of epochs done in a stage, and the mean loss.
 
     Raises:
         DepthubError: for what the user can mend.
     """
     made = _Run(resolve(spec, data_root), Store(Path(runs)), data_root, workers, on_epoch, cache, image_cache, force)
-    ((_, outcome),) = _carry_out([made], "off", None)
+    with _determinism(deterministic):
+        ((_, outcome),) = _carry_out([made], "off", None)
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
@@ -113,6 +116,7 @@ def run_many(
     workers: int = 0,
     cache: bool = True,
     image_cache: Path | None = None,
+    deterministic: bool = False,
     executor: Executor | None = None,
     stack: Limit = "auto",
     on_done: OnDone | None = None,
@@ -126,7 +130,7 @@ def run_many(
 
     Args:
         specs: what to run.
-        runs, data_root, force, workers, cache, image_cache: as in `run`.
+        runs, data_root, force, workers, cache, image_cache, deterministic: as in `run`.
         executor: where runs go, each on its own; by default into this process.
         stack: how many train together at the most; "auto" as many as memory allows, "off" none. Processes that share runs do one at a time.
         on_done: told (index, result or error, whether it was found on disk) as each ends.
@@ -150,10 +154,10 @@ def run_many(
     todo = [resolved[i] for i in waiting]
     given: dict[str, Any] = {"data_root": data_root, "workers": workers, "cache": cache, "image_cache": image_cache, "force": force}
     if executor:
-        outcomes = executor.map(partial(run, runs=runs, **given), todo)
+        outcomes = executor.map(partial(run, runs=runs, deterministic=deterministic, **given), todo)
     else:
         outcomes = _here(partial(_Run, store=store, on_epoch=on_epoch, **given), todo, stack, on_note)
-    with closing(outcomes):  # workers stop at once if the caller does
+    with _determinism(deterministic), closing(outcomes):  # workers stop at once if the caller does
         for place, outcome in outcomes:
             results[waiting[place]] = outcome
             if on_done:
@@ -411,6 +415,19 @@ def _features(backbone: BackboneSpec, cache: Cache | None) -> ImageFeatures:
     return ImageFeatures(_backbone(backbone), backbone, cache)
 
 
+@contextmanager
+def _determinism(wanted: bool) -> Iterator[None]:
+    """Torch's choice of operations, for as long as the block lasts."""
+    before = torch.are_deterministic_algorithms_enabled()
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses; read when CUDA starts
+    torch.use_deterministic_algorithms(before or wanted)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
 def _accelerator(precision: str) -> Accelerator:
     """Device, precision and processes of this run.
 
@@ -424,7 +441,8 @@ def _accelerator(precision: str) -> Accelerator:
             AcceleratorState._reset_state(reset_partial_state=launched)
     made = Accelerator(
         mixed_precision=mixed,
-        dataloader_config=DataLoaderConfiguration(split_batches=True),  # the batch size of a recipe is the global one
+        # the batch size of a recipe is the global one; from pinned memory the next batch travels while this one is computed
+        dataloader_config=DataLoaderConfiguration(split_batches=True, non_blocking=True),
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],  # a head may ignore the text, hence the prompts
     )
     if precision != "fp32" and not made.native_amp:

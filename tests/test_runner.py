@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from accelerate import debug_launcher
 
 import depthub
@@ -46,6 +47,18 @@ def test_the_same_spec_gives_the_same_counts(spec: RunSpec, tmp_path: Path) -> N
     counts = [depthub.run(spec, runs=tmp_path / str(i)).counts for i in range(2)]
     assert counts[0] == counts[1]
     assert depthub.run(spec, runs=tmp_path / "0", force=True).counts == counts[0]
+
+
+def test_a_deterministic_run_chooses_operations_for_its_own_time_only(spec: RunSpec, tmp_path: Path) -> None:
+    chosen: list[bool] = []
+
+    def on_epoch(done: int, loss: float) -> None:
+        chosen.append(torch.are_deterministic_algorithms_enabled())
+
+    told = depthub.run(spec, runs=tmp_path / "told", deterministic=True, on_epoch=on_epoch)
+    depthub.run_many([replace(spec, seed=2)], runs=tmp_path / "many", deterministic=True, on_epoch=on_epoch)
+    assert depthub.run(spec, runs=tmp_path / "free", on_epoch=on_epoch).counts == told.counts
+    assert chosen == [True] * 4 + [False] * 2
 
 
 def _run_in_processes(specs: list[RunSpec], folder: str) -> None:

@@ -1,0 +1,35 @@
+"""A whole base-to-new run on the embedded default, from its spec to its file, with the image features that other runs left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cases import EMBEDDED
+from benchmarks.measure import Benchmark, side_by_side, variants
+from depthub import Backbone, Component, DataSpec, RunResult, RunSpec, Training, run
+
+EPOCHS = 1  # at the warm-up rate, where rounding cannot grow into other predictions
+
+
+@pytest.mark.parametrize("head", ["ITM", "DePT"])
+def test_run(benchmark: Benchmark, head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = RunSpec(head=Component(head), data=DataSpec("tones"), training=Training(epochs=EPOCHS))
+    found: dict[str, RunResult] = {}
+
+    def way(exact: str) -> Callable[[], object]:
+        def do() -> object:
+            monkeypatch.setattr(Backbone, "exact", exact)
+            found[exact] = run(spec, runs=tmp_path / exact, force=True, cache=False)
+            return found[exact]
+
+        return do
+
+    ours, plain = way("shared"), way("plain")
+    ours()
+    plain()
+    assert found["shared"].counts == found["plain"].counts
+    what = f"a run of {EPOCHS} epoch: CoOp+{head}, {EMBEDDED}, tones"
+    side_by_side(benchmark, what, 3, variants(ours, plain))
