@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Hashable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from accelerate import Accelerator, DataLoaderConfiguration, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState, PartialState
 
 from depthub import presets, settings
 from depthub.backbone import Backbone
@@ -23,6 +20,7 @@ from depthub.data.dataset import Data, DataSet, Fingerprinting
 from depthub.data.folder import Folder
 from depthub.data.imagecache import cached
 from depthub.data.views import Views, drafted, mixed, pixels, transform
+from depthub.device import accelerator, determinism
 from depthub.engine import Course, Labelled, OnEpoch, evaluate, fit_together
 from depthub.errors import DepthubError
 from depthub.executor import Executor
@@ -100,7 +98,7 @@ def run(
         DepthubError: for what the user can mend.
     """
     made = _Run(resolve(spec, data_root), Store(Path(runs)), data_root, workers, on_epoch, cache, image_cache, force)
-    with _determinism(deterministic):
+    with determinism(deterministic):
         ((_, outcome),) = _carry_out([made], "off", None)
     if isinstance(outcome, Exception):
         raise outcome
@@ -157,7 +155,7 @@ def run_many(
         outcomes = executor.map(partial(run, runs=runs, deterministic=deterministic, **given), todo)
     else:
         outcomes = _here(partial(_Run, store=store, on_epoch=on_epoch, **given), todo, stack, on_note)
-    with _determinism(deterministic), closing(outcomes):  # workers stop at once if the caller does
+    with determinism(deterministic), closing(outcomes):  # workers stop at once if the caller does
         for place, outcome in outcomes:
             results[waiting[place]] = outcome
             if on_done:
@@ -270,7 +268,7 @@ class _Run:
         """Yields every training that the run needs; whoever asks for the next one has carried out the last."""
         if not force and (found := self.store.load(self.spec)):
             return found
-        self.accelerator = _accelerator(self.training.precision)
+        self.accelerator = accelerator(self.training.precision)
         main = self.accelerator.is_main_process
         if main:
             self.plugins.notify("depthub_run_started", spec=self.spec)
@@ -413,38 +411,3 @@ def _backbone(spec: BackboneSpec) -> Backbone:
 def _features(backbone: BackboneSpec, cache: Cache | None) -> ImageFeatures:
     """What the model of the last run sees in images."""
     return ImageFeatures(_backbone(backbone), backbone, cache)
-
-
-@contextmanager
-def _determinism(wanted: bool) -> Iterator[None]:
-    """Torch's choice of operations, for as long as the block lasts."""
-    before = torch.are_deterministic_algorithms_enabled()
-    if wanted:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses; read when CUDA starts
-    torch.use_deterministic_algorithms(before or wanted)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
-
-
-def _accelerator(precision: str) -> Accelerator:
-    """Device, precision and processes of this run.
-
-    Raises:
-        DepthubError: if the device cannot compute in this precision.
-    """
-    mixed = "no" if precision == "fp32" else precision
-    if AcceleratorState._shared_state:  # what the process's first run set, or the parent's of a launched process
-        launched = int(os.environ.get("WORLD_SIZE", "1")) != PartialState().num_processes
-        if launched or AcceleratorState().mixed_precision != mixed:
-            AcceleratorState._reset_state(reset_partial_state=launched)
-    made = Accelerator(
-        mixed_precision=mixed,
-        # the batch size of a recipe is the global one; from pinned memory the next batch travels while this one is computed
-        dataloader_config=DataLoaderConfiguration(split_batches=True, non_blocking=True),
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],  # a head may ignore the text, hence the prompts
-    )
-    if precision != "fp32" and not made.native_amp:
-        raise DepthubError(f"{made.device.type} cannot train in {precision}; use bf16 or fp32")
-    return made

@@ -27,7 +27,7 @@ LAYERS = (
     {"backbone", "method", "head", "protocol", "data"},
     {"loading", "model", "plugins", "features", "metrics", "schedule"},
     {"checkpoint", "settings", "store"},
-    {"presets", "stack"},
+    {"presets", "stack", "device"},
     {"engine"},
     {"runner", "picture"},
     {"calibration", "leaderboard"},

@@ -16,12 +16,12 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from depthub.checkpoint import Checkpoint
+from depthub.device import accelerator
 from depthub.engine import evaluate, fit
 from depthub.errors import DepthubError, UnknownNameError
 from depthub.head import ITM
 from depthub.model import Tuner
 from depthub.plugins import installed
-from depthub.runner import _accelerator
 from depthub.spec import Training
 from depthub.testing import toy
 from depthub.types import ClassSet
@@ -118,7 +118,7 @@ def on_cpu(precision: str = "fp32") -> Iterator[Accelerator]:
         for state in states:
             state._shared_state.clear()
         with patch_environment(ACCELERATE_USE_CPU="yes"):
-            yield _accelerator(precision)
+            yield accelerator(precision)
     finally:
         for state, was in zip(states, before, strict=True):
             state._shared_state.clear()

@@ -20,9 +20,9 @@ from weakref import WeakKeyDictionary
 import torch
 from accelerate import Accelerator, debug_launcher
 
+from depthub.device import accelerator
 from depthub.engine import evaluate, fit
 from depthub.model import Tuner
-from depthub.runner import _accelerator
 from depthub.testing import toy
 from depthub.testing.case import Case, State, images, on_cpu, tuned
 
@@ -93,16 +93,16 @@ def _root(module: str) -> Path:
 
 
 def _train_all(asked: list[list[Any]], given: str) -> None:
-    accelerator, outcomes = _accelerator("fp32"), []
+    place, outcomes = accelerator("fp32"), []
     for kind, module, name, settings in asked:
         try:
             case = Case(kind, getattr(import_module(module), name), settings)
             tuner = case.tuner()
-            fit(tuner, images(tuner, *toy.TRAIN), toy.BASE, toy.RECIPE, toy.SEED, accelerator)
-            outcomes.append(vars(_outcome(tuner, accelerator)))
+            fit(tuner, images(tuner, *toy.TRAIN), toy.BASE, toy.RECIPE, toy.SEED, place)
+            outcomes.append(vars(_outcome(tuner, place)))
         except Exception as error:  # told with its case, the others go on
             outcomes.append({"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"})
-    if accelerator.is_main_process:
+    if place.is_main_process:
         torch.save(outcomes, given)
 
 
