@@ -16,17 +16,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 import rfc8785
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from depthub.errors import DepthubError, UnknownNameError
-from depthub.files import atomic_write
+from depthub.files import OFF, PLACE, atomic_write, cache_folder
 from depthub.spec import digest
 
-PLACE, LIMIT = "DEPTHUB_CACHE", "DEPTHUB_CACHE_LIMIT"  # environment variables: a folder or "off"; gigabytes
-OFF = "off"
+LIMIT = "DEPTHUB_CACHE_LIMIT"  # environment variable: gigabytes
 GIGABYTE = 10**9
 _TENSOR = "rows"
 _DAMAGE = (OSError, SafetensorError, KeyError, TypeError, ValueError)  # what reading a file of other bytes can raise
@@ -80,15 +78,14 @@ class Cache:
         Raises:
             DepthubError: if the limit is no number.
         """
-        place, limit = os.environ.get(PLACE, ""), os.environ.get(LIMIT, "10")
+        limit = os.environ.get(LIMIT, "10")
         try:
             most = float(limit) * GIGABYTE
         except ValueError:
             most = -1.0
         if not most >= 0:
             raise DepthubError(f"{LIMIT} is {limit!r}, expected gigabytes, for example 10")
-        folder = Path(place or platformdirs.user_cache_dir("depthub", appauthor=False))
-        return None if place == OFF else cls(folder / "features", most)
+        return None if os.environ.get(PLACE) == OFF else cls(cache_folder() / "features", most)
 
     def find(self, kind: Mapping[str, Any], wanted: Set[str]) -> dict[str, npt.NDArray[Any]]:
         """Those of the wanted rows that are there, by name. A damaged file is removed, with a line in the log."""

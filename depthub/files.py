@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files: written whole or not at all, and the folder of those that only save time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ import os
 import secrets
 from pathlib import Path
 
+import platformdirs
+
 from depthub.errors import DepthubError
+
+PLACE, OFF = "DEPTHUB_CACHE", "off"  # the environment variable that names the cache folder; the word that turns image features' off
+
+
+def cache_folder() -> Path:
+    """Where files that only save time lie: the folder that `DEPTHUB_CACHE` names, or the user's; turning it off does not move it."""
+    place = os.environ.get(PLACE, "")
+    return Path(platformdirs.user_cache_dir("depthub", appauthor=False) if place in ("", OFF) else place)
 
 
 def atomic_write(path: Path, data: bytes) -> Path:

@@ -19,13 +19,12 @@ from time import perf_counter
 from typing import Any, Literal, cast
 
 import torch
-from platformdirs import user_cache_path
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.weak import WeakIdKeyDictionary
 
 from depthub.errors import DepthubError, nearest
-from depthub.files import atomic_write
+from depthub.files import atomic_write, cache_folder
 
 Engine = Literal["torch", "onednn"]
 ENGINES: tuple[Engine, ...] = ("torch", "onednn")
@@ -163,7 +162,7 @@ def _measured() -> Engine:
     """The faster engine, as measured once on this machine; a cache folder that cannot be written is no obstacle."""
     if not _available():
         return "torch"
-    path, machine = _folder() / "linear.json", _machine()
+    path, machine = cache_folder() / "linear.json", _machine()
     known = _read(path)
     if machine not in known:
         measured = _probe()
@@ -171,12 +170,6 @@ def _measured() -> Engine:
         with suppress(DepthubError):
             atomic_write(path, json.dumps(known, indent=1).encode())
     return known[machine]
-
-
-def _folder() -> Path:
-    """The cache folder. Switching the cache off does not move it: the word of earlier runs must stand."""
-    place = os.environ.get("DEPTHUB_CACHE", "")
-    return user_cache_path("depthub", appauthor=False) if place in ("", "off") else Path(place)
 
 
 def _read(path: Path) -> dict[str, Engine]:

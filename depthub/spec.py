@@ -144,7 +144,7 @@ class DataSpec:
     Args:
         name: a data set that a plugin provides, or `folder:PATH` for your own images.
         test_fraction: share of each class held out for testing, for folders without `train/` and `test/`.
-        sha256: of the list of files; filled in for folders, so that other files are another run.
+        sha256: of the list of files; filled in for what lies on disk, so that other files are another run.
         decoding: of JPEG files for the test transform: "exact", or "draft": large pictures are decoded at a half, a quarter or an eighth
             of their size, at least twice what the model reads. Faster, and other pixels, hence another run.
     """

@@ -264,7 +264,7 @@ def test_decoding_tells_broken_images_from_odd_ones(healthy: Path, tmp_path: Pat
 
 def published(facts: Facts, healthy: Path) -> Facts:
     """The facts with the samples of the miniature as the published ones, 2 shots, seeds 1 and 2."""
-    split, made = splits.read(healthy / facts.directory / facts.split_file, facts)[0], {}
+    split, made = splits.read(healthy / facts.directory / facts.split_file, facts), {}
     for seed in (1, 2):
         drawn = draw_both([row.label for row in split.train], [row.label for row in split.val], 2, seed)
         for part, own, rows in (("train", split.train, drawn[0]), ("val", split.val, drawn[1])):

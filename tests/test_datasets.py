@@ -288,7 +288,7 @@ def test_states_of_a_split_file(whole: Path, tmp_path: Path) -> None:
             spoil(root)
         elif spoil:
             miniature.write_split(path, {part: own[1:] for part, own in rows("dtd").items()})
-        split, content = splits.read(path, known)
+        split, content = splits.read(path, known), path.read_bytes()
         states.append(splits.state(split, content, known))
         assert splits.state(split, content, unknown_content) == states[-1]
     assert states == ["official", "same content, other bytes", "self-made", "unknown"]
@@ -296,7 +296,7 @@ def test_states_of_a_split_file(whole: Path, tmp_path: Path) -> None:
 
 def test_miscounts_name_part_and_half(whole: Path) -> None:
     known = official(whole, "dtd")
-    split, _ = splits.read(whole / "dtd" / known.split_file, known)
+    split = splits.read(whole / "dtd" / known.split_file, known)
     assert splits.miscounts(split, known) == []
     fewer = replace(split, train=split.train[1:])
     assert splits.miscounts(fewer, known) == [

@@ -8,9 +8,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from depthub.cache import OFF, PLACE, Cache, File
+from depthub.cache import Cache, File
 from depthub.cli.parser import Parser
 from depthub.errors import DepthubError
+from depthub.files import OFF, PLACE
 
 HELP = "show or remove the image features kept on disk"
 

@@ -92,7 +92,7 @@ def run_all(wanted: Sequence[RunSpec], runs: Path, workers: int) -> list[RunResu
                 bar.console.print(f"{_name(spec)} failed: {outcome}", markup=False, soft_wrap=True)
 
         threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # a second one gains a sixth on so small a model, and costs fourfold where the cores are busy
+        torch.set_num_threads(1)  # a second gained an eighth on so small a model, and cost five times as much beside other work
         try:
             return run_many(wanted, runs=runs, executor=executor, on_done=done)
         except KeyboardInterrupt:

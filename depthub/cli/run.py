@@ -209,7 +209,8 @@ def table(results: Sequence[RunResult]) -> Table:
 
 def _image_cache(given: str) -> Path | None:
     """The folder for decoded images; "auto" is beside that for image features."""
-    from depthub.cache import PLACE, Cache
+    from depthub.cache import Cache
+    from depthub.files import PLACE
 
     if given != "auto":
         return Path(given) if given else None

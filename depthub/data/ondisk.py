@@ -82,7 +82,7 @@ class OnDisk(DataSet):
             DepthubError: if a list cannot be read, or a folder is not one of a class.
         """
         if self.facts.layout == "split":
-            return splits.read(self._list(place), self.facts)[0]
+            return splits.read(self._list(place), self.facts)
         if self.facts.layout == "lists":
             return self._from_lists(place)
         return self._from_folders(place)

@@ -106,7 +106,7 @@ def _needed(dataset: OnDisk, folders: Sequence[Path], place: Place) -> set[str]:
     file = next((path for path in found if path.is_file()), dataset.split_file(place))
     if not file.is_file():
         raise DepthubError(f"{facts.name}: which images it needs is not known without its split file; {splits.source(facts)}")
-    return {PurePosixPath(row.path).parts[0] for row in splits.read(file, facts)[0].rows()}
+    return {PurePosixPath(row.path).parts[0] for row in splits.read(file, facts).rows()}
 
 
 def _candidates(facts: Facts, folder: Path) -> Iterator[Path]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import platformdirs
-
 from depthub.data.facts import PARTS, Facts, Part
 from depthub.errors import DepthubError
+from depthub.files import cache_folder
 
 State = Literal["official", "same content, other bytes", "self-made", "unknown"]
 
@@ -70,8 +68,8 @@ class Split:
         return {key: made[key] for key in facts.counts}
 
 
-def read(path: Path, facts: Facts) -> tuple[Split, bytes]:
-    """A split file and the bytes that it consists of.
+def read(path: Path, facts: Facts) -> Split:
+    """The images that a split file lists.
 
     Raises:
         DepthubError: if it is no split file; the message says what it is instead and where the right one can be had.
@@ -84,15 +82,12 @@ def read(path: Path, facts: Facts) -> tuple[Split, bytes]:
         held = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DepthubError(f"{path} is {_instead(content, error)}; {source(facts)}") from error
-    return Split.of({part: _rows(held, part, path, facts) for part in PARTS}), content
+    return Split.of({part: _rows(held, part, path, facts) for part in PARTS})
 
 
 def fetched() -> Path:
     """The folder of the split files that `depthub data fetch-splits` has got."""
-    from depthub.cache import OFF, PLACE
-
-    place = os.environ.get(PLACE, "")
-    return Path(platformdirs.user_cache_dir("depthub", appauthor=False) if place in ("", OFF) else place) / "splits"
+    return cache_folder() / "splits"
 
 
 def _instead(content: bytes, error: Exception) -> str:
