@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from statistics import fmean
+from collections.abc import Sequence
 
-from depthub import Count, Data, DepthubError, Protocol, Stage, Task, few_shot
-
-SOURCE = "source"
+from depthub import Data, DepthubError, Task
+from depthub_protocols.transfer import Transfer
 
 
-class CrossDataset(Protocol):
+class CrossDataset(Transfer):
     """Train on all classes of one data set; test on it and on all classes of others.
 
     Reports the accuracy on the source, on each target by its name, and the average over the targets, in percent. No head was trained on
@@ -20,25 +18,17 @@ class CrossDataset(Protocol):
         targets: data sets to test on; empty: those that the source declares.
     """
 
+    others = "targets"
+
     def __init__(self, *, targets: Sequence[str] = ()) -> None:
         self.targets = tuple(targets)
 
-    def stages(self, source: Data, load: Callable[[str], Data], shots: int, seed: int) -> list[Stage]:
-        names = self.targets or source.targets
-        if not names:
+    def names(self, source: Data) -> Sequence[str]:
+        return self.targets or source.targets
+
+    def task(self, name: str, data: Data, source: Data) -> Task:
+        if data.classes.space == source.classes.space:
             raise DepthubError(
-                f"{source.classes.space!r} declares no targets; name data sets to test on: --protocol.targets '[NAME, NAME]'"
+                f"target {name!r} has the label space of the source, {data.classes.space!r}; use DomainGeneralization for it"
             )
-        tests = [Task(SOURCE, source.test, source.classes), *(_target(name, load(name), source) for name in names)]
-        sample = few_shot(source, shots, seed)
-        return [Stage(Task(SOURCE, sample, source.classes), tuple(tests), sample)]
-
-    def scores(self, counts: Mapping[str, Count]) -> dict[str, float]:
-        found = {name: count.percent for name, count in counts.items()}
-        return found | {"average": fmean(percent for name, percent in found.items() if name != SOURCE)}
-
-
-def _target(name: str, data: Data, source: Data) -> Task:
-    if data.classes.space == source.classes.space:
-        raise DepthubError(f"target {name!r} has the label space of the source, {data.classes.space!r}; use DomainGeneralization for it")
-    return Task(name, data.test, data.classes)
+        return Task(name, data.test, data.classes)

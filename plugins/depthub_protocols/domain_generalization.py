@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from statistics import fmean
 
-from depthub import Count, Data, DepthubError, Protocol, Stage, Task, few_shot
-
-SOURCE = "source"
+from depthub import Data, DepthubError, Task
+from depthub_protocols.transfer import Transfer
 
 
-class DomainGeneralization(Protocol):
+class DomainGeneralization(Transfer):
     """Train on all classes of one data set; test on it and on variants that share its label space.
 
     A variant may have some of the classes only; heads then read their rows for these. Reports the accuracy on the source, on each variant
@@ -23,24 +21,15 @@ class DomainGeneralization(Protocol):
             variants' classes are new to every head, so that image-text matching decides alone, as the paper says of new tasks.
     """
 
+    others = "variants"
+
     def __init__(self, *, variants: Sequence[str] = (), fused: bool = True) -> None:
         self.variants, self.fused = tuple(variants), fused
 
-    def stages(self, source: Data, load: Callable[[str], Data], shots: int, seed: int) -> list[Stage]:
-        names = self.variants or source.variants
-        if not names:
-            raise DepthubError(
-                f"{source.classes.space!r} declares no variants; name data sets to test on: --protocol.variants '[NAME, NAME]'"
-            )
-        tests = [Task(SOURCE, source.test, source.classes), *(self._variant(name, load(name), source) for name in names)]
-        sample = few_shot(source, shots, seed)
-        return [Stage(Task(SOURCE, sample, source.classes), tuple(tests), sample)]
+    def names(self, source: Data) -> Sequence[str]:
+        return self.variants or source.variants
 
-    def scores(self, counts: Mapping[str, Count]) -> dict[str, float]:
-        found = {name: count.percent for name, count in counts.items()}
-        return found | {"average": fmean(percent for name, percent in found.items() if name != SOURCE)}
-
-    def _variant(self, name: str, data: Data, source: Data) -> Task:
+    def task(self, name: str, data: Data, source: Data) -> Task:
         classes = data.classes
         if classes.rows_in(source.classes) is None:
             raise DepthubError(
