@@ -208,7 +208,7 @@ class Backbone(nn.Module):
         classes, groups = len(known.sentences.ids) if known.own else 1, max(map(len, layers))
         learned = [layer.expand(groups, classes, -1, -1).flatten(1, 2) for layer in layers]
         # without gradients nothing is kept, and a few groups at a time bound the memory
-        size = groups if torch.is_grad_enabled() else max(1, MOST_ROWS // len(known.trie.within.home))
+        size = groups if torch.is_grad_enabled() else max(1, MOST_ROWS // known.trie.within.count)
         parts = zip(*(torch.split(layer, size) for layer in learned), strict=True)
         return torch.cat([text_encoder.encode(blocks, known.trie, known.constants, part) for part in parts])
 

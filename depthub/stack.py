@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from depthub.engine import Course
 
 Limit = int | Literal["auto", "off"]
-SAVED = 42e3  # bytes that a token leaves for the backward pass in a layer of width 512, in fp32
+SAVED = 24e3  # bytes that a token leaves for the backward pass in a layer of width 512, in fp32
 SHARE = 0.25  # of the free memory is what a stack may take
 MOST_ON_CPU, MOST = 16, 64  # runs in a stack; beyond them the time a run takes hardly falls
 

@@ -115,14 +115,13 @@ def _attend(q: Tensor, kv: Tensor, before: Tensor, attention: Attention, heads: 
         before: keys and values of the K constant rows, (K, 2w).
     """
     groups, _, width = q.shape
-    k, v = torch.split(torch.cat([before.expand(groups, -1, -1), kv], dim=1), width, dim=-1)
-    seen = []
-    for grid in attention.grids:
-        asking, keys, values = (
-            rows.index_select(1, places.flatten()).view(groups * len(places), -1, heads, width // heads).transpose(1, 2)
-            for rows, places in ((q, grid.queries), (k, grid.keys), (v, grid.keys))
-        )  # (G B, H, S or T, d)
-        mask = grid.mask.to(q.dtype).expand(groups, -1, -1, -1, -1).flatten(0, 1)
-        found = F.scaled_dot_product_attention(asking, keys, values, attn_mask=mask)  # (G B, H, S, d)
-        seen.append(found.transpose(1, 2).reshape(groups, -1, width))
-    return (torch.cat(seen, dim=1) if len(seen) > 1 else seen[0]).index_select(1, attention.home)
+    pieces = groups * len(attention.mask)
+    kv = torch.cat([before.expand(groups, -1, -1), kv], dim=1).index_select(1, attention.keys).view(pieces, -1, 2 * width)
+    asking, k, v = (
+        rows.view(pieces, -1, heads, width // heads).transpose(1, 2)
+        for rows in (q.index_select(1, attention.queries), *torch.split(kv, width, dim=-1))
+    )  # (G B, H, S or T, d)
+    mask = attention.mask.to(q.dtype).expand(groups, -1, -1, -1, -1).flatten(0, 1)
+    found = F.scaled_dot_product_attention(asking, k, v, attn_mask=mask).transpose(1, 2)  # (G B, S, H, d)
+    # contiguous, since a linear map would else go through the groups one by one
+    return found.reshape(groups, -1, width).narrow(1, 0, attention.count).contiguous()

@@ -14,7 +14,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from depthub import token_trie
 from depthub.backbone import Backbone
 from depthub.linear import using
 from depthub.sentences import write
@@ -64,11 +63,10 @@ def test_operations_are_near_the_floor(names: str, n: int) -> None:
         step(backbone, classes, learned)
     symbols = write(backbone.tokenizer, 77, classes, n, "end", "").symbols(own=False)
     fewest = floor(symbols, backbone.text_width, backbone.text_depth, backbone.dim)
-    assert fewest <= counter.get_total_flops() <= 1.06 * fewest
+    assert fewest <= counter.get_total_flops() <= 1.03 * fewest
 
 
-def test_launches_do_not_grow_with_the_classes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(token_trie, "MOST_KEYS", 10**9)  # one rectangle, as on an accelerator, where launches cost
+def test_launches_do_not_grow_with_the_classes() -> None:
     backbone, counts = tower(32, 12), []
     learned = context(backbone, 16)
     for number in (10, 50, 500):
@@ -78,11 +76,11 @@ def test_launches_do_not_grow_with_the_classes(monkeypatch: pytest.MonkeyPatch) 
             step(backbone, classes, learned)
         counts.append(launches.count)
     assert len(set(counts)) == 1
-    assert counts[0] <= 600
+    assert counts[0] <= 450
 
 
 @pytest.mark.parametrize("quick_gelu", [False, True])
-@pytest.mark.parametrize(("n", "most"), [(4, 30e3), (16, 42e3)])
+@pytest.mark.parametrize(("n", "most"), [(4, 20e3), (16, 24e3)])
 def test_what_is_saved_for_the_backward_pass(n: int, most: float, quick_gelu: bool) -> None:
     backbone, classes = tower(512, 3), class_set(LISTS["ImageNet"])
     if quick_gelu:
@@ -103,6 +101,6 @@ def test_what_is_saved_for_the_backward_pass(n: int, most: float, quick_gelu: bo
 
     with using("torch"), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         features = backbone.encode_text(classes, Prompts([learned]))
-    rows = len(known.trie.within.home)
+    rows = known.trie.within.count
     assert features.requires_grad
     assert sum(saved.values()) / rows / backbone.text_depth <= most  # bytes a row and layer
