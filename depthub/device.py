@@ -26,11 +26,11 @@ def determinism(wanted: bool) -> Iterator[None]:
         torch.use_deterministic_algorithms(before)
 
 
-def accelerator(precision: str) -> Accelerator:
-    """Device, precision and processes of this run.
+def accelerator(precision: str, *, graphs: bool = False) -> Accelerator:
+    """Device, precision and processes of this run; `graphs`: whether its steps are to be played from CUDA graphs.
 
     Raises:
-        DepthubError: if the device cannot compute in this precision.
+        DepthubError: if the device cannot compute in this precision, or not play graphs.
     """
     mixed = "no" if precision == "fp32" else precision
     if AcceleratorState._shared_state:  # what the process's first run set, or the parent's of a launched process
@@ -45,4 +45,7 @@ def accelerator(precision: str) -> Accelerator:
     )
     if precision != "fp32" and not made.native_amp:
         raise DepthubError(f"{made.device.type} cannot train in {precision}; use bf16 or fp32")
+    if graphs and (made.device.type != "cuda" or made.num_processes > 1 or precision == "fp16"):
+        given = f"{made.num_processes} process(es) on {made.device.type} in {precision}"
+        raise DepthubError(f"--graphs needs one process on a CUDA device in fp32 or bf16, not {given}; run without it")
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -18,6 +19,7 @@ from depthub.errors import DepthubError
 from depthub.metrics import count
 from depthub.model import Tuner
 from depthub.protocol import Count
+from depthub.recording import Recorded
 from depthub.schedule import learning_rate
 from depthub.spec import Training
 from depthub.stack import Abreast, Stack
@@ -41,6 +43,7 @@ class Course:
         checkpoint: resumed from, and written after every epoch.
         on_epoch: told the number of epochs done and the mean loss.
         workers: processes that read images.
+        graphs: play its steps from a CUDA graph.
     """
 
     tuner: Tuner
@@ -51,6 +54,7 @@ class Course:
     checkpoint: Checkpoint | None = None
     on_epoch: OnEpoch | None = None
     workers: int = 0
+    graphs: bool = False
 
 
 def fit(
@@ -178,33 +182,44 @@ def _until_one_ends(lanes: list[_Lane], optimizer: torch.optim.Optimizer, accele
     )
     model, stepper, loader = accelerator.prepare(stack, optimizer, loader)
     model.train()
+    step: Callable[..., Tensor] = partial(_step, model, lanes[0].course.classes, stepper, accelerator)
+    if lanes[0].course.graphs:
+        step = Recorded(step, stack.settle)
     while all(lane.goes_on for lane in lanes):
         seeds = [lane.begin_epoch(optimizer) for lane in lanes]
         with torch.random.fork_rng():  # what a method draws in training depends on seed and epoch, so that resuming is exact
             stack.seed(seeds)
-            losses = _epoch(model, loader, lanes[0].course.classes, stepper, accelerator)
+            losses = _epoch(step, loader)
         for lane, loss in zip(lanes, losses, strict=True):
             lane.end_epoch(loss, optimizer, accelerator.is_main_process)
     return [lane for lane in lanes if lane.goes_on]
 
 
-def _epoch(
+def _epoch(step: Callable[..., Tensor], loader: DataLoader[tuple[Tensor, Tensor]]) -> list[float]:
+    """One pass; returns the mean loss of the steps of each run."""
+    if isinstance(step, Recorded):
+        step.renew()  # the learning rates are others
+    total: Tensor | float = 0.0
+    for images, labels in loader:
+        total = total + step(images, labels)  # read once an epoch: no waiting for the device inside the loop
+    return [float(value) / len(loader) for value in torch.as_tensor(total).tolist()]
+
+
+def _step(
     model: torch.nn.Module,
-    loader: DataLoader[tuple[Tensor, Tensor]],
     classes: ClassSet,
     optimizer: torch.optim.Optimizer,
     accelerator: Accelerator,
-) -> list[float]:
-    """One pass; returns the mean loss of the steps of each run."""
-    total: Tensor | float = 0.0
-    for images, labels in loader:
-        losses: list[dict[str, Tensor]] = model(images, labels, classes)
-        each = torch.stack([torch.stack(list(parts.values())).sum() for parts in losses])
-        accelerator.backward(each.sum())  # no parameter is part of two runs' losses
-        optimizer.step()
-        optimizer.zero_grad()
-        total = total + each.detach()  # read once an epoch: no waiting for the device inside the loop
-    return [float(value) / len(loader) for value in torch.as_tensor(total).tolist()]
+    images: Tensor,
+    labels: Tensor,
+) -> Tensor:
+    """Train once; returns the loss of each run, (R,)."""
+    losses: list[dict[str, Tensor]] = model(images, labels, classes)
+    each = torch.stack([torch.stack(list(parts.values())).sum() for parts in losses])
+    accelerator.backward(each.sum())  # no parameter is part of two runs' losses
+    optimizer.step()
+    optimizer.zero_grad()
+    return each.detach()
 
 
 @torch.no_grad()

@@ -55,12 +55,14 @@ class ITM(Head):
         return image @ text.T if text.ndim == 2 else torch.einsum("bd,bmd->bm", image, text)
 
 
-def trained_rows(classes: ClassSet, trained: ClassSet) -> list[int]:
-    """Rows of `classes` in a head's classifier.
+def trained_rows(classes: ClassSet, trained: ClassSet) -> list[int] | slice:
+    """Index of the rows of `classes` in a head's classifier; for the trained classes themselves a slice, which costs nothing.
 
     Raises:
         DepthubError: if the classifier was not trained on all of them.
     """
+    if classes == trained:
+        return slice(None)
     rows = classes.rows_in(trained)
     if rows is None:
         raise DepthubError(

@@ -79,6 +79,7 @@ def run(
     cache: bool = True,
     image_cache: Path | None = None,
     deterministic: bool = False,
+    graphs: bool = False,
     on_epoch: OnEpoch | None = None,
 ) -> RunResult:
     """Do one run, or find it done.
@@ -92,12 +93,13 @@ def run(
         cache: keep image features on disk for later runs; the environment says where (see `Cache`).
         image_cache: a folder where images that are read again and again, because the method tunes the image side, are kept decoded.
         deterministic: the same bits every time, also on a GPU, where some sums have no fixed order otherwise; on a CPU it is always so.
+        graphs: on a GPU, play the training steps from a CUDA graph: the same numbers with one launch a step instead of hundreds.
         on_epoch: told the number of epochs done in a stage, and the mean loss.
 
     Raises:
         DepthubError: for what the user can mend.
     """
-    made = _Run(resolve(spec, data_root), Store(Path(runs)), data_root, workers, on_epoch, cache, image_cache, force)
+    made = _Run(resolve(spec, data_root), Store(Path(runs)), data_root, workers, on_epoch, cache, image_cache, force, graphs)
     with determinism(deterministic):
         ((_, outcome),) = _carry_out([made], "off", None)
     if isinstance(outcome, Exception):
@@ -115,6 +117,7 @@ def run_many(
     cache: bool = True,
     image_cache: Path | None = None,
     deterministic: bool = False,
+    graphs: bool = False,
     executor: Executor | None = None,
     stack: Limit = "auto",
     on_done: OnDone | None = None,
@@ -128,7 +131,7 @@ def run_many(
 
     Args:
         specs: what to run.
-        runs, data_root, force, workers, cache, image_cache, deterministic: as in `run`.
+        runs, data_root, force, workers, cache, image_cache, deterministic, graphs: as in `run`.
         executor: where runs go, each on its own; by default into this process.
         stack: how many train together at the most; "auto" as many as memory allows, "off" none. Processes that share runs do one at a time.
         on_done: told (index, result or error, whether it was found on disk) as each ends.
@@ -150,7 +153,14 @@ def run_many(
                 on_done(i, found, True)
     waiting = [i for i in range(len(resolved)) if i not in results]
     todo = [resolved[i] for i in waiting]
-    given: dict[str, Any] = {"data_root": data_root, "workers": workers, "cache": cache, "image_cache": image_cache, "force": force}
+    given: dict[str, Any] = {
+        "data_root": data_root,
+        "workers": workers,
+        "cache": cache,
+        "image_cache": image_cache,
+        "force": force,
+        "graphs": graphs,
+    }
     if executor:
         outcomes = executor.map(partial(run, runs=runs, deterministic=deterministic, **given), todo)
     else:
@@ -242,7 +252,9 @@ class _Run:
         cache: bool,
         image_cache: Path | None,
         force: bool,
+        graphs: bool,
     ) -> None:
+        self.graphs = graphs
         self.cache, self.image_cache = Cache.here() if cache else None, image_cache
         self.spec, self.store, self.data_root, self.workers, self.on_epoch = spec, store, data_root, workers, on_epoch
         self.plugins = installed()
@@ -268,7 +280,7 @@ class _Run:
         """Yields every training that the run needs; whoever asks for the next one has carried out the last."""
         if not force and (found := self.store.load(self.spec)):
             return found
-        self.accelerator = accelerator(self.training.precision)
+        self.accelerator = accelerator(self.training.precision, graphs=self.graphs)
         main = self.accelerator.is_main_process
         if main:
             self.plugins.notify("depthub_run_started", spec=self.spec)
@@ -298,7 +310,7 @@ class _Run:
             workers = self.workers if tuner.method.tunes_image else 0  # features are in memory
             with watch.measure("train_s"):
                 images = self._images(tuner, stage.train, training=True)
-            yield Course(tuner, images, stage.train.classes, self.training, spec.seed, checkpoint, self.on_epoch, workers)
+            yield Course(tuner, images, stage.train.classes, self.training, spec.seed, checkpoint, self.on_epoch, workers, self.graphs)
             with watch.measure("eval_s"):
                 for task in stage.tests:
                     counts[task.name] = evaluate(tuner, self._images(tuner, task, training=False), task.classes, self.accelerator, workers)
@@ -381,6 +393,8 @@ class _Run:
         lists = {self._label(name): sha256 for name, sha256 in self.digests.items() if sha256}
         if self.stacked > 1:
             made["execution"]["stacked"] = self.stacked
+        if self.graphs:
+            made["execution"]["graphs"] = True
         return {**made, "backbone_sha256": _backbone(self.spec.backbone).digest(), "data_sha256": lists}
 
 

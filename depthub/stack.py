@@ -13,6 +13,7 @@ import psutil
 import torch
 from torch import Tensor, nn
 
+from depthub.errors import DepthubError
 from depthub.method import PromptMethod
 from depthub.model import Tuner
 from depthub.types import ClassSet, Features, Prompts
@@ -40,6 +41,8 @@ class Stack(nn.Module):
         self.parts = nn.ModuleList(tuners)
         self._generators: list[Any] = [torch]
         self._states: list[list[Tensor]] = []
+        self._seeded: list[list[Tensor]] = []
+        self._draws = True  # whether a run may draw random numbers
 
     def seed(self, seeds: Sequence[int]) -> None:
         """Start the random numbers of each run. All come from torch's global generators, which it is the caller's part to restore."""
@@ -49,6 +52,18 @@ class Stack(nn.Module):
         for seed in seeds:
             torch.manual_seed(seed)
             self._states.append(self._state())
+        self._seeded = [*self._states]
+
+    def settle(self) -> None:
+        """Take it from the steps since `seed` that no run draws random numbers.
+
+        Raises:
+            DepthubError: if one did: a recording repeats its steps, but not the states of random numbers.
+        """
+        states = self._states if len(self.runs) > 1 else [self._state()]
+        if not all(torch.equal(*pair) for now, seeded in zip(states, self._seeded, strict=True) for pair in zip(now, seeded, strict=True)):
+            raise DepthubError("this training step draws random numbers, which cannot be played from a CUDA graph; run without --graphs")
+        self._draws = False
 
     def forward(self, images: Tensor, labels: Tensor, classes: ClassSet) -> list[dict[str, Tensor]]:
         """The losses of each run, as from its tuner.
@@ -79,6 +94,9 @@ class Stack(nn.Module):
     @contextmanager
     def _drawing(self, run: int) -> Iterator[None]:
         """What is drawn meanwhile continues the run's own random numbers."""
+        if not self._draws:
+            yield
+            return
         for generator, state in zip(self._generators, self._states[run], strict=True):
             generator.set_rng_state(state)
         yield

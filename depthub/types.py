@@ -94,4 +94,4 @@ class Features:
 
     def own_text(self, labels: Tensor) -> Tensor:
         """Each image's own class feature, (B, d); labels (B,) index `classes`."""
-        return self.text[labels] if self.text.ndim == 2 else self.text[range(len(labels)), labels]
+        return self.text[labels] if self.text.ndim == 2 else self.text.take_along_dim(labels[:, None, None], dim=1)[:, 0]

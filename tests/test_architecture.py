@@ -27,7 +27,7 @@ LAYERS = (
     {"backbone", "method", "head", "protocol", "data"},
     {"loading", "model", "plugins", "features", "metrics", "schedule"},
     {"checkpoint", "settings", "store"},
-    {"presets", "stack", "device"},
+    {"presets", "stack", "device", "recording"},
     {"engine"},
     {"runner", "picture"},
     {"calibration", "leaderboard"},

@@ -71,6 +71,7 @@ def parser() -> Parser:
         "--image_cache", type=str, default="", metavar="DIR|auto", help="decoded images on disk, where methods tune the image side"
     )
     made.add_argument("--deterministic", action="store_true", help="the same bits every time also on a GPU, where that is slower")
+    made.add_argument("--graphs", action="store_true", help="on a GPU: play training steps from a CUDA graph, one launch a step")
     made.add_argument("--workers", type=NonNegativeInt, default=0, help="processes that read images; they change no number")
     made.add_argument(
         "--stack",
@@ -153,6 +154,7 @@ def main(config: Namespace) -> int:
             cache=config.cache,
             image_cache=_image_cache(config.image_cache),
             deterministic=config.deterministic,
+            graphs=config.graphs,
             executor=place,
             stack=config.stack,
             on_done=on_done,

@@ -53,7 +53,8 @@ class CoOp(PromptMethod):
         self.context = nn.Parameter(start_context(backbone, self.words, *shape))  # (n, w), or (M, n, w)
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
-        context = self.context[classes.rows_in(self.classes)] if self.class_specific else self.context
+        own = self.class_specific and classes != self.classes
+        context = self.context[classes.rows_in(self.classes)] if own else self.context
         return Prompts(text=[context], position=self.position, words=self.words)
 
     def check(self, classes: ClassSet) -> None:
