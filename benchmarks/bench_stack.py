@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 import torch
@@ -11,14 +12,16 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from benchmarks.cases import EMBEDDED, Case, backbone
+from benchmarks.cases import EMBEDDED, Case, backbone, reference
 from benchmarks.measure import OURS, PLAIN, TOLERANCE, Benchmark, relative_error, side_by_side, through
 from depthub.engine import Course, fit_together
-from depthub.linear import engine
+from depthub.linear import engine, linear
 from depthub.model import Tuner
 from depthub.plugins import installed
+from depthub.sentences import write
 from depthub.spec import Training
 from depthub.stack import arrange
+from depthub.token_trie import plant
 
 BALANCES = [i / 10 for i in range(11)]  # of DePT, as in the paper's figure 4
 
@@ -71,9 +74,29 @@ def test_stack(benchmark: Benchmark, sweep: Sweep) -> None:
     benchmark.extra_info.update({key: value / sweep.runs for key, value in benchmark.extra_info.items() if key.endswith("_ms")})
 
 
-def courses(sweep: Sweep, told: list[float]) -> list[Course]:
+@pytest.mark.parametrize("sweep", SWEEPS[1:], ids=str)
+def test_products(benchmark: Benchmark, sweep: Sweep) -> None:
+    """The matrix products of a step alone: no stack takes less of the time of one by one than they do."""
+    model, runs = backbone(sweep.case.backbone), sweep.runs
+    said = write(model.tokenizer, model.context_length, sweep.case.classes, 16, "end", "").symbols(own=False)
+    rows = plant(said, torch.device("cpu"), torch.float32).within.count
+    weights = [w for w in model.text.transformer.parameters() if w.ndim == 2]
+    together, alone = ([torch.ones(rows * n, weight.shape[1]).requires_grad_() for weight in weights] for n in (runs, 1))
+
+    def products(given: Sequence[Tensor]) -> None:
+        for x, weight in zip(given, weights, strict=True):
+            linear(x, weight).backward(torch.ones(len(x), len(weight)))
+
+    ours, plain = (through(engine(), lambda given=given: products(given)) for given in (together, alone))
+    ours()
+    side_by_side(benchmark, f"products of a step of one of {sweep}", 5, {PLAIN: lambda: [plain() for _ in range(runs)], OURS: ours})
+    benchmark.extra_info.update({key: value / runs for key, value in benchmark.extra_info.items() if key.endswith("_ms")})
+
+
+def courses(sweep: Sweep, told: list[float], exact: Literal["shared", "plain"] = "shared", *, graphs: bool = False) -> list[Course]:
     """One epoch of each run, from a seeded start; `told` gets the losses."""
     plugins, model, classes = installed(), backbone(sweep.case.backbone), sweep.case.classes
+    model = model if exact == "shared" else reference(model)
     recipe = Training(epochs=1, warmup_epochs=0)
     made = []
     for seed in range(sweep.seeds):
@@ -82,13 +105,13 @@ def courses(sweep: Sweep, told: list[float]) -> list[Course]:
             method, head = plugins.get("methods", "CoOp")(model, classes), plugins.get("heads", "DePT")(model.dim, classes, balance=balance)
             images = TensorDataset(*sweep.case.images(recipe.batch_size * sweep.steps))
             tuner = Tuner(model, method, head)
-            made.append(Course(tuner, images, classes, recipe, seed, on_epoch=lambda _, loss: told.append(loss)))
+            made.append(Course(tuner, images, classes, recipe, seed, on_epoch=lambda _, loss: told.append(loss), graphs=graphs))
     return made
 
 
-def trainer(stacks: Sequence[Sequence[Course]]) -> Callable[[], object]:
+def trainer(stacks: Sequence[Sequence[Course]], accelerator: Accelerator | None = None) -> Callable[[], object]:
     """Trains stack after stack."""
-    accelerator = Accelerator(cpu=True)
+    accelerator = accelerator or Accelerator(cpu=True)
     return lambda: [fit_together(stack, accelerator) for stack in stacks]
 
 

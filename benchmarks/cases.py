@@ -96,10 +96,15 @@ MANY = grid(("CoOp", "CoOp+DePT", "KgCoOp", "CoCoOp"), (500, 1000))  # where the
 def pair(model: Backbone, name: str, classes: ClassSet) -> tuple[Tuner, Tuner]:
     """A method under a head, ours and plain, from the same start."""
     method, head = parts(model, name, classes)
-    reference = Backbone(model.clip, model.tokenizer)
-    reference.exact = "plain"
     dtype = model.scale.dtype
-    return Tuner(model, method, head).to(dtype), Tuner(reference, deepcopy(method), deepcopy(head)).to(dtype)
+    return Tuner(model, method, head).to(dtype), Tuner(reference(model), deepcopy(method), deepcopy(head)).to(dtype)
+
+
+def reference(model: Backbone) -> Backbone:
+    """The same weights the plain way."""
+    made = Backbone(model.clip, model.tokenizer)
+    made.exact = "plain"
+    return made
 
 
 def parts(model: Backbone, name: str, classes: ClassSet) -> tuple[Method, Any]:

@@ -15,8 +15,10 @@ COLUMNS = {  # heading: where the figure stands in the record
     "plain [ms]": "plain_ms",
     "ours [ms]": "ours_ms",
     "ours, oneDNN [ms]": "onednn_ms",
+    "ours, graphs [ms]": "graphs_ms",
     "plain / ours": "ours_ratio_normalised",
     "plain / oneDNN": "onednn_ratio_normalised",
+    "plain / graphs": "graphs_ratio",
     "of the floor": "efficiency",
     "sgemm [GFLOP/s]": "sgemm_gflops",
 }

@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 
+from depthub import recording
+from tests import tape
 from tests.models import CLASSES, random_backbone
 
 WHY = "the benchmarks belong to the repository, not to the wheel"
 cases = pytest.importorskip("benchmarks.cases", reason=WHY)
+gpu = pytest.importorskip("benchmarks.bench_gpu", reason=WHY)
+stack = pytest.importorskip("benchmarks.bench_stack", reason=WHY)
 evaluation = pytest.importorskip("benchmarks.bench_evaluation", reason=WHY)
 measure = pytest.importorskip("benchmarks.measure", reason=WHY)
 report = pytest.importorskip("benchmarks.report", reason=WHY)
@@ -39,6 +44,20 @@ def test_a_difference_would_show() -> None:
         ours.method.context[0, 0] += 0.1
     errors = measure.step_errors(ours, plain, torch.randn(4, 24), CLASSES, torch.tensor([0, 3, 1, 4]))
     assert min(errors.values()) > measure.TOLERANCE
+
+
+def test_what_is_measured_on_a_gpu_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU, with a tape in place of CUDA graphs."""
+    monkeypatch.setattr(recording, "record", tape.record)
+    for seeds in (1, 2):
+        sweep = stack.Sweep(cases.Case("CoOp+DePT", 4, backbone=cases.EMBEDDED), (0.7,), seeds, steps=3, rounds=1)
+        ways, tuned = gpu.steps(sweep, Accelerator(cpu=True))
+        before = tuned()
+        for way in ways.values():
+            way()
+        after = tuned()
+        assert all(measure.relative_error(after[name], before[name]) > 0.01 for name in ways)
+        assert max(measure.relative_error(after[name], after[measure.PLAIN]) for name in ways) <= measure.TOLERANCE
 
 
 def test_the_readme_shows_every_case_of_the_results() -> None:
