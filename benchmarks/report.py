@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ COLUMNS = {  # heading: where the figure stands in the record
     "of the floor": "efficiency",
     "sgemm [GFLOP/s]": "sgemm_gflops",
 }
-HEADER = f"| case | rounds | {' | '.join(COLUMNS)} | relative error |\n|---|{'--:|' * (1 + len(COLUMNS))}---|"
+MEMORY = {"plain [MB]": "plain_mb", "ours [MB]": "ours_mb", "plain / ours": "memory_ratio"}
 
 
 def summary(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,12 +45,13 @@ def summary(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def table(results: Mapping[str, Any]) -> str:
-    """Machine and one row a case, in Markdown."""
+    """Machine and one row a case, in Markdown: times, and below them memory."""
     machine = dict(results["machine"])
     cpu, cores, threads, blas, linear = (machine.pop(key) for key in ("cpu", "logical_cores", "threads", "blas", "linear"))
     versions = ", ".join(f"{name} {number}" for name, number in machine.items())
+    kinds = [[case for case in results["cases"] if (MEMORY["ours [MB]"] in case) == kept] for kept in (False, True)]
     where = f"{results['date']}: {cpu}, {cores} logical cores, {threads} thread, {blas}; depthub chooses {linear} here; {versions}."
-    return "\n".join([where, "", HEADER, *(_row(case) for case in results["cases"])]) + "\n"
+    return "\n".join([where, "", *_rows(kinds[0], COLUMNS), "", *_rows(kinds[1], MEMORY)]) + "\n"
 
 
 def rewritten(readme: str, results: Mapping[str, Any]) -> str:
@@ -59,10 +60,16 @@ def rewritten(readme: str, results: Mapping[str, Any]) -> str:
     return f"{before}{BEGIN}\n{table(results)}\n{END}{rest.partition(END)[2]}"
 
 
-def _row(case: Mapping[str, Any]) -> str:
-    errors = ", ".join(f"{key.removesuffix('_error')} {value:.0e}" for key, value in case.items() if key.endswith("_error"))
-    numbers = [_digits(case.get(key)) for key in COLUMNS.values()]
-    return "| " + " | ".join([case["case"], str(case["rounds"]), *numbers, errors]) + " |"
+def _rows(cases: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> list[str]:
+    """A table of the cases, with those columns in which one of them has a figure."""
+    used = {heading: key for heading, key in columns.items() if any(key in case for case in cases)}
+    if not used:
+        return []
+    lines = [["case", "rounds", *used, "relative error"], ["---", *["--:"] * (1 + len(used)), "---"]]
+    for case in cases:
+        errors = ", ".join(f"{key.removesuffix('_error')} {value:.0e}" for key, value in case.items() if key.endswith("_error"))
+        lines.append([case["case"], str(case["rounds"]), *(_digits(case.get(key)) for key in used.values()), errors])
+    return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def _digits(value: float | None) -> str:

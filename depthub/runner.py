@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
@@ -80,6 +80,7 @@ def run(
     image_cache: Path | None = None,
     deterministic: bool = False,
     graphs: bool = False,
+    recompute: bool = False,
     on_epoch: OnEpoch | None = None,
 ) -> RunResult:
     """Do one run, or find it done.
@@ -94,12 +95,14 @@ def run(
         image_cache: a folder where images that are read again and again, because the method tunes the image side, are kept decoded.
         deterministic: the same bits every time, also on a GPU, where some sums have no fixed order otherwise; on a CPU it is always so.
         graphs: on a GPU, play the training steps from a CUDA graph: the same numbers with one launch a step instead of hundreds.
+        recompute: where image prompts are tuned, keep less for the backward pass and compute it again: less memory, more time.
         on_epoch: told the number of epochs done in a stage, and the mean loss.
 
     Raises:
         DepthubError: for what the user can mend.
     """
-    made = _Run(resolve(spec, data_root), Store(Path(runs)), data_root, workers, on_epoch, cache, image_cache, force, graphs)
+    how = _How(data_root, force, workers, cache, image_cache, graphs, recompute)
+    made = _Run(resolve(spec, data_root), Store(Path(runs)), how, on_epoch)
     with determinism(deterministic):
         ((_, outcome),) = _carry_out([made], "off", None)
     if isinstance(outcome, Exception):
@@ -118,6 +121,7 @@ def run_many(
     image_cache: Path | None = None,
     deterministic: bool = False,
     graphs: bool = False,
+    recompute: bool = False,
     executor: Executor | None = None,
     stack: Limit = "auto",
     on_done: OnDone | None = None,
@@ -131,7 +135,7 @@ def run_many(
 
     Args:
         specs: what to run.
-        runs, data_root, force, workers, cache, image_cache, deterministic, graphs: as in `run`.
+        runs, data_root, force, workers, cache, image_cache, deterministic, graphs, recompute: as in `run`.
         executor: where runs go, each on its own; by default into this process.
         stack: how many train together at the most; "auto" as many as memory allows, "off" none. Processes that share runs do one at a time.
         on_done: told (index, result or error, whether it was found on disk) as each ends.
@@ -153,18 +157,11 @@ def run_many(
                 on_done(i, found, True)
     waiting = [i for i in range(len(resolved)) if i not in results]
     todo = [resolved[i] for i in waiting]
-    given: dict[str, Any] = {
-        "data_root": data_root,
-        "workers": workers,
-        "cache": cache,
-        "image_cache": image_cache,
-        "force": force,
-        "graphs": graphs,
-    }
+    how = _How(data_root, force, workers, cache, image_cache, graphs, recompute)
     if executor:
-        outcomes = executor.map(partial(run, runs=runs, deterministic=deterministic, **given), todo)
+        outcomes = executor.map(partial(run, runs=runs, deterministic=deterministic, **asdict(how)), todo)
     else:
-        outcomes = _here(partial(_Run, store=store, on_epoch=on_epoch, **given), todo, stack, on_note)
+        outcomes = _here(partial(_Run, store=store, how=how, on_epoch=on_epoch), todo, stack, on_note)
     with determinism(deterministic), closing(outcomes):  # workers stop at once if the caller does
         for place, outcome in outcomes:
             results[waiting[place]] = outcome
@@ -239,24 +236,25 @@ def _train(runs: Sequence[_Run]) -> Sequence[Exception | None]:
             watch.seconds["train_s"] += share
 
 
+@dataclass(frozen=True)
+class _How:
+    """What changes no number of a run; see `run`."""
+
+    data_root: Path | None
+    force: bool
+    workers: int
+    cache: bool
+    image_cache: Path | None
+    graphs: bool
+    recompute: bool
+
+
 class _Run:
     """One resolved spec on its way to a result."""
 
-    def __init__(
-        self,
-        spec: RunSpec,
-        store: Store,
-        data_root: Path | None,
-        workers: int,
-        on_epoch: OnEpoch | None,
-        cache: bool,
-        image_cache: Path | None,
-        force: bool,
-        graphs: bool,
-    ) -> None:
-        self.graphs = graphs
-        self.cache, self.image_cache = Cache.here() if cache else None, image_cache
-        self.spec, self.store, self.data_root, self.workers, self.on_epoch = spec, store, data_root, workers, on_epoch
+    def __init__(self, spec: RunSpec, store: Store, how: _How, on_epoch: OnEpoch | None) -> None:
+        self.spec, self.store, self.how, self.on_epoch = spec, store, how, on_epoch
+        self.cache = Cache.here() if how.cache else None
         self.plugins = installed()
         self.training = presets.recipe(spec, self.plugins)
         self.warnings: list[str] = []
@@ -264,7 +262,7 @@ class _Run:
         self.digests: dict[str, str] = {}
         self.samples: list[Sample] = []
         self.stacked = 1  # runs that trained together with this one, itself included
-        self._steps = self._result(force)
+        self._steps = self._result()
 
     def advance(self) -> RunResult | Exception | None:
         """Go on to the next training, which `course` then is; if there is none, returns what the run gave or failed with."""
@@ -276,15 +274,15 @@ class _Run:
             return error
         return None
 
-    def _result(self, force: bool) -> Generator[Course, None, RunResult]:
+    def _result(self) -> Generator[Course, None, RunResult]:
         """Yields every training that the run needs; whoever asks for the next one has carried out the last."""
-        if not force and (found := self.store.load(self.spec)):
+        if not self.how.force and (found := self.store.load(self.spec)):
             return found
-        self.accelerator = accelerator(self.training.precision, graphs=self.graphs)
+        self.accelerator = accelerator(self.training.precision, graphs=self.how.graphs)
         main = self.accelerator.is_main_process
         if main:
             self.plugins.notify("depthub_run_started", spec=self.spec)
-        counts, cost = yield from self._stages(force)
+        counts, cost = yield from self._stages()
         scores = self._protocol().scores(counts)
         result = RunResult(self.spec, counts, scores, self._provenance(), cost, tuple(self.warnings), tuple(self.samples))
         if main:
@@ -293,24 +291,25 @@ class _Run:
         self.accelerator.wait_for_everyone()
         return result
 
-    def _stages(self, force: bool) -> Generator[Course, None, tuple[dict[str, Count], dict[str, Any]]]:
+    def _stages(self) -> Generator[Course, None, tuple[dict[str, Count], dict[str, Any]]]:
         """Train and test every stage; returns the counts by test task and the cost."""
         spec, counts = self.spec, {}
         watch = self.watch = Stopwatch()
         backbone = _backbone(spec.backbone).to(self.accelerator.device)
+        backbone.recompute = self.how.recompute
         stages = self._protocol().stages(self._load(spec.data.name), self._load, spec.shots, spec.seed)
         for number, stage in enumerate(stages):
             self._note_short_classes(stage.train)
             self._note_sample(stage)
             tuner = self._tuner(backbone, stage).to(self.accelerator.device)
             checkpoint = Checkpoint(self.store.path(spec) / f"tuned-{number}.safetensors", spec.run_id)
-            if force and self.accelerator.is_main_process:
+            if self.how.force and self.accelerator.is_main_process:
                 checkpoint.path.unlink(missing_ok=True)
             self.accelerator.wait_for_everyone()
-            workers = self.workers if tuner.method.tunes_image else 0  # features are in memory
+            workers = self.how.workers if tuner.method.tunes_image else 0  # features are in memory
             with watch.measure("train_s"):
                 images = self._images(tuner, stage.train, training=True)
-            yield Course(tuner, images, stage.train.classes, self.training, spec.seed, checkpoint, self.on_epoch, workers, self.graphs)
+            yield Course(tuner, images, stage.train.classes, self.training, spec.seed, checkpoint, self.on_epoch, workers, self.how.graphs)
             with watch.measure("eval_s"):
                 for task in stage.tests:
                     counts[task.name] = evaluate(tuner, self._images(tuner, task, training=False), task.classes, self.accelerator, workers)
@@ -342,10 +341,10 @@ class _Run:
         if not tuner.method.tunes_image:
             features = _features(self.spec.backbone, self.cache)
             if published:
-                return ViewFeatures(features, examples, self.spec.seed, self.workers)
-            return features.of(examples, self.workers)
-        if self.image_cache and not published and isinstance(examples.read, Fingerprinting):
-            return Views(cached(examples, size, self.image_cache, self.workers), pixels(statistics), self.spec.seed)
+                return ViewFeatures(features, examples, self.spec.seed, self.how.workers)
+            return features.of(examples, self.how.workers)
+        if self.how.image_cache and not published and isinstance(examples.read, Fingerprinting):
+            return Views(cached(examples, size, self.how.image_cache, self.how.workers), pixels(statistics), self.spec.seed)
         return Views(examples, transform(size, statistics, augment=published), self.spec.seed)
 
     def _load(self, name: str) -> Data:
@@ -359,10 +358,10 @@ class _Run:
             raise DepthubError(f"{name!r} can be trained on, but not tested on beside another data set; name one that a plugin provides")
         spec = self.spec.data if own else DataSpec(name, decoding=self.spec.data.decoding)
         found = _data_set(spec, self.plugins)
-        made = found.load(self.data_root).named(name)
+        made = found.load(self.how.data_root).named(name)
         if spec.decoding == "draft":
             drafted(made.test, (1, 1))
-        self.notes[name], self.digests[name] = made.notes, spec.sha256 or found.digest(self.data_root)
+        self.notes[name], self.digests[name] = made.notes, spec.sha256 or found.digest(self.how.data_root)
         self.warnings.extend(note for note in made.notes if note not in self.warnings)
         return made
 
@@ -393,7 +392,7 @@ class _Run:
         lists = {self._label(name): sha256 for name, sha256 in self.digests.items() if sha256}
         if self.stacked > 1:
             made["execution"]["stacked"] = self.stacked
-        if self.graphs:
+        if self.how.graphs:
             made["execution"]["graphs"] = True
         return {**made, "backbone_sha256": _backbone(self.spec.backbone).digest(), "data_sha256": lists}
 

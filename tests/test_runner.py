@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from accelerate import debug_launcher
+from torch.utils.checkpoint import checkpoint
 
 import depthub
-from depthub import BackboneSpec, Component, DataSpec, DepthubError, RunSpec, Training
+from depthub import BackboneSpec, Component, DataSpec, DepthubError, RunSpec, Training, image_tower
 from depthub.runner import resolve
 from depthub.store import Store
 from tests.models import write_backbone, write_pictures
@@ -47,6 +49,23 @@ def test_the_same_spec_gives_the_same_counts(spec: RunSpec, tmp_path: Path) -> N
     counts = [depthub.run(spec, runs=tmp_path / str(i)).counts for i in range(2)]
     assert counts[0] == counts[1]
     assert depthub.run(spec, runs=tmp_path / "0", force=True).counts == counts[0]
+
+
+def test_recomputing_changes_no_number(spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, layers = replace(spec, method=Component("MaPLe", {"depth": 2})), []
+
+    def noting(layer: Any, *given: Any, **how: Any) -> Any:
+        layers.append(layer)
+        return checkpoint(layer, *given, **how)
+
+    monkeypatch.setattr(image_tower, "checkpoint", noting)
+    once = depthub.run(spec, runs=tmp_path / "once")
+    assert layers == []
+    again = depthub.run(spec, runs=tmp_path / "again", recompute=True)
+    assert layers
+    assert again.counts == once.counts
+    tuned = [(tmp_path / name / once.spec.run_id / "tuned-0.safetensors").read_bytes() for name in ("once", "again")]
+    assert tuned[0] == tuned[1]
 
 
 def test_a_deterministic_run_chooses_operations_for_its_own_time_only(spec: RunSpec, tmp_path: Path) -> None:

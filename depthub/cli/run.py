@@ -72,6 +72,7 @@ def parser() -> Parser:
     )
     made.add_argument("--deterministic", action="store_true", help="the same bits every time also on a GPU, where that is slower")
     made.add_argument("--graphs", action="store_true", help="on a GPU: play training steps from a CUDA graph, one launch a step")
+    made.add_argument("--recompute", action="store_true", help="where image prompts are tuned: less memory, more time, the same numbers")
     made.add_argument("--workers", type=NonNegativeInt, default=0, help="processes that read images; they change no number")
     made.add_argument(
         "--stack",
@@ -155,6 +156,7 @@ def main(config: Namespace) -> int:
             image_cache=_image_cache(config.image_cache),
             deterministic=config.deterministic,
             graphs=config.graphs,
+            recompute=config.recompute,
             executor=place,
             stack=config.stack,
             on_done=on_done,

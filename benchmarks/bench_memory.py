@@ -1,0 +1,48 @@
+"""What a training step keeps for its backward pass; counted, hence the same on every machine with the same operations."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmarks.cases import EMBEDDED, Case
+from benchmarks.measure import Benchmark, total
+from depthub.linear import using
+from depthub.model import Tuner
+
+CASES = (
+    Case("CoOp", 10, backbone=EMBEDDED),
+    Case("CoOp", 50),
+    Case("CoOp+DePT", 50),
+    Case("CoCoOp", 50),
+    Case("MaPLe", 50, pixels=True),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_memory(benchmark: Benchmark, case: Case) -> None:
+    ours, plain = case.pair()
+    megabytes(ours, case)  # constants are no part of a step
+    kept = {"plain_mb": megabytes(plain, case), "ours_mb": benchmark.pedantic(megabytes, (ours, case))}
+    benchmark.extra_info.update(case=f"kept by a step: {case}", **kept, memory_ratio=kept["plain_mb"] / kept["ours_mb"])
+
+
+def megabytes(tuner: Tuner, case: Case) -> float:
+    """Of tensors that the forward pass made and keeps, in 10^6 bytes."""
+    images, labels = case.images(case.batch)
+    there = {t.untyped_storage().data_ptr() for t in gc.get_objects() if type(t) in (Tensor, nn.Parameter) and t.device.type == "cpu"}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in there:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with using("torch"), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = total(tuner, images, case.classes, labels)
+    assert loss.requires_grad
+    return sum(kept.values()) / 1e6
