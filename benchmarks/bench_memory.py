@@ -33,7 +33,7 @@ def test_memory(benchmark: Benchmark, case: Case) -> None:
 def megabytes(tuner: Tuner, case: Case) -> float:
     """Of tensors that the forward pass made and keeps, in 10^6 bytes."""
     images, labels = case.images(case.batch)
-    there = {t.untyped_storage().data_ptr() for t in gc.get_objects() if type(t) in (Tensor, nn.Parameter) and t.device.type == "cpu"}
+    there = {t.untyped_storage().data_ptr() for t in gc.get_objects() if type(t) in (Tensor, nn.Parameter) and t.layout is torch.strided}
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:

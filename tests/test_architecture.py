@@ -29,6 +29,7 @@ LAYERS = (
     {"checkpoint", "settings", "store"},
     {"presets", "stack", "device", "recording"},
     {"engine"},
+    {"attempt"},
     {"runner", "picture"},
     {"calibration", "leaderboard"},
     {"testing"},

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 import depthub
-from depthub import BackboneSpec, Component, RunSpec, Training, features, runner
+from depthub import BackboneSpec, Component, RunSpec, Training, attempt, features
 from depthub.backbone import Backbone
 from depthub.cache import Cache
 from depthub.cli import main
@@ -58,9 +58,9 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return encode(self, images, prompts)
 
     monkeypatch.setattr(Backbone, "encode_image", counting)
-    runner._features.cache_clear()  # what earlier tests left in memory
+    attempt.features_of.cache_clear()  # what earlier tests left in memory
     yield sizes
-    runner._features.cache_clear()
+    attempt.features_of.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def test_runs_share_what_was_encoded(
 
     def images(changed: RunSpec, *, cache: bool = True) -> int:
         """Images encoded in this run, which begins with nothing in memory."""
-        runner._features.cache_clear()
+        attempt.features_of.cache_clear()
         encoded.clear()
         depthub.run(changed, runs=tmp_path / "runs", force=True, cache=cache)
         return sum(encoded)
