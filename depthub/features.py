@@ -21,6 +21,9 @@ from depthub.provenance import version
 from depthub.spec import BackboneSpec, RunSpec
 
 BATCH = 100  # images encoded at a time
+# Images encoded at a time at the least. Matrix products of one to four rows add up in another order than larger ones: the features of an
+# image would depend on how many others were not known yet, hence on what ran before.
+LEAST = 8
 PIECE = 5000  # images after which what was encoded goes to disk: an interruption costs no more than that
 MEMORY = 10**9  # bytes of features kept in this process
 PACKAGES = ("numpy", "open_clip_torch", "pillow", "torch", "torchvision")  # they make pixels and features
@@ -98,6 +101,7 @@ class ImageFeatures:
             "view": {"seed": view[0], "epoch": view[1]} if view else None,
             "dtype": str(scale.dtype),
             "device": scale.device.type,
+            "least": LEAST,
             "packages": {name: version(name) for name in PACKAGES},
         }
 
@@ -105,8 +109,12 @@ class ImageFeatures:
         pixels = Views(examples, self._transforms[view is not None], view[0] if view else 0)
         pixels.epoch = view[1] if view else 0
         loader = DataLoader(Subset(pixels, rows), batch_size=BATCH, num_workers=workers)
-        device = self.backbone.scale.device
-        return torch.cat([self.backbone.encode_image(batch.to(device)).cpu() for batch, _ in loader])
+        return torch.cat([self._features(batch) for batch, _ in loader])
+
+    def _features(self, batch: Tensor) -> Tensor:
+        """Of pixels (B, 3, H, W), on the CPU; a few images are encoded with copies of them beside."""
+        filled = batch if len(batch) >= LEAST else batch[torch.arange(LEAST) % len(batch)]
+        return self.backbone.encode_image(filled.to(self.backbone.scale.device)).cpu()[: len(batch)]
 
 
 class ViewFeatures(PerEpoch):

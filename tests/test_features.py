@@ -49,12 +49,12 @@ class Plain:
 
 @pytest.fixture
 def encoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The size of every batch of pixels that a backbone encodes."""
+    """How many different images are in every batch of pixels that a backbone encodes."""
     sizes: list[int] = []
     encode = Backbone.encode_image
 
     def counting(self: Backbone, images: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
-        sizes.extend([len(images)] if images.ndim == 4 else [])
+        sizes.extend([len(images.unique(dim=0))] if images.ndim == 4 else [])
         return encode(self, images, prompts)
 
     monkeypatch.setattr(Backbone, "encode_image", counting)
@@ -96,6 +96,19 @@ def test_each_image_is_encoded_once_for_each_reader(backbone: Backbone, cache: C
     assert encoded == [3, 3]
     assert not torch.allclose(other.tensors[0], first.tensors[0])
     assert cache.files() == []  # the reader cannot tell whether its images stay the same
+
+
+def test_features_do_not_depend_on_how_many_are_encoded_at_once(pictures: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few images go with copies beside them: products of a few rows may add up in another order."""
+    embedded = installed().get("backbones", "shapes")
+    model = load_backbone(BackboneSpec("shapes"), {"shapes": embedded})
+    sizes, encode = [], Backbone.encode_image
+    monkeypatch.setattr(Backbone, "encode_image", lambda self, images, *given: sizes.append(len(images)) or encode(self, images, *given))
+    together = ImageFeatures(model, SPEC).of(pictures).tensors[0]
+    for count in (1, 2, 7):
+        few = pictures.take(list(range(count)))
+        assert torch.allclose(ImageFeatures(model, SPEC).of(few).tensors[0], together[:count], rtol=1e-5, atol=1e-6)
+    assert sizes == [10, 8, 8, 8]
 
 
 def test_what_is_on_disk_is_not_encoded_again(backbone: Backbone, pictures: Examples, cache: Cache, encoded: list[int]) -> None:
