@@ -182,14 +182,15 @@ def _until_one_ends(lanes: list[_Lane], optimizer: torch.optim.Optimizer, accele
     )
     model, stepper, loader = accelerator.prepare(stack, optimizer, loader)
     model.train()
-    step: Callable[..., Tensor] = partial(_step, model, lanes[0].course.classes, stepper, accelerator)
-    if lanes[0].course.graphs:
-        step = Recorded(step, stack.settle)
+    step = partial(_step, model, lanes[0].course.classes, stepper, accelerator)
+    recorded = Recorded(step, stack.settle) if lanes[0].course.graphs else None
     while all(lane.goes_on for lane in lanes):
         seeds = [lane.begin_epoch(optimizer) for lane in lanes]
+        if recorded:
+            recorded.renew()  # the learning rates are others
         with torch.random.fork_rng():  # what a method draws in training depends on seed and epoch, so that resuming is exact
             stack.seed(seeds)
-            losses = _epoch(step, loader)
+            losses = _epoch(recorded or step, loader)
         for lane, loss in zip(lanes, losses, strict=True):
             lane.end_epoch(loss, optimizer, accelerator.is_main_process)
     return [lane for lane in lanes if lane.goes_on]
@@ -197,8 +198,6 @@ def _until_one_ends(lanes: list[_Lane], optimizer: torch.optim.Optimizer, accele
 
 def _epoch(step: Callable[..., Tensor], loader: DataLoader[tuple[Tensor, Tensor]]) -> list[float]:
     """One pass; returns the mean loss of the steps of each run."""
-    if isinstance(step, Recorded):
-        step.renew()  # the learning rates are others
     total: Tensor | float = 0.0
     for images, labels in loader:
         total = total + step(images, labels)  # read once an epoch: no waiting for the device inside the loop

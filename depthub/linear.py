@@ -31,11 +31,11 @@ Engine = Literal["torch", "onednn"]
 ENGINES: tuple[Engine, ...] = ("torch", "onednn")
 CHOICES = ("auto", *ENGINES)
 VARIABLE = "DEPTHUB_LINEAR"
-# Multiplications below which oneDNN's fixed cost of some 15 microseconds a call exceeds what it saves: 64 rows of 128 x 512. Measured on
+# Multiplications below which oneDNN's fixed cost of some 15 microseconds a call exceeds what it saves: 16 rows of 512 x 512. Measured on
 # one core of an AMD EPYC (Zen 4) for widths 16 to 768 and 1 to 800 rows.
 FEWEST = 2**22
-# Numbers in a weight below which torch is asked anyway: those of narrow towers stay in the processor's cache, oneDNN gains little, and
-# the embedded CLIP (width 128) computes the same bits whichever engine a machine prefers.
+# Numbers in a weight below which torch is asked anyway, so that the embedded CLIP (width 128) computes the same bits whichever engine a
+# machine prefers.
 SMALLEST = 2**17
 # oneDNN is taken from this ratio on: its packed weights cost memory, and a ratio near 1 would be decided by chance. Measured: 1.2 on
 # Zen 4 (1.28 for 61 rows, 1.11 for 488, both in a tower's forward and backward pass), 2.0 to 2.5 on Zen 5.

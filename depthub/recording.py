@@ -1,7 +1,7 @@
 """A training step played from a CUDA graph: the host starts one thing instead of several hundred.
 
-Steps of prompt tuning are small. Up to a hundred classes or more a GPU waits for its host, which starts one kernel after the other; a graph
-starts the same kernels on the same memory by itself. A played step therefore trains as the step does.
+Steps of prompt tuning are small, and a fast GPU may wait for its host, which starts one kernel after the other; a graph starts the same
+kernels on the same memory by itself. A played step therefore trains as the step does.
 """
 
 from __future__ import annotations

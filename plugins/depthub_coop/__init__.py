@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl, start_context
+from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl, start_context, trained_rows
 
 WORDS = {"n_ctx": 4, "ctx_init": "a photo of a"}
 RECIPE = {"lr": 0.002, "batch_size": 32}
@@ -53,8 +53,7 @@ class CoOp(PromptMethod):
         self.context = nn.Parameter(start_context(backbone, self.words, *shape))  # (n, w), or (M, n, w)
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
-        own = self.class_specific and classes != self.classes
-        context = self.context[classes.rows_in(self.classes)] if own else self.context
+        context = self.context[trained_rows(classes, self.classes)] if self.class_specific else self.context
         return Prompts(text=[context], position=self.position, words=self.words)
 
     def check(self, classes: ClassSet) -> None:
