@@ -1,4 +1,4 @@
-"""The published data sets in miniature: real pictures in the real layouts, four classes each (ImageNet: ten); and ways to damage them."""
+"""The published data sets in miniature: real pictures in the real layouts, four classes each (ImageNet: ten)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import io
 import json
 import random
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -121,6 +122,8 @@ CLASSES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("acorn", "n12267677/origami_{i:02}.jpg"),
     ),
 }
+IMAGENETS = [name for name in CLASSES if name.startswith("imagenet")]
+TARGETS = [name for name in CLASSES if name not in IMAGENETS]
 FOLDERS = {"stanford_cars": ("cars_train", "cars_train", "cars_test"), "imagenet": ("train", "train", "val")}
 
 
@@ -220,168 +223,12 @@ def official(root: Path, name: str) -> Facts:
     return replace(made, counts=split.counts(made))
 
 
-# Damage. Each function takes the data root and spoils one data set below it.
+def alone(whole: Path, name: str, root: Path) -> Path:
+    """A data root with a copy of one data set of another, which may be changed."""
+    shutil.copytree(whole / facts(name).directory, root / facts(name).directory)
+    return root
 
 
-def sketch_not_renamed(root: Path) -> None:
-    """The archive of ImageNet-Sketch as it unpacks."""
-    (root / "imagenet-sketch/images").rename(root / "imagenet-sketch/sketch")
-
-
-def web_page_as_split(root: Path) -> None:
-    """A download that was refused."""
-    (root / "dtd" / facts("dtd").split_file).write_text("<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>\n")
-
-
-def truncated_split(root: Path) -> None:
-    """A download that broke off."""
-    path = root / "eurosat" / facts("eurosat").split_file
-    path.write_bytes(path.read_bytes()[:700])
-
-
-def no_split(root: Path) -> None:
-    """The split file is not there."""
-    (root / "food-101" / facts("food101").split_file).unlink()
-
-
-def self_made_split(root: Path) -> None:
-    """Another division with the right counts, as other code makes it where it finds none."""
-    listed = rows("dtd")
-    listed["train"][0], listed["test"][0] = listed["test"][0], listed["train"][0]
-    write_split(root / "dtd" / facts("dtd").split_file, listed)
-
-
-def same_content_other_bytes(root: Path) -> None:
-    """The official split, written by another program."""
-    (root / "dtd" / facts("dtd").split_file).write_text(json.dumps(rows("dtd")))
-
-
-def labels_with_gap(root: Path) -> None:
-    """No class has label 1."""
-    _relabel(root, "ucf101", lambda path, label, name: (path, label + (label > 0), name))
-
-
-def two_names_for_a_label(root: Path) -> None:
-    """The first class has two names."""
-    _relabel(root, "ucf101", lambda path, label, name: (path, label, "Brush" if path.endswith("1.jpg") else name))
-
-
-def image_in_train_and_test(root: Path) -> None:
-    """An image is tested on that was trained on."""
-    listed = rows("caltech101")
-    listed["test"].append(listed["train"][0])
-    write_split(root / "caltech-101" / facts("caltech101").split_file, listed)
-
-
-def image_twice(root: Path) -> None:
-    """A training image is listed twice."""
-    listed = rows("caltech101")
-    listed["train"].append(listed["train"][0])
-    write_split(root / "caltech-101" / facts("caltech101").split_file, listed)
-
-
-def missing_images(root: Path) -> None:
-    """An archive that was unpacked in part."""
-    for path in (root / "sun397/SUN397/a/abbey").iterdir():
-        path.unlink()
-
-
-def empty_image(root: Path) -> None:
-    """A file without content."""
-    (root / "stanford_cars" / rows("stanford_cars")["test"][0][0]).write_bytes(b"")
-
-
-def link_to_nowhere(root: Path) -> None:
-    """A link to an image that has been moved."""
-    path = root / "dtd/images" / rows("dtd")["test"][0][0]
-    path.unlink()
-    path.symlink_to(root / "moved.jpg")
-
-
-def folder_link_to_nowhere(root: Path) -> None:
-    """A link to a folder of images that has been moved."""
-    (root / "dtd/images").rename(root / "dtd/moved")
-    (root / "dtd/images").symlink_to(root / "gone", target_is_directory=True)
-
-
-def other_case_of_split(root: Path) -> None:
-    """The split file, spelt otherwise."""
-    path = root / "dtd" / facts("dtd").split_file
-    path.rename(path.with_name(path.name.lower()))
-
-
-def no_test_images(root: Path) -> None:
-    """A list of the official archive without content."""
-    (root / "fgvc_aircraft/images_variant_test.txt").write_text("")
-
-
-def other_encoding_of_list(root: Path) -> None:
-    """A list that is no text."""
-    (root / "fgvc_aircraft/images_variant_val.txt").write_bytes(b"\xff\xfe")
-
-
-def truncated_image(root: Path) -> None:
-    """A JPEG file that ends too early."""
-    path = root / "oxford_flowers/jpg" / rows("oxford_flowers")["test"][-1][0]
-    path.write_bytes(path.read_bytes()[:400])
-
-
-def other_case_of_images(root: Path) -> None:
-    """Image names as a file system made them that ignores case."""
-    for path in (root / "oxford_pets/images").iterdir():
-        path.rename(path.with_name(path.name.lower()))
-
-
-def other_case_of_folder(root: Path) -> None:
-    """The data set's folder, spelt as in its paper."""
-    (root / "eurosat").rename(root / "EuroSAT")
-
-
-def empty_class_folder(root: Path) -> None:
-    """A class without images."""
-    for path in (root / "imagenet/images/train/n01443537").iterdir():
-        path.unlink()
-
-
-def no_class_folder(root: Path) -> None:
-    """A class that is in one part only."""
-    for path in (root / "imagenet/images/val/n01443537").iterdir():
-        path.unlink()
-    (root / "imagenet/images/val/n01443537").rmdir()
-
-
-def validation_images_in_one_folder(root: Path) -> None:
-    """ImageNet's validation images as their archive unpacks."""
-    val = root / "imagenet/images/val"
-    for path in sorted(val.glob("*/*")):
-        path.rename(val / path.name)
-    for folder in sorted(val.iterdir()):
-        if folder.is_dir():
-            folder.rmdir()
-
-
-def strange_class_folder(root: Path) -> None:
-    """A folder that is no class of ImageNet-R."""
-    (root / "imagenet-rendition/imagenet-r/n99999999").mkdir()
-
-
-def names_in_other_order(root: Path) -> None:
-    """A list of class names that is not the published one."""
-    path = root / "fgvc_aircraft/variants.txt"
-    path.write_text("".join(f"{line}\n" for line in reversed(path.read_text().splitlines())))
-
-
-def unknown_variant(root: Path) -> None:
-    """A list names a class that does not exist."""
-    path = root / "fgvc_aircraft/images_variant_test.txt"
-    path.write_text(path.read_text().replace("Yak-42", "Yak-24"))
-
-
-def no_list(root: Path) -> None:
-    """A list of the official archive is not there."""
-    (root / "fgvc_aircraft/images_variant_train.txt").unlink()
-
-
-def _relabel(root: Path, name: str, change: Callable[[str, int, str], tuple[str, int, str]]) -> None:
-    listed = {part: [change(*row) for row in own] for part, own in rows(name).items()}
-    write_split(root / facts(name).directory / facts(name).split_file, listed)
+def entries(root: Path) -> dict[str, tuple[int, int]]:
+    """Everything below a folder, with sizes and times of change in nanoseconds."""
+    return {str(path): ((stat := path.lstat()).st_size, stat.st_mtime_ns) for path in root.rglob("*")}

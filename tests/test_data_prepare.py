@@ -22,7 +22,7 @@ from depthub.data.ondisk import OnDisk
 from depthub.data.prepare import prepare
 from depthub.data.splits import git_blob
 from depthub.errors import DepthubError
-from tests import miniature
+from tests import damage, miniature
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +110,15 @@ def test_nothing_is_overwritten_and_sources_stay(healthy: Path, tmp_path: Path) 
     assert own.read_text() == "mine"
     assert {placed.how for placed in prepare(data_set(healthy, "dtd"), [healthy], root)} == {"kept"}
     assert sorted(healthy.rglob("*")) == before
+
+
+@pytest.mark.parametrize("spoil", [damage.absolute_path, damage.dotted_path, damage.backslash_path])
+def test_nothing_is_put_where_a_strange_path_leads(healthy: Path, tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    shutil.copytree(healthy / "dtd", tmp_path / "tools/dtd")
+    spoil(tmp_path / "tools")
+    with pytest.raises(DepthubError, match="paths must be relative, with / between names"):
+        prepare(data_set(healthy, "dtd"), [tmp_path / "tools"], tmp_path / "root")
+    assert list((tmp_path / "root").iterdir()) == []
 
 
 def test_copies_are_whole_files(healthy: Path, tmp_path: Path) -> None:

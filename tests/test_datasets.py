@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import random
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,20 +16,19 @@ from depthub_kgcoop import KgCoOp
 
 from depthub.cli import main
 from depthub.data import imagenet, splits
-from depthub.data.facts import Facts
+from depthub.data.dataset import contents
 from depthub.data.fewshot import draw_both, few_shot
+from depthub.data.listing import PLAIN_PATHS
 from depthub.data.ondisk import OnDisk
 from depthub.errors import DepthubError
 from depthub.plugins import installed
 from depthub.runner import resolve
 from depthub.spec import BackboneSpec, DataSpec, RunSpec
 from depthub.types import ClassSet
-from tests import miniature
-from tests.miniature import CLASSES, facts, official, rows
+from tests import damage, miniature
+from tests.miniature import CLASSES, IMAGENETS, TARGETS, alone, facts, official, rows
 from tests.models import random_backbone, write_backbone
 
-IMAGENETS = [name for name in CLASSES if name.startswith("imagenet")]
-TARGETS = [name for name in CLASSES if name not in IMAGENETS]
 SPLITS = [name for name in TARGETS if name != "fgvc_aircraft"]
 
 
@@ -55,12 +52,6 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def published(root: Path, name: str) -> OnDisk:
     """A data set that holds its miniature for the published one."""
     return OnDisk(official(root, name))
-
-
-def alone(whole: Path, name: str, root: Path) -> Path:
-    """A data root with a copy of one data set, which may be changed."""
-    shutil.copytree(whole / facts(name).directory, root / facts(name).directory)
-    return root
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -129,46 +120,121 @@ def test_a_fetched_split_file_is_used_where_there_is_none_of_ones_own(whole: Pat
     root, data_set = alone(whole, "dtd", tmp_path), published(whole, "dtd")
     splits.fetched().mkdir(parents=True)
     shutil.copy(root / "dtd" / data_set.facts.split_file, splits.fetched())
-    miniature.self_made_split(root)
+    damage.self_made_split(root)
     own = data_set.digest(root)
     (root / "dtd" / data_set.facts.split_file).unlink()
     assert own != data_set.digest(root) == data_set.digest(whole)
     assert data_set.load(root).notes == ()
 
 
+def test_what_systems_leave_behind_does_not_count(whole: Path, tmp_path: Path) -> None:
+    root, data_set = alone(whole, "imagenet", tmp_path), published(whole, "imagenet")
+    before = data_set.load(root)
+    damage.left_behind(root)
+    assert OnDisk(data_set.facts).load(root).train.ids == before.train.ids
+    assert OnDisk(data_set.facts).digest(root) == data_set.digest(whole)
+
+
+def test_the_remedy_for_a_bad_split_file_works(whole: Path, tmp_path: Path) -> None:
+    """It says to move one's own file away, since that comes before the one that is fetched."""
+    root, data_set = alone(whole, "dtd", tmp_path), published(whole, "dtd")
+    own = root / "dtd" / data_set.facts.split_file
+    splits.fetched().mkdir(parents=True)
+    shutil.copy(own, splits.fetched())
+    damage.pointer_as_split(root)
+    with pytest.raises(DepthubError, match="not a split file; move it away; `depthub data fetch-splits dtd` gets the official one"):
+        data_set.load(root)
+    own.rename(tmp_path / "away")
+    assert data_set.load(root).notes == ()
+    miniature.write_split(splits.fetched() / own.name, {"train": [], "val": []})
+    with pytest.raises(DepthubError, match="has no list 'test', expected train, val and test; `depthub data fetch-splits dtd` gets"):
+        data_set.load(root)
+
+
+def test_a_published_pictures_remedy_is_not_to_remove_it(whole: Path, tmp_path: Path) -> None:
+    root = alone(whole, "oxford_flowers", tmp_path)
+    damage.truncated_image(root)
+    data = published(whole, "oxford_flowers").load(root)
+    with pytest.raises(DepthubError, match=r"cannot read image .*; unpack it again, or "):
+        data.test.read(data.test.ids[-1])
+
+
+def test_contents_of_listed_images(whole: Path, tmp_path: Path) -> None:
+    """Which pictures lie under the listed names is told by their contents, and the list's digest stays."""
+    root, data_set = alone(whole, "dtd", tmp_path), published(whole, "dtd")
+    data = data_set.load(root)
+    first = contents(data.test)
+    assert first == contents(data_set.load(whole).test) != contents(data.train)
+    assert contents(data.test.take(list(range(len(data.test)))[::-1])) == first
+    one, other = (root / "dtd/images" / data.test.ids[row] for row in (0, -1))
+    a, b = one.read_bytes(), other.read_bytes()
+    one.write_bytes(b)
+    other.write_bytes(a)
+    assert contents(data.test) != first
+    assert data_set.digest(root) == data_set.digest(whole)
+    lines = sorted(f"{name}\t{data.test.read.fingerprint(name)}\n" for name in data.test.ids)  # type: ignore[attr-defined]
+    assert contents(data.test) == hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert contents(replace(data.test, read=len)) == ""  # type: ignore[arg-type]
+
+
 # What a user reads of each damage: the data set, and words of the one line.
 DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
-    "sketch not renamed": (miniature.sketch_not_renamed, "imagenet_sketch", "imagenet-sketch/sketch must be called images: rename it"),
-    "web page": (miniature.web_page_as_split, "dtd", "is a web page, not a split file"),
+    "sketch not renamed": (damage.sketch_not_renamed, "imagenet_sketch", "imagenet-sketch/sketch must be called images: rename it"),
+    "web page": (damage.web_page_as_split, "dtd", "is a web page, not a split file"),
     "cut split": (
-        miniature.truncated_split,
+        damage.truncated_split,
         "eurosat",
-        "split_zhou_EuroSAT.json is cut off after 700 bytes; `depthub data fetch-splits eurosat`",
+        "split_zhou_EuroSAT.json is cut off after 700 bytes; move it away; `depthub data fetch-splits eurosat`",
     ),
-    "no split": (miniature.no_split, "food101", "split_zhou_Food101.json: No such file or directory; `depthub data fetch-splits food101`"),
-    "gap": (miniature.labels_with_gap, "ucf101", "labels must be 0 to n-1 without gaps; missing, or below 0: 1"),
-    "two names": (miniature.two_names_for_a_label, "ucf101", "labels with several names: 0 (Apply_Eye_Makeup, Brush)"),
-    "leak": (miniature.image_in_train_and_test, "caltech101", "listed in train and in test: Faces/image_000"),
-    "twice": (miniature.image_twice, "caltech101", "listed twice in train: Faces/image_000"),
-    "missing": (miniature.missing_images, "sun397", "10 of 40 images of sun397 are missing or empty, the first"),
-    "empty": (miniature.empty_image, "stanford_cars", "1 of 40 images of stanford_cars are missing or empty, the first"),
-    "cut image": (miniature.truncated_image, "oxford_flowers", "cannot read image"),
+    "no split": (damage.no_split, "food101", "split_zhou_Food101.json: No such file or directory; `depthub data fetch-splits food101`"),
+    "gap": (damage.labels_with_gap, "ucf101", "labels must be 0 to n-1 without gaps; missing, or below 0: 1"),
+    "two names": (damage.two_names_for_a_label, "ucf101", "labels with several names: 0 (Apply_Eye_Makeup, Brush)"),
+    "leak": (damage.image_in_train_and_test, "caltech101", "listed in train and in test: Faces/image_000"),
+    "twice": (damage.image_twice, "caltech101", "listed twice in train: Faces/image_000"),
+    "missing": (damage.missing_images, "sun397", "10 of 40 images of sun397 are missing or empty, the first"),
+    "empty": (damage.empty_image, "stanford_cars", "1 of 40 images of stanford_cars are missing or empty, the first"),
+    "cut image": (damage.truncated_image, "oxford_flowers", "cannot read image"),
     "case": (
-        miniature.other_case_of_images,
+        damage.other_case_of_images,
         "oxford_pets",
         "of 40 images of oxford_pets differ from the list in upper and lower case, the first",
     ),
-    "case of folder": (miniature.other_case_of_folder, "eurosat", "EuroSAT/2750 differs from it in upper and lower case: rename it"),
-    "empty class": (miniature.empty_class_folder, "imagenet", "class folders without images in"),
-    "no class": (miniature.no_class_folder, "imagenet", "images/val lacks class folders that the others have: n01443537"),
-    "flat val": (miniature.validation_images_in_one_folder, "imagenet", "images/val holds 0 class folders, expected 1000"),
-    "strange class": (miniature.strange_class_folder, "imagenet_r", "folders that are no class of imagenet_r: n99999999"),
-    "variant": (miniature.unknown_variant, "fgvc_aircraft", "line 10: class 'Yak-24' is not in variants.txt; did you mean 'Yak-42'?"),
+    "case of folder": (damage.other_case_of_folder, "eurosat", "EuroSAT/2750 differs from it in upper and lower case: rename it"),
+    "empty class": (damage.empty_class_folder, "imagenet", "class folders without images in"),
+    "no class": (damage.no_class_folder, "imagenet", "images/val lacks class folders that the others have: n01443537"),
+    "flat val": (damage.validation_images_in_one_folder, "imagenet", "images/val holds 0 class folders, expected 1000"),
+    "strange class": (damage.strange_class_folder, "imagenet_r", "folders that are no class of imagenet_r: n99999999"),
+    "variant": (damage.unknown_variant, "fgvc_aircraft", "line 10: class 'Yak-24' is not in variants.txt; did you mean 'Yak-42'?"),
     "no list": (
-        miniature.no_list,
+        damage.no_list,
         "fgvc_aircraft",
         "images_variant_train.txt: No such file or directory; it is part of the official archive",
     ),
+    "billion": (
+        damage.billion_labels,
+        "dtd",
+        "without gaps; missing, or below 0: 4, 5, 6 and 999999993 more; move it away; `depthub data fetch-splits dtd`",
+    ),
+    "absolute": (damage.absolute_path, "dtd", f"{PLAIN_PATHS}, from the folder of the images: /"),
+    "dotted": (damage.dotted_path, "dtd", f"{PLAIN_PATHS}, from the folder of the images: ../images/banded/"),
+    "here": (damage.here_path, "dtd", f"{PLAIN_PATHS}, from the folder of the images: ./banded/"),
+    "doubled": (damage.doubled_path, "dtd", f"{PLAIN_PATHS}, from the folder of the images: banded//"),
+    "backslash": (damage.backslash_path, "dtd", f"{PLAIN_PATHS}, from the folder of the images: banded\\banded_"),
+    "pointer": (
+        damage.pointer_as_split,
+        "dtd",
+        "is a Git LFS pointer instead of the file (`git lfs pull` gets the file), not a split file",
+    ),
+    "gzip": (damage.compressed_split, "dtd", "is compressed with gzip (unpack it), not a split file; move it away"),
+    "gzip list": (
+        damage.compressed_list,
+        "fgvc_aircraft",
+        "images_variant_test.txt: it is compressed with gzip (unpack it); it is part",
+    ),
+    "pointer in an image's place": (damage.pointer_as_image, "dtd", "1 of 40 images of dtd are none, the first"),
+    "folder": (damage.folder_for_image, "dtd", ".jpg: it is a folder; `depthub data check dtd` lists all"),
+    "circle": (damage.circle_for_image, "dtd", ".jpg: it is a link that leads in a circle; `depthub"),
+    "pipe": (damage.pipe_for_image, "dtd", ".jpg: it is a named pipe; `depthub data check"),
 }
 
 
@@ -251,9 +317,9 @@ def test_another_split_is_another_run_and_is_not_silent(whole: Path, model: Back
     spec = RunSpec(data=DataSpec("dtd"), backbone=model, shots=1)
     before = resolve(spec, whole)
     assert resolve(spec, root).run_id == before.run_id
-    miniature.same_content_other_bytes(root)
+    damage.same_content_other_bytes(root)
     assert resolve(spec, root).run_id == before.run_id
-    miniature.self_made_split(root)
+    damage.self_made_split(root)
     assert resolve(spec, root).run_id != before.run_id
     with pytest.raises(DepthubError, match="the files of data are not those of the spec"):
         resolve(before, root)
@@ -271,119 +337,8 @@ def test_embedded_data_sets_have_no_digest() -> None:
 
 def test_other_names_in_a_list_are_noted(whole: Path, tmp_path: Path) -> None:
     known, root = official(whole, "fgvc_aircraft"), alone(whole, "fgvc_aircraft", tmp_path)
-    miniature.names_in_other_order(root)
+    damage.names_in_other_order(root)
     assert OnDisk(known).load(root).notes == ("fgvc_aircraft: the class names, or their order, are not the published ones",)
-
-
-# Split files
-
-
-def test_states_of_a_split_file(whole: Path, tmp_path: Path) -> None:
-    root, known = alone(whole, "dtd", tmp_path), official(whole, "dtd")
-    unknown_content = replace(known, split_canonical="", split_sha256="", split_bytes=0)  # as with two of the published ones
-    path = root / "dtd" / known.split_file
-    states = []
-    for spoil in (None, miniature.same_content_other_bytes, miniature.self_made_split, "fewer"):
-        if callable(spoil):
-            spoil(root)
-        elif spoil:
-            miniature.write_split(path, {part: own[1:] for part, own in rows("dtd").items()})
-        split, content = splits.read(path, known), path.read_bytes()
-        states.append(splits.state(split, content, known))
-        assert splits.state(split, content, unknown_content) == states[-1]
-    assert states == ["official", "same content, other bytes", "self-made", "unknown"]
-
-
-def test_miscounts_name_part_and_half(whole: Path) -> None:
-    known = official(whole, "dtd")
-    split = splits.read(whole / "dtd" / known.split_file, known)
-    assert splits.miscounts(split, known) == []
-    fewer = replace(split, train=split.train[1:])
-    assert splits.miscounts(fewer, known) == [
-        "19 train images instead of 20",
-        "9 train/base images instead of 10",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"", "is empty"),
-        (b"\xff\xfe\x00", "is no JSON"),
-        (b'{"train": []', "is cut off after 12 bytes"),
-        (b'{"train": nothing}', "is no JSON"),
-        (b"[]", "has no list 'train', expected train, val and test"),
-        (b'{"train": [], "test": []}', "has no list 'val'"),
-        (b'{"train": [["a.jpg", "0", "a"]], "val": [], "test": []}', "train[0] is ['a.jpg', '0', 'a'], expected [path, label, class name]"),
-        (b'{"train": [["a.jpg", true, "a"]], "val": [], "test": []}', "expected [path, label, class name]"),
-        (b'{"train": [["a\\ud800.jpg", 0, "a"]], "val": [], "test": []}', "expected [path, label, class name]"),
-        (b'{"train": [["a\\tb.jpg", 0, "a"]], "val": [], "test": []}', "expected [path, label, class name]"),
-        (b"[" * 100_000, "is no JSON (maximum recursion depth exceeded"),
-    ],
-)
-def test_what_is_no_split_file_is_told_with_where_to_get_it(tmp_path: Path, content: bytes, says: str) -> None:
-    (tmp_path / "split.json").write_bytes(content)
-    with pytest.raises(DepthubError) as caught:
-        splits.read(tmp_path / "split.json", facts("dtd"))
-    assert says in str(caught.value)
-    assert "`depthub data fetch-splits dtd` gets the official one (SHA-256 f26ebeccd2b58e68...)" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_hashes_are_those_of_the_definitions() -> None:
-    split = splits.Split(train=(splits.Row("a/ö.jpg", 0, "a b"),), test=(splits.Row("c.jpg", 1, "c"),))
-    lines = "train\ta/ö.jpg\t0\ta b\ntest\tc.jpg\t1\tc\n"
-    expected = subprocess.run(["sha256sum"], input=lines.encode(), capture_output=True, check=True).stdout.split()[0].decode()
-    assert splits.canonical_sha256(split) == expected
-    assert splits.git_blob(b"what is up, doc?") == "bd9dbf5aae1a3862dd1526723246b20206e5fc37"  # the example of git's own book
-
-
-# Facts
-
-
-@pytest.mark.parametrize("name", CLASSES)
-def test_facts_agree_with_themselves(name: str) -> None:
-    known = facts(name)
-    assert known.n_base + known.n_new in (0, known.n_classes)
-    assert known.n_base in (0, -(-known.n_classes // 2))
-    for part in ("train", "val", "test"):
-        halves = [known.counts[key] for half in ("base", "new") if (key := f"{part}/{half}") in known.counts]
-        assert not halves or sum(halves) == known.counts[part]
-    for half, calibration in known.zero_shot.items():
-        total = known.counts[f"test/{half}"]
-        assert [round(100 * n / total, 2) for n in (calibration.least, calibration.most)] == [calibration.percent] * 2
-    assert (known.layout == "split") == bool(known.split_file) == bool(known.mirrors)
-    assert known.template.count("{}") == 1
-    assert all(template.count("{}") == 1 for template in known.templates.values())
-    assert len(known.fingerprints) == (30 if name in TARGETS else 0)
-
-
-def test_what_is_trained_on_and_tested_on_as_published() -> None:
-    assert sorted(facts("imagenet").targets) == sorted(TARGETS)
-    assert facts("imagenet").variants == ("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r")
-
-
-@pytest.mark.parametrize("name", IMAGENETS)
-def test_imagenet_names_of_the_installed_packages_are_the_published_ones(name: str) -> None:
-    row = {wordnet_id: i for i, wordnet_id in enumerate(imagenet.wordnet_ids())}
-    ids = imagenet.wordnet_ids(facts(name).class_list)
-    assert len(ids) == facts(name).n_classes
-    assert splits.names_sha256(imagenet.class_names()[row[i]] for i in ids) == facts(name).names_sha256
-
-
-def test_facts_that_do_not_exist_are_refused() -> None:
-    with pytest.raises(DepthubError, match=r"data set 'x': unknown fact 'templat'; did you mean 'template'\?"):
-        Facts.of({"name": "x", "templat": ""})
-    with pytest.raises(DepthubError, match=r"layout 'split-file'; did you mean 'split'\?"):
-        replace(facts("dtd"), layout="split-file")  # type: ignore[arg-type]
-
-
-def test_facts_and_names_do_not_need_torch() -> None:
-    code = (
-        "import sys; from depthub_datasets import depthub_datasets; from depthub.data import imagenet, splits; imagenet.class_names(); "
-        "assert len(depthub_datasets()) == 15; assert not {'torch', 'open_clip', 'timm'} & sys.modules.keys()"
-    )
-    assert subprocess.run([sys.executable, "-c", code], env={**os.environ}, check=False).returncode == 0
 
 
 # Samples and templates

@@ -95,7 +95,7 @@ def test_exact_decoding_is_not_part_of_a_specs_name_and_drafts_are() -> None:
     assert "decoding" not in RunSpec(data=DataSpec("a", decoding="exact")).as_dict()["data"]
     draft = RunSpec(data=DataSpec("a", decoding="draft"))
     assert RunSpec.of(json.loads(json.dumps(draft.as_dict()))) == draft
-    with pytest.raises(DepthubError, match="decoding is 'drafts', expected exact or draft"):
+    with pytest.raises(DepthubError, match=r"decoding is 'drafts', expected .*exact"):
         DataSpec(decoding="drafts")  # type: ignore[arg-type]
 
 

@@ -24,8 +24,9 @@ from depthub.hookspecs import GROUP
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from depthub.data.check import Progress
+    from depthub.data.decode import Progress
     from depthub.data.ondisk import OnDisk
+    from depthub.data.own import OwnPictures
 
 HELP = "check, list, prepare and fetch what data sets on disk consist of"
 HOOK = "depthub_datasets"
@@ -95,10 +96,11 @@ def _chosen(names: Sequence[str], known: dict[str, OnDisk]) -> list[OnDisk]:
 
 
 def _check_parser() -> Parser:
+    every = "of data sets, or folder:PATH or list:FILE; by default all that are there"
     made = Parser("depthub data check", "Find out whether data sets are what the published numbers were measured on.")
-    made.add_argument("names", nargs="*", default=[], metavar="NAME", help="of data sets; by default all that are there")
+    made.add_argument("names", nargs="*", default=[], metavar="NAME", help=every)
     made.add_argument("--data_root", type=Path | None, default=None, help="the folder that holds data sets on this machine")
-    made.add_argument("--deep", action="store_true", help="decode every image")
+    made.add_argument("--deep", action="store_true", help="decode every image, as is always done with those of a folder or a list")
     made.add_argument(
         "--shots", type=int, nargs="+", default=[16], metavar="K", help="of the samples that are compared with published ones"
     )
@@ -111,25 +113,52 @@ def _check_parser() -> Parser:
 
 
 def _check(config: Namespace) -> int:
+    own = _own(config.names)
+    names = [name for name in config.names if name not in own]
+    reports, absent = _check_own(list(own.values())), list[str]()
+    if names or not own:
+        published, absent = _check_published(config, names)
+        reports += published
+    if config.json:
+        print(json.dumps({"data_sets": [report.as_dict() for report in reports], "absent": absent}, indent=1, ensure_ascii=False))
+    else:
+        _show(reports, absent, config.data_root)
+    return int(not all(report.good for report in reports))
+
+
+def _own(names: Sequence[str]) -> dict[str, OwnPictures]:
+    """The folders and lists of pictures among the names."""
+    from depthub.data.by_name import own
+
+    return {name: found for name in names if (found := own(name)) is not None}
+
+
+def _check_own(chosen: Sequence[OwnPictures]) -> list[Report]:
+    from depthub.data.check_own import check_own
+
+    reports = []
+    for one in chosen:
+        with _bar(one.name) as progress:
+            reports.append(check_own(one, progress))
+    return reports
+
+
+def _check_published(config: Namespace, names: Sequence[str]) -> tuple[list[Report], list[str]]:
+    """Reports of the data sets of these names, or of all that are there; and names of those that are not."""
     from depthub.data.check import check, is_there
 
     root = _existing(config)
     known = data_sets()
     there = [one for one in known.values() if is_there(one, root)]
-    if not config.names and not there:
+    if not names and not there:
         raise DepthubError(f"no data set in {root} (--data_root); `depthub data list` names the folders that are looked for")
-    chosen = _chosen(config.names, known) if config.names else there
-    absent = [] if config.names else [one.name for one in known.values() if one not in there]
+    chosen = _chosen(names, known) if names else there
     reports = []
     for one in chosen:
         with _bar(one.name) as progress:
             report = check(one, root, deep=config.deep, shots=config.shots, seeds=config.seeds, progress=progress)
         reports.append(_calibrated(report, one, config) if config.zero_shot else report)
-    if config.json:
-        print(json.dumps({"data_sets": [report.as_dict() for report in reports], "absent": absent}, indent=1, ensure_ascii=False))
-    else:
-        _show(reports, absent, root)
-    return int(not all(report.good for report in reports))
+    return reports, [] if names else [one.name for one in known.values() if one not in there]
 
 
 def _calibrated(report: Report, one: OnDisk, config: Namespace) -> Report:
@@ -146,7 +175,7 @@ def _calibrated(report: Report, one: OnDisk, config: Namespace) -> Report:
     return report.with_level(calibration.LEVEL, faults, note)
 
 
-def _show(reports: Sequence[Report], absent: Sequence[str], root: Path) -> None:
+def _show(reports: Sequence[Report], absent: Sequence[str], root: Path | None) -> None:
     """A line a data set, then what is wrong, what was not checked, and which data sets are not there."""
     from rich.table import Column, Table
 

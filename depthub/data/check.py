@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from depthub.data import imagenet, splits
+from depthub.data.decode import BROKEN, HARMLESS, Progress, oddities
 from depthub.data.fewshot import draw_both, fingerprint
-from depthub.data.listing import Listing
+from depthub.data.listing import FOLDER, Listing, children, kind, strange
 from depthub.data.ondisk import OnDisk, Place
 from depthub.data.report import LEVELS, Fault, Report
 from depthub.data.splits import Split, listed
@@ -17,7 +18,6 @@ from depthub.errors import DepthubError
 
 LAYOUT, SPLIT, IDENTITY, NAMES, FILES, PER_CLASS, DECODING, SAMPLING, ZERO_SHOT = range(len(LEVELS))
 CLASS_NAMES = "classnames.txt"  # ImageNet's names, which other code reads and this does not
-Progress = Callable[[int, int], object]
 
 
 def check(
@@ -96,13 +96,19 @@ class _Check:
         """What is in a folder of class folders."""
         ids = imagenet.wordnet_ids(self.facts.class_list)
         known = dict.fromkeys(map(str, range(len(ids))) if self.facts.layout == "numbered" else ids)  # in the order of the labels
-        children = sorted(child for child in folder.iterdir() if not child.name.startswith("."))
-        found = [child for child in children if child.is_dir() and child.name in known]
-        strange = [child for child in children if child.is_dir() and child.name not in known]
-        loose = [child for child in children if not child.is_dir()]
-        if strange:
+        try:
+            inside = [folder / entry.name for entry in children(folder)]
+            folders = [child for child in inside if kind(child) == FOLDER]
+            empty = [child for child in folders if child.name in known and not children(child)]
+        except DepthubError as error:
+            self._fault(LAYOUT, [folder], str(error), self._by_hand())
+            return
+        found = [child for child in folders if child.name in known]
+        others = [child for child in folders if child.name not in known]
+        loose = [child for child in inside if child not in folders]
+        if others:
             self._fault(
-                LAYOUT, strange, "no class of this data set", f"rename it or move it away; class folders are named like {next(iter(known))}"
+                LAYOUT, others, "no class of this data set", f"rename it or move it away; class folders are named like {next(iter(known))}"
             )
         if loose:
             what = "a file among the class folders, which is not read"
@@ -111,7 +117,7 @@ class _Check:
             lacking = listed([name for name in known if not (folder / name).is_dir()])
             what = f"{len(found)} class folders instead of {self.facts.n_classes}; not there: {lacking}"
             self._fault(LAYOUT, [folder], what, self._by_hand())
-        if empty := [child for child in found if not any(child.iterdir())]:
+        if empty:
             self._fault(PER_CLASS, empty, "a class folder without images", "unpack it again")
 
     def _lists(self) -> None:
@@ -129,7 +135,7 @@ class _Check:
             read = self.dataset.split(self.place)
         except DepthubError as error:
             file = next((path for path in files if str(path) in str(error)), files[0])
-            what = str(error).removesuffix(f"; {splits.source(facts)}").removesuffix(f"; {source}")
+            what = str(error).removesuffix(f"; {source}")
             what = what.removeprefix(f"cannot read {file}: ").removeprefix(str(file)).lstrip(" :,")
             self._fault(SPLIT, [file], what, source)
             self.skipped[IDENTITY] = "the list of images cannot be read"
@@ -171,7 +177,7 @@ class _Check:
 
     def _swapped(self, names: Sequence[str]) -> str:
         """The two neighbours whose exchange would make the names right."""
-        for i in range(len(names) - 1):
+        for i in range(len(names) - 1 if len(names) == self.facts.n_classes else 0):
             if splits.names_sha256([*names[:i], names[i + 1], names[i], *names[i + 2 :]]) == self.facts.names_sha256:
                 return f": labels {i} ({names[i]}) and {i + 1} ({names[i + 1]}) are exchanged"
         return ""
@@ -185,16 +191,22 @@ class _Check:
         if not images.is_dir():
             self._fault(FILES, [images], "no such folder, hence no images", self._elsewhere(images))
             return
-        paths = list(dict.fromkeys(row.path for row in split.rows()))
-        found = Listing(images).presence(paths)
+        paths = list(dict.fromkeys(row.path for row in split.rows() if not strange(row.path)))  # of others the split file's level tells
+        try:
+            found = Listing(images).presence(paths)
+        except DepthubError as error:
+            self._fault(FILES, [images], str(error), "then check again")
+            return
         where = f"listed in {self.facts.split_file or 'the lists'}, but"
         self._fault(FILES, [images / path for path in found.missing], f"{where} not there", self._by_hand())
         self._fault(FILES, [images / path for path in found.empty], "an empty file", "unpack it again")
+        for what in dict.fromkeys(found.unfit.values()):
+            self._fault(FILES, [images / path for path, its in found.unfit.items() if its == what], f"is {what}", self._by_hand())
         for reads in (False, True):  # some systems read a file whatever the case of its name
             pairs = [(path, spelt) for path, spelt in found.misspelt.items() if (images / path).exists() == reads]
             what = f"differs from the list in upper and lower case: {listed([f'{path} is listed' for path, _ in pairs])}"
             self._fault(FILES, [images / spelt for _, spelt in pairs], what, "rename it as it is listed", "warning" if reads else "fault")
-        unfit = {*found.missing, *found.empty, *found.misspelt}
+        unfit = {*found.missing, *found.empty, *found.misspelt, *found.unfit}
         self.present = [path for path in paths if path not in unfit]
 
     def _per_class(self, split: Split) -> None:
@@ -217,18 +229,12 @@ class _Check:
         elif not self.present:
             self.skipped[DECODING] = "there are no images"
         else:
-            from depthub.data.decode import BROKEN, decode  # Pillow is needed only here
-
-            odd: dict[str, list[Path]] = {}
-            for done, (name, finding) in enumerate(decode(self.place.images, self.present), 1):
-                self.progress(done, len(self.present))
-                if finding:
-                    odd.setdefault(finding, []).append(self.place.images / name)
-            for finding, files in odd.items():
+            for finding, names in oddities(self.place.images, self.present, self.progress).items():
+                files = [self.place.images / name for name in names]
                 if finding.startswith(BROKEN):
                     self._fault(DECODING, files, finding, "unpack it again")
                 else:
-                    self._fault(DECODING, files, finding, "nothing to do: it is read as RGB", "warning")
+                    self._fault(DECODING, files, finding, HARMLESS, "warning")
 
     def _sampling(self, split: Split, shots: Sequence[int], seeds: Sequence[int]) -> None:
         """Level 7: whether few-shot samples are the published ones."""
@@ -265,8 +271,7 @@ class _Check:
     def _source(self) -> str:
         """Where the right list comes from."""
         if self.facts.layout == "split":
-            held = self._list_file().is_relative_to(self.place.directory) and self._list_file().exists()
-            return f"{'move it away; ' if held else ''}{splits.source(self.facts)}"  # what is there comes before what was fetched
+            return splits.source(self.facts, self._list_file())
         return "it is part of the official archive: unpack it again" if self.facts.layout == "lists" else self._by_hand()
 
     def _parts(self) -> list[Path]:

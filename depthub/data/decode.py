@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
+from depthub.data.pictures import SUFFIXES, UnreadableImageError, as_rgb, opened
 
-BROKEN = "cannot be decoded"
+BROKEN, HARMLESS = "cannot be decoded", "nothing to do: it is read as RGB"
+Progress = Callable[[int, int], object]  # told the numbers of pictures decoded and of all
 BATCH = 1000  # pictures handed to the threads at a time: a million waiting would fill the memory
-FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".gif": "GIF"}
 
 
 def decode(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -34,13 +34,23 @@ def decode(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield from zip(batch, threads.map(partial(_finding, folder), batch), strict=True)
 
 
+def oddities(folder: Path, names: Sequence[str], progress: Progress) -> dict[str, list[str]]:
+    """What `decode` finds that is not empty, and the names of the pictures that it is true of."""
+    odd: dict[str, list[str]] = {}
+    for done, (name, finding) in enumerate(decode(folder, names), 1):
+        progress(done, len(names))
+        if finding:
+            odd.setdefault(finding, []).append(name)
+    return odd
+
+
 def _finding(folder: Path, name: str) -> str:
     try:
-        with Image.open(folder / name) as picture:
+        with opened(folder / name) as picture:
             form, mode = picture.format or "", picture.mode
-            picture.convert("RGB")
-    except Exception as error:  # on broken bytes a decoder may raise anything
-        return f"{BROKEN}: {' '.join(str(error).split()) or type(error).__name__}"
-    odd = [f"a {form} file"] if form != FORMATS.get(Path(name).suffix.lower(), form) else []
+            as_rgb(picture)
+    except UnreadableImageError as error:
+        return f"{BROKEN}: {error.reason}"
+    odd = [f"a {form} file"] if form != SUFFIXES.get(Path(name).suffix.lower(), form) else []
     odd += [f"in mode {mode}"] if mode not in ("RGB", "L") else []
     return ", ".join(odd)

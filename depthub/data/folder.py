@@ -2,135 +2,188 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, replace
+import json
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from PIL import Image, UnidentifiedImageError
-
-from depthub.data.dataset import Data, DataSet, Examples
+from depthub.data.division import Division, Pictures, divided, named, part_of, require_parts
+from depthub.data.facts import Part
+from depthub.data.listing import ABSENT, FOLDER, children, kind, subfolders
+from depthub.data.naming import LABELS, Naming
+from depthub.data.own import OwnPictures
+from depthub.data.pictures import SUFFIXES
+from depthub.data.reader import FolderReader
+from depthub.data.splits import listed
 from depthub.errors import DepthubError
-from depthub.spec import digest
-from depthub.types import ClassSet
 
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+EXPECTED = "train/<class>/* and test/<class>/*, or <class>/*"
 
 
-@dataclass(frozen=True)
-class FolderReader:
-    """Reads pictures below a folder; an id is a path relative to it.
-
-    Args:
-        root: the folder.
-        edge: pixels that the shorter edge keeps at least where a JPEG file is decoded at a fraction of its size; 0: always the whole.
-    """
-
-    root: Path
-    edge: int = 0
-
-    def __call__(self, name: str) -> Image.Image:
-        """The picture in RGB.
-
-        Raises:
-            DepthubError: if it cannot be read; the message names the file.
-        """
-        try:
-            with Image.open(self.root / name) as picture:
-                picture.info.pop("transparency", None)  # RGB has none, and Pillow warns of its loss
-                if self.edge:
-                    picture.draft("RGB", (self.edge, self.edge))
-                return picture.convert("RGB")
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise DepthubError(f"cannot read image {self.root / name}: {error}; replace or remove the file") from error
-
-    def at_least(self, edge: int) -> FolderReader:
-        """The reader that decodes JPEG files no larger than their shorter edge needs, in pixels."""
-        return replace(self, edge=edge)
-
-    def fingerprint(self, name: str) -> str:
-        """The reader with its place, and the file's size and time of change: enough to notice another picture, at no cost.
-
-        Raises:
-            DepthubError: if there is no such file.
-        """
-        try:
-            state = (self.root / name).stat()
-        except OSError as error:
-            raise DepthubError(f"cannot read image {self.root / name}: {error.strerror}; replace or remove the file") from error
-        return f"{self} {self.root.absolute()} {name} {state.st_size} {state.st_mtime_ns}"
-
-
-class Folder(DataSet):
+class Folder(OwnPictures):
     """Pictures as `train/<class>/*` and `test/<class>/*`, or as `<class>/*` with a share of each class held out for testing.
+
+    Each domain of `<domain>/<class>/*` is a folder of its own; all of them together are refused, with the command that uses them.
+    The folders of the parts may be written in any case, and `val`, `valid` or `validation` beside them holds validation pictures; without
+    `test` it is the test set. Hidden files and folders do not count, nor do those that systems leave behind.
 
     Args:
         path: the folder.
         test_fraction: share of each class's pictures, in (0, 1), that becomes the test set where there is no `train` and `test`. Which
             ones depends on the file names alone.
+        background: colour that transparent parts are laid on, as Pillow names colours; empty: they show whatever colour lies beneath.
+        naming: of the class folders.
+        whole: without `train` and `test` all pictures are for testing, and none is held back.
+
+    Raises:
+        DepthubError: if there is no such colour.
     """
 
-    augmentation: Literal["published", "none"] = "published"
+    def __init__(
+        self, path: Path, test_fraction: float = 0.5, background: str = "", naming: Naming = LABELS, *, whole: bool = False
+    ) -> None:
+        read = FolderReader(path, background=background, remedy="replace the file or move it out of the data set's folder")
+        space = f"folder:{(path.resolve() if path.name in ('', '..') else path).name}"
+        super().__init__(f"folder:{path}", space, read, naming, None if whole else test_fraction)
+        self.path = path
 
-    def __init__(self, path: Path, test_fraction: float = 0.5) -> None:
-        self.name, self.path, self.test_fraction = f"folder:{path}", path, test_fraction
-
-    def load(self, root: Path | None = None) -> Data:
-        if not self.path.is_dir():
-            raise DepthubError(f"no folder {self.path}; expected train/<class>/* and test/<class>/*, or <class>/*, below it")
-        parts = [self.path / part for part in ("train", "test")]
-        if all(part.is_dir() for part in parts):
-            train, test = (self._pictures(part) for part in parts)
-            strangers = sorted(test.keys() ^ train.keys())
-            if strangers:
-                raise DepthubError(f"{self.path}: train and test must hold the same classes; {', '.join(strangers)} is in one of them only")
+    def arranged(self) -> Division:
+        self._require_folder()
+        inside = subfolders(self.path)
+        parts, unread = _parts(self.path, inside), list[str]()
+        if not parts:
+            made = divided(self._pictures(self.path, unread), self.share, str(self.path))
         else:
-            train, test = self._divided(self._pictures(self.path))
-        names = sorted(train)
-        classes = ClassSet(f"folder:{self.path.name}", tuple(range(len(names))), tuple(names))
-        return Data(classes, self._examples(names, train), self._examples(names, test))
+            others = [folder.name for folder in inside if folder not in parts.values()]
+            self._require_parts(parts, others)
+            unread += _loose(self.path, self.path)
+            made = named({part: self._pictures(folder, unread) for part, folder in parts.items()}, str(self.path))
+            if others:
+                made = replace(made, notes=(*made.notes, f"folders beside the parts are not read: {listed(others)}"))
+        return replace(made, notes=(*made.notes, *_unread(unread)))
 
-    def digest(self, root: Path | None = None) -> str:
-        """SHA-256 over names, sizes and the division of all pictures."""
-        data = self.load()
-        listed = {
-            part: [[name, (self.path / name).stat().st_size] for name in ids]
-            for part, ids in (("train", data.train.ids), ("test", data.test.ids))
-        }
-        return digest(listed)
+    def _require_folder(self) -> None:
+        what = kind(self.path)
+        if what != FOLDER:
+            found = "" if what == ABSENT else f", which is {what or 'a file'}"
+            raise DepthubError(f"no folder {self.path}{found}; expected {EXPECTED}, below it")
 
-    def _pictures(self, folder: Path) -> dict[str, list[str]]:
-        """Class name to the sorted names of its pictures, relative to the data set's folder."""
-        classes = sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
+    def _require_parts(self, parts: dict[Part, Path], others: list[str]) -> None:
+        if others and len(parts) == 1:
+            one = next(iter(parts.values())).name
+            raise DepthubError(f"{self.path} holds {one} beside {listed(others)}; expected {EXPECTED}: move one or the other away")
+        train = parts.get("train", self.path)
+        remedy = f"put a folder test or val beside it, or give folder:{train}, which is divided then"
+        require_parts(parts, str(self.path), remedy, trained=self.share is not None)
+
+    def _pictures(self, folder: Path, unread: list[str]) -> Pictures:
+        """Class name to the sorted names of its pictures, relative to the data set's folder; what is not read is added to `unread`."""
+        classes = subfolders(folder)
         if len(classes) < 2:
             raise DepthubError(
                 f"{folder} holds {len(classes)} class folders; expected at least 2, each named as its class and full of pictures"
             )
-        found = {
-            child.name: sorted(p.relative_to(self.path).as_posix() for p in child.rglob("*") if p.suffix.lower() in SUFFIXES)
-            for child in classes
-        }
-        empty = [name for name, pictures in found.items() if not pictures]
-        if empty:
+        _refuse_domains(folder, classes)
+        found, above = dict[str, list[str]](), frozenset(map(_inode, [folder.resolve(), *folder.resolve().parents]))
+        unread += _loose(folder, self.path)
+        for child in classes:
+            found[child.name] = []
+            for path in _files(child, above):
+                (found[child.name] if _is_picture(path.name) else unread).append(path.relative_to(self.path).as_posix())
+            found[child.name].sort()
+        if empty := [name for name, own in found.items() if not own]:
             raise DepthubError(
                 f"class folders without images in {folder}: {', '.join(empty)}; add pictures ({', '.join(sorted(SUFFIXES))}) or remove them"
             )
         return found
 
-    def _divided(self, pictures: dict[str, list[str]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-        if not 0 < self.test_fraction < 1:
-            raise DepthubError(f"test_fraction is {self.test_fraction}; expected a share between 0 and 1")
-        train, test = {}, {}
-        for name, own in pictures.items():
-            held = max(1, round(self.test_fraction * len(own)))
-            if held >= len(own):
-                raise DepthubError(
-                    f"class {name!r} has {len(own)} picture(s), too few to hold out {held} for testing; add pictures or lower test_fraction"
-                )
-            mixed = random.Random(0).sample(own, len(own))
-            test[name], train[name] = sorted(mixed[:held]), sorted(mixed[held:])
-        return train, test
 
-    def _examples(self, names: list[str], pictures: dict[str, list[str]]) -> Examples:
-        pairs = [(picture, label) for label, name in enumerate(names) for picture in pictures[name]]
-        return Examples(tuple(p for p, _ in pairs), tuple(label for _, label in pairs), FolderReader(self.path))
+def _parts(folder: Path, inside: Sequence[Path]) -> dict[Part, Path]:
+    """The folders that are parts of a data set, by part; none where the folders are classes.
+
+    A single folder with the name of a part that holds no folders, beside others, is a class: trains beside cars.
+    """
+    parts = dict[Part, Path]()
+    for child in inside:
+        if part := part_of(child.name):
+            if part in parts:
+                raise DepthubError(f"{folder} holds {parts[part].name} and {child.name}, the same part twice; rename or merge one of them")
+            parts[part] = child
+    others = len(inside) > len(parts)
+    if len(parts) == 1 and others and not any(subfolders(child) for child in parts.values()):
+        return {}
+    return parts
+
+
+def _refuse_domains(folder: Path, inside: Sequence[Path]) -> None:
+    """Refuse `<domain>/<class>/*`: the domains would be taken for classes, and nothing tells them from classes that are divided further.
+
+    That is what folders without pictures of their own look like, if they have two or more names of sub-folders in common.
+
+    Raises:
+        DepthubError: with the command that trains on one domain and tests on the others.
+    """
+    shared: set[str] | None = None
+    for child in inside:
+        within = {entry.name for entry in children(child) if kind(child / entry.name) == FOLDER}
+        shared = within if shared is None else shared & within
+        if len(shared) < 2 or _loose(child, child):
+            return
+    first, *others = [f"folder:{child}" for child in inside]
+    command = ["depthub", "run", "--data", first, "--protocol", "DomainGeneralization", "--protocol.variants", json.dumps(others)]
+    raise DepthubError(
+        f"{folder} holds {listed([child.name for child in inside])}, and each of them {listed(sorted(shared or ()))}: if these are domains "
+        f"with the same classes, train on one and test on all pictures of the others with `{shlex.join(command)}`; "
+        "if they are classes, put their pictures directly into their folders, or list them (list:FILE.csv)"
+    )
+
+
+def _loose(folder: Path, root: Path) -> list[str]:
+    """Pictures beside class folders, which belong to no class; relative to `root`."""
+    return [
+        (folder / entry.name).relative_to(root).as_posix()
+        for entry in children(folder)
+        if _is_picture(entry.name) and kind(folder / entry.name) != FOLDER
+    ]
+
+
+def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    """All visible files below a folder, whatever they are; links to folders are followed.
+
+    Args:
+        folder: where to look.
+        above: the folders on the way to it, as `_inode` tells them.
+
+    Raises:
+        DepthubError: for a folder that cannot be read, that leads back to one above it, or that is named as a picture.
+    """
+    here = _inode(folder)
+    if here in above:
+        raise DepthubError(f"{folder} is a link back to a folder above it; remove the link")
+    for entry in children(folder):
+        path = folder / entry.name
+        if kind(path) != FOLDER:
+            yield path
+        elif _is_picture(path.name):
+            raise DepthubError(f"{path} is a folder with the name of a picture; rename it or move it away")
+        else:
+            yield from _files(path, above | {here})
+
+
+def _inode(folder: Path) -> tuple[int, int]:
+    """What tells a folder from all others, by whatever path it was reached."""
+    state = folder.stat()
+    return state.st_dev, state.st_ino
+
+
+def _unread(names: Sequence[str]) -> Iterator[str]:
+    """A note on files that are not read, if there are any."""
+    if names:
+        are = "file is" if len(names) == 1 else "files are"
+        yield f"{len(names)} {are} not read: {listed(list(names))}; pictures lie in class folders and end in {', '.join(sorted(SUFFIXES))}"
+
+
+def _is_picture(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - there may be a million

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
-from depthub.data.dataset import Examples, Fingerprinting
+from depthub.data.dataset import Examples, fingerprints
+from depthub.data.elsewhere import in_one_line
 from depthub.data.views import Views, centre
 from depthub.errors import DepthubError
 from depthub.provenance import version
@@ -41,10 +42,10 @@ def cached(examples: Examples, size: tuple[int, int], folder: Path, workers: int
     Raises:
         DepthubError: if an image cannot be read or the file cannot be written.
     """
-    read, cut = examples.read, centre(size)
-    if not isinstance(read, Fingerprinting):
-        raise TypeError(f"{type(read).__name__} cannot tell whether an image is still the same, so nothing of it may be kept")
-    depends = [*(version(name) or "" for name in PACKAGES), repr(cut), *map(read.fingerprint, examples.ids)]
+    prints, cut = fingerprints(examples), centre(size)
+    if prints is None:
+        raise TypeError(f"{type(examples.read).__name__} cannot tell whether an image is still the same, so nothing of it may be kept")
+    depends = [*(version(name) or "" for name in PACKAGES), repr(cut), *prints]
     path = folder / f"{digest(depends)}.npy"
     if not _sound(path, len(examples), size):
         _build(path, examples, size, workers)
@@ -99,7 +100,7 @@ def _build(path: Path, examples: Examples, size: tuple[int, int], workers: int) 
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             rows = np.lib.format.open_memmap(temporary, "w+", _kind(size), (len(examples),))
-            for row, (image, _) in enumerate(DataLoader(views, batch_size=None, num_workers=workers)):
+            for row, (image, _) in enumerate(in_one_line(DataLoader(views, batch_size=None, num_workers=workers))):
                 rows[row] = image.numpy(), crc32(image.numpy())
             rows.flush()
             temporary.replace(path)

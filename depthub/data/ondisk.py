@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from depthub.data import imagenet, splits
+from depthub.data import imagenet, lists, splits
 from depthub.data.dataset import Data, DataSet, Examples
 from depthub.data.facts import Facts, Part
-from depthub.data.folder import SUFFIXES, FolderReader
-from depthub.data.listing import Listing
+from depthub.data.listing import Listing, subfolders, visible
+from depthub.data.pictures import SUFFIXES
+from depthub.data.reader import FolderReader
+from depthub.data.signature import described
 from depthub.data.splits import Row, Split
 from depthub.errors import DepthubError, nearest
 from depthub.types import ClassSet
@@ -25,6 +27,9 @@ class Place:
     images: Path
 
 
+_Version = tuple[Place, tuple[lists.State, ...]]
+
+
 class OnDisk(DataSet):
     """A published data set in the folders that its users have.
 
@@ -35,31 +40,53 @@ class OnDisk(DataSet):
     def __init__(self, facts: Facts) -> None:
         self.facts, self.name = facts, facts.name
         self.aliases = tuple(sorted({facts.title, *facts.aliases, *(directory for directory, _ in facts.places)} - {facts.name}))
-        self._digests: dict[tuple[Place, tuple[tuple[str, int, int], ...]], str] = {}
+        self._digests: dict[_Version, str] = {}
+        self._last: tuple[_Version, Split] | None = None
 
     def load(self, root: Path | None = None) -> Data:
         facts, place = self.facts, self.place(root)
-        split = self.split(place)
+        split = self._listed(place)
+        self.digest(root)  # while the list is there
+        self._last = None  # its images are in what is loaded
         if facts.layout in ("split", "lists") and (faults := splits.faults(split)):
-            raise DepthubError(f"{self._list(place)} cannot be used: {'; '.join(faults)}{self._source()}")
+            raise DepthubError(f"{self._list(place)} cannot be used: {'; '.join(faults)}{self._source(place)}")
         self._require_images(split, place)
         names = tuple(split.names.values())
         classes = ClassSet(
             facts.space or self.name, split.ids or tuple(range(len(names))), names, facts.template, tuple(facts.templates.items())
         )
-        read = FolderReader(place.images)
+        read = FolderReader(place.images, remedy=f"unpack it again, or {facts.by_hand}" if facts.by_hand else "unpack it again")
         train, val, test = (
-            Examples(tuple(row.path for row in rows), tuple(row.label for row in rows), read) for rows in split.parts.values()
+            Examples(tuple(path for path, _, _ in rows), tuple(label for _, label, _ in rows), read) for rows in split.parts.values()
         )
         return Data(classes, train, test, val if val.ids else None, tuple(self._notes(split, place)), facts.targets, facts.variants)
 
     def digest(self, root: Path | None = None) -> str:
         """SHA-256 of the list of images, as `splits.canonical_sha256` computes it."""
         place = self.place(root)
-        state = tuple((str(path), stat.st_size, stat.st_mtime_ns) for path in self._sources(place) for stat in [path.stat()])
-        if (place, state) not in self._digests:  # a list of a million images takes seconds, and runs ask several times
-            self._digests[place, state] = splits.canonical_sha256(self.split(place))
-        return self._digests[place, state]
+        version = self._version(place)
+        if version not in self._digests:  # a list of a million images takes seconds, and runs ask several times
+            self._digests[version] = splits.canonical_sha256(self._listed(place))
+        return self._digests[version]
+
+    def _version(self, place: Place) -> _Version:
+        """What changes when the list of images does."""
+        return place, lists.states(self._sources(place))
+
+    def _listed(self, place: Place) -> Split:
+        """What `split` gives, read once for the digest and for loading."""
+        version = self._version(place)
+        if self._last is None or self._last[0] != version:
+            self._last = version, self.split(place)
+        return self._last[1]
+
+    def sources(self, root: Path | None = None) -> list[Path]:
+        """The files and folders that the list of images is made of.
+
+        Raises:
+            DepthubError: if the data set is not there.
+        """
+        return self._sources(self.place(root))
 
     def place(self, root: Path | None) -> Place:
         """Where the data set lies below the data root.
@@ -95,8 +122,8 @@ class OnDisk(DataSet):
     def _list(self, place: Place) -> Path:
         return self.split_file(place) if self.facts.layout == "split" else place.directory / self.facts.class_list
 
-    def _source(self) -> str:
-        return f"; {splits.source(self.facts)}" if self.facts.layout == "split" else ""
+    def _source(self, place: Place) -> str:
+        return f"; {splits.source(self.facts, self._list(place))}" if self.facts.layout == "split" else ""
 
     def _image_folders(self, place: Place) -> list[Path]:
         inner = self.facts.parts.values() if self.facts.layout in ("folders", "numbered") else ["."]
@@ -108,7 +135,7 @@ class OnDisk(DataSet):
             return [path for path in [self._list(place)] if path.exists()]
         if self.facts.layout == "lists":
             return [path for name in (self.facts.class_list, *self.facts.parts.values()) if (path := place.directory / name).exists()]
-        return [path for folder in self._image_folders(place) for path in (folder, *sorted(folder.iterdir()))]
+        return [path for folder in self._image_folders(place) for path in (folder, *subfolders(folder))]
 
     def _absence(self, root: Path, usual: Place) -> str:
         """What is wrong if there is no place with images."""
@@ -153,7 +180,7 @@ class OnDisk(DataSet):
         def rows(part: Part, folder: str) -> Iterator[Row]:
             for label, name in enumerate(classes):
                 text, path = names[known[name]], f"{folder}/{name}/".removeprefix("./")
-                yield from (Row(path + picture, label, text) for picture in found[part][name])
+                yield from (Row(path + picture, label, text) for picture in found[part].pop(name))  # of a million, none is kept twice
 
         return Split.of({part: rows(part, folder) for part, folder in self.facts.parts.items()}, (known[name] for name in classes))
 
@@ -175,6 +202,12 @@ class OnDisk(DataSet):
                 f"{len(there.misspelt)} of {len(paths)} images of {self.name} differ from the list in upper and lower case, "
                 f"the first {place.images / spelt}, listed as {path}: rename them"
             )
+        if there.unfit:
+            path, what = next(iter(there.unfit.items()))
+            raise DepthubError(
+                f"{len(there.unfit)} of {len(paths)} images of {self.name} are none, the first {place.images / path}: it is {what}; "
+                f"`depthub data check {self.name}` lists all; {self.facts.by_hand}"
+            )
         if lost := there.missing + there.empty:
             raise DepthubError(
                 f"{len(lost)} of {len(paths)} images of {self.name} are missing or empty, the first {place.images / lost[0]}; "
@@ -195,17 +228,20 @@ class OnDisk(DataSet):
 
 
 def _lines(path: Path) -> list[str]:
+    advice = "it is part of the official archive: unpack it again"
     try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        content = path.read_bytes()
+        if content.strip() and (what := described(content)):
+            raise DepthubError(f"cannot read {path}: it is {what}; {advice}")
+        return [line for line in content.decode().splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise DepthubError(f"cannot read {path}: {reason}; it is part of the official archive: unpack it again") from error
+        raise DepthubError(f"cannot read {path}: {reason}; {advice}") from error
 
 
 def _pictures_by_class(folder: Path, known: Mapping[str, int], name: str) -> dict[str, list[str]]:
-    """Class folder to the names of its pictures; files beside the folders, such as README.txt, and hidden folders do not count."""
-    classes = sorted(child.name for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
-    found = {child: _pictures(folder / child) for child in classes}
+    """Class folder to the names of its pictures; files beside the folders, such as README.txt, and folders not `visible` do not count."""
+    found = lists.by_folder(folder, subfolders(folder), _pictures)
     if strangers := [child for child in found if child not in known]:
         raise DepthubError(
             f"{folder} holds folders that are no class of {name}: {splits.listed(strangers)}; "
@@ -220,4 +256,8 @@ def _pictures_by_class(folder: Path, known: Mapping[str, int], name: str) -> dic
 
 def _pictures(folder: Path) -> list[str]:
     # sorted, since the order of a listing depends on the file system; os.listdir since ImageNet has a million of them
-    return sorted(name for name in os.listdir(folder) if name[0] != "." and os.path.splitext(name)[1].lower() in SUFFIXES)  # noqa: PTH122, PTH208
+    try:
+        names = os.listdir(folder)  # noqa: PTH208
+    except OSError as error:
+        raise DepthubError(f"cannot read folder {folder}: {error.strerror}; allow yourself to read it") from error
+    return sorted(name for name in names if os.path.splitext(name)[1].lower() in SUFFIXES and visible(name))  # noqa: PTH122

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from depthub.data import imagenet, splits
 from depthub.data.check import place as where
 from depthub.data.facts import Facts
+from depthub.data.listing import PLAIN_PATHS, children, strange
 from depthub.data.ondisk import OnDisk, Place
 from depthub.errors import DepthubError
 
@@ -105,8 +106,11 @@ def _needed(dataset: OnDisk, folders: Sequence[Path], place: Place) -> set[str]:
     found = (folder / name / facts.split_file for folder in folders for name in beside)
     file = next((path for path in found if path.is_file()), dataset.split_file(place))
     if not file.is_file():
-        raise DepthubError(f"{facts.name}: which images it needs is not known without its split file; {splits.source(facts)}")
-    return {PurePosixPath(row.path).parts[0] for row in splits.read(file, facts).rows()}
+        raise DepthubError(f"{facts.name}: which images it needs is not known without its split file; {splits.source(facts, file)}")
+    paths = [row.path for row in splits.read(file, facts).rows()]
+    if odd := [path for path in paths if strange(path)]:  # nothing is ever put beside a data set's own folder
+        raise DepthubError(f"{file}: {PLAIN_PATHS}: {splits.listed(odd)}; {splits.source(facts, file)}")
+    return {PurePosixPath(path).parts[0] for path in paths}
 
 
 def _candidates(facts: Facts, folder: Path) -> Iterator[Path]:
@@ -127,7 +131,7 @@ def _fits(facts: Facts, images: Path, needed: Collection[str]) -> bool:
 def _inner(folder: Path) -> Path:
     """A folder, or the one of the same name that is all it holds: some archives are nested so."""
     inner = folder / folder.name
-    return inner if inner.is_dir() and [child.name for child in folder.iterdir()] == [folder.name] else folder
+    return inner if inner.is_dir() and [child.name for child in children(folder)] == [folder.name] else folder
 
 
 def _unpack_all(archive: Path, folder: Path) -> None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cached_property
+from itertools import combinations, count, islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from depthub.data.facts import PARTS, Facts, Part
+from depthub.data.listing import PLAIN_PATHS, strange
+from depthub.data.signature import EMPTY, WEB_PAGE, described
 from depthub.errors import DepthubError
 from depthub.files import cache_folder
 
+_PIECE = 10_000  # rows hashed at a time
+SHOWN = 3  # of many things, in a message
 State = Literal["official", "same content, other bytes", "self-made", "unknown"]
 
 
@@ -55,16 +61,20 @@ class Split:
         for rows in self.parts.values():
             yield from rows
 
-    @property
+    @cached_property
     def names(self) -> dict[int, str]:
         """Class names by label, in the order of the labels."""
-        return dict(sorted({row.label: row.name for row in self.rows()}.items()))
+        return dict(sorted({label: name for _, label, name in self.rows()}.items()))
 
     def counts(self, facts: Facts) -> dict[str, int]:
         """How many images there are, by the keys of the facts' own counts: by part, and by part and half."""
         halves = {"": range(facts.n_classes), "/base": range(facts.n_base), "/new": range(facts.n_base, facts.n_classes)}
-        labels = {part: [row.label for row in rows] for part, rows in self.parts.items()}
-        made = {part + half: sum(label in allowed for label in labels[part]) for part in PARTS for half, allowed in halves.items()}
+        labels = {part: Counter(row.label for row in rows) for part, rows in self.parts.items()}
+        made = {
+            part + half: sum(number for label, number in labels[part].items() if label in allowed)
+            for part in PARTS
+            for half, allowed in halves.items()
+        }
         return {key: made[key] for key in facts.counts}
 
 
@@ -77,11 +87,11 @@ def read(path: Path, facts: Facts) -> Split:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DepthubError(f"cannot read {path}: {error.strerror}; {source(facts)}") from error
+        raise DepthubError(f"cannot read {path}: {error.strerror}; {source(facts, path)}") from error
     try:
         held = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DepthubError(f"{path} is {_instead(content, error)}; {source(facts)}") from error
+        raise DepthubError(f"{path} is {_instead(content, error)}; {source(facts, path)}") from error
     return Split.of({part: _rows(held, part, path, facts) for part in PARTS})
 
 
@@ -92,38 +102,39 @@ def fetched() -> Path:
 
 def _instead(content: bytes, error: Exception) -> str:
     """What a file is that is no JSON."""
-    start = content.lstrip()[:15].lower()
-    if not start:
-        return "empty"
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "a web page, not a split file: what was downloaded is an error or a confirmation page"
-    if start.startswith(b"{") and not content.rstrip().endswith(b"}"):
+    if what := described(content):
+        page = ": what was downloaded is an error or a confirmation page" if what == WEB_PAGE else ""
+        return what if what == EMPTY else f"{what}, not a split file{page}"
+    if content.lstrip().startswith(b"{") and not content.rstrip().endswith(b"}"):
         return f"cut off after {len(content)} bytes"
     return f"no JSON ({error})"
 
 
 def _rows(held: Any, part: Part, path: Path, facts: Facts) -> Iterator[Row]:
     if not isinstance(held, Mapping) or not isinstance(held.get(part), list):
-        raise DepthubError(f"{path} has no list {part!r}, expected train, val and test; {source(facts)}")
+        raise DepthubError(f"{path} has no list {part!r}, expected train, val and test; {source(facts, path)}")
     for number, row in enumerate(held[part]):
         match row:
             case [str(image), int(label), str(name)] if not isinstance(label, bool) and (image + name).isprintable():
                 yield Row(image, label, name)
             case _:
-                raise DepthubError(f"{path}: {part}[{number}] is {row!r:.80}, expected [path, label, class name]; {source(facts)}")
+                raise DepthubError(f"{path}: {part}[{number}] is {row!r:.80}, expected [path, label, class name]; {source(facts, path)}")
 
 
-def source(facts: Facts) -> str:
-    """How the official split file can be had, and how to know it."""
+def source(facts: Facts, file: Path) -> str:
+    """How the official split file can be had in place of another one, and how to know it."""
     known = f"SHA-256 {facts.split_sha256[:16]}..." if facts.split_sha256 else f"git blob {facts.split_git_blob[:16]}..."
-    return f"`depthub data fetch-splits {facts.name}` gets the official one ({known})"
+    in_the_way = file.exists() and not file.is_relative_to(fetched())  # what lies beside the images comes before what was fetched
+    return f"{'move it away; ' if in_the_way else ''}`depthub data fetch-splits {facts.name}` gets the official one ({known})"
 
 
 def canonical_sha256(split: Split) -> str:
     """SHA-256 over the lines `<part> TAB <path> TAB <label> TAB <name> LF`, train, val, test, each in its own order."""
     made = hashlib.sha256()
     for part, rows in split.parts.items():
-        made.update("".join(f"{part}\t{row.path}\t{row.label}\t{row.name}\n" for row in rows).encode())
+        for start in range(0, len(rows), _PIECE):  # a million lines at once are 200 MB
+            some = rows[start : start + _PIECE]
+            made.update("".join([f"{part}\t{path}\t{label}\t{name}\n" for path, label, name in some]).encode())
     return made.hexdigest()
 
 
@@ -159,13 +170,17 @@ def faults(split: Split) -> list[str]:
     found, names = [], dict[int, set[str]]()
     for row in split.rows():
         names.setdefault(row.label, set()).add(row.name)
-    gaps = sorted(set(range(max(names, default=-1) + 1)) ^ names.keys())
-    if gaps:
-        found.append(f"labels must be 0 to n-1 without gaps; missing, or below 0: {listed(gaps)}")
+    below = sorted(label for label in names if label < 0)
+    missing = max(names, default=-1) + 1 - (len(names) - len(below))
+    if missing or below:
+        gaps = islice((label for label in count() if label not in names), min(missing, SHOWN))  # of a billion, the first few are enough
+        found.append(f"labels must be 0 to n-1 without gaps; missing, or below 0: {_first([*below, *gaps], len(below) + missing)}")
     several = [f"{label} ({', '.join(sorted(own))})" for label, own in sorted(names.items()) if len(own) > 1]
     if several:
         found.append(f"labels with several names: {listed(several)}")
     paths = {part: [row.path for row in rows] for part, rows in split.parts.items()}
+    if odd := [path for own in paths.values() for path in own if strange(path)]:
+        found.append(f"{PLAIN_PATHS}, from the folder of the images: {listed(odd)}")
     if empty := [part for part in ("train", "test") if not paths[part]]:
         found.append(f"no images in {' and '.join(empty)}")
     for part, own in paths.items():
@@ -196,6 +211,10 @@ def _repeated(names: list[str]) -> list[str]:
     return sorted(twice)
 
 
-def listed(things: list[Any], limit: int = 3) -> str:
+def listed(things: list[Any], limit: int = SHOWN) -> str:
     """The first few, and how many more there are."""
-    return ", ".join(map(str, things[:limit])) + (f" and {len(things) - limit} more" if len(things) > limit else "")
+    return _first(things, len(things), limit)
+
+
+def _first(things: list[Any], total: int, limit: int = SHOWN) -> str:
+    return ", ".join(map(str, things[:limit])) + (f" and {total - limit} more" if total > limit else "")

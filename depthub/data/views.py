@@ -103,10 +103,25 @@ class Views(PerEpoch):
         return len(self.examples)
 
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
-        picture = self.examples.read(self.examples.ids[i])
+        picture = _picture(self.examples, self.examples.ids[i])
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(mixed(self.seed, self.epoch, i))  # torch.manual_seed takes 200 times as long
             return self.transform(picture), self.examples.labels[i]
+
+
+def _picture(examples: Examples, name: str) -> Image:
+    """The picture of an id, in RGB.
+
+    Raises:
+        DepthubError: if the reader gives something else.
+    """
+    given: object = examples.read(name)
+    where = f"data set {examples.source!r}: " if examples.source else ""
+    if not isinstance(given, Image):
+        raise DepthubError(f"{where}the reader of image {name!r} gives a {type(given).__name__}, expected a picture (PIL.Image.Image)")
+    if given.mode != "RGB":
+        raise DepthubError(f"{where}the reader of image {name!r} gives a picture in mode {given.mode}, expected RGB: .convert('RGB')")
+    return given
 
 
 class EpochOrder:
@@ -118,8 +133,6 @@ class EpochOrder:
             batch is kept.
         seed: of the order.
     """
-
-    drop_last = True  # what Accelerate reads
 
     def __init__(self, length: int, batch_size: int, seed: int) -> None:
         self.length, self.batch_size, self.seed, self.epoch = length, min(batch_size, length), seed, 0
