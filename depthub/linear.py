@@ -1,22 +1,18 @@
-"""The one linear map of frozen layers: torch's own, or oneDNN's where a measurement on this machine found that much faster.
+"""The one linear map of frozen layers: torch's own, or oneDNN's on processors where that is known to be much faster.
 
 Both compute x W^T + b in float32, with the sums in another order. On some processors torch's default BLAS leaves half of the vector units
-idle and oneDNN does not; on others they are alike. The choice is measured once per machine and version of torch and kept in the user's
-cache folder, so that equal runs stay bit-identical; `DEPTHUB_LINEAR=torch` or `onednn` overrides it.
+idle and oneDNN does not; on others they are alike. The choice follows from the processor and the build of torch alone, so that equal runs
+on equal machines stay bit-identical; `DEPTHUB_LINEAR=torch` or `onednn` overrides it.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from statistics import fmean
-from time import perf_counter
 from typing import Any, Literal, cast
 
 import torch
@@ -25,23 +21,21 @@ from torch.nn import functional as F
 from torch.utils.weak import WeakIdKeyDictionary
 
 from depthub.errors import DepthubError, nearest
-from depthub.files import atomic_write, cache_folder
 
 Engine = Literal["torch", "onednn"]
 ENGINES: tuple[Engine, ...] = ("torch", "onednn")
 CHOICES = ("auto", *ENGINES)
 VARIABLE = "DEPTHUB_LINEAR"
+MKL = "MKL_CBWR"  # environment variable: conditional numerical reproducibility
 # Multiplications below which oneDNN's fixed cost of some 15 microseconds a call exceeds what it saves: 16 rows of 512 x 512. Measured on
 # one core of an AMD EPYC (Zen 4) for widths 16 to 768 and 1 to 800 rows.
 FEWEST = 2**22
 # Numbers in a weight below which torch is asked anyway, so that the embedded CLIP (width 128) computes the same bits whichever engine a
 # machine prefers.
 SMALLEST = 2**17
-# oneDNN is taken from this ratio on: its packed weights cost memory, and a ratio near 1 would be decided by chance. Measured: 1.2 on
-# Zen 4 (1.28 for 61 rows, 1.11 for 488, both in a tower's forward and backward pass), 2.0 to 2.5 on Zen 5.
-MARGIN = 1.1
-PROBED = (64, 512)  # rows of the products that are compared: those of ten classes, and of a hundred or of several runs
-TOLERANCE = 2e-6  # relative, of float32 sums in two orders; both are within 5e-7 of float64 at a width of 3072
+# Vendor, as Linux names it, to the first family of processors that oneDNN is taken on. Measured in a tower's forward and backward pass: 2.0
+# to 2.5 times as fast on AMD family 26 (Zen 5), 0.83 to 1.28 times, which is within the noise, on family 25 (Zen 3 and 4). No other was.
+FASTER = {"AuthenticAMD": 26}
 
 _forced: ContextVar[Engine | None] = ContextVar("engine", default=None)
 _used: set[Engine] = set()
@@ -69,14 +63,15 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Raises:
         DepthubError: if `DEPTHUB_LINEAR` is set to something that does not exist here.
     """
-    if torch.compiler.is_compiling() or _wanted() == "torch" or not _takes(x, weight, bias) or engine() == "torch":
+    if torch.compiler.is_compiling() or _wanted() == "torch" or not _takes(x, weight, bias) or choice() == "torch":
         return F.linear(x, weight, bias)
     _used.add("onednn")
     return cast(Tensor, _OneDNN.apply(x, weight, bias, False))
 
 
-def engine() -> Engine:
-    """What large float32 maps on the CPU go through: what `using` or `DEPTHUB_LINEAR` says, else what was measured.
+def choice() -> Engine:
+    """What large float32 maps on the CPU go through in this process: what `using` or `DEPTHUB_LINEAR` says, else what the processor and
+    the build of torch say. Nothing is computed for it.
 
     Raises:
         DepthubError: if `DEPTHUB_LINEAR` is set to something that does not exist here.
@@ -84,7 +79,7 @@ def engine() -> Engine:
     wanted = _wanted()
     if wanted == "onednn" and not _available():
         raise DepthubError(f"{VARIABLE} is 'onednn', but this torch has no oneDNN for linear maps; set it to auto or torch")
-    return _measured() if wanted == "auto" else wanted
+    return _by_processor() if wanted == "auto" else wanted
 
 
 def used() -> Engine:
@@ -94,7 +89,7 @@ def used() -> Engine:
 
 @contextmanager
 def using(name: Engine) -> Iterator[None]:
-    """Go through `name` inside the block, whatever was measured or set; for tests and benchmarks."""
+    """Go through `name` inside the block, whatever is set; for tests and benchmarks."""
     token = _forced.set(name)
     try:
         yield
@@ -164,63 +159,28 @@ def _available() -> bool:
 
 
 @cache
-def _measured() -> Engine:
-    """The faster engine, as measured once on this machine; a cache folder that cannot be written is no obstacle."""
-    if not _available():
-        return "torch"
-    path, machine = cache_folder() / "linear.json", _machine()
-    known = _read(path)
-    if machine not in known:
-        measured = _probe()
-        known = {machine: measured, **_read(path)}  # the word of a process that was first stands
-        with suppress(DepthubError):
-            atomic_write(path, json.dumps(known, indent=1).encode())
-    return known[machine]
+def _by_processor() -> Engine:
+    vendor, family = _processor()
+    return "onednn" if _available() and family >= FASTER.get(vendor, family + 1) else "torch"
 
 
-def _read(path: Path) -> dict[str, Engine]:
-    """The measured engines by machine; empty if there is no such file or it is damaged."""
+def _ask_mkl_for_equal_sums() -> None:
+    """On Intel's processors MKL adds up in another order when a product has other rows beside: a run would get other last bits in a stack
+    than alone. It reads this at its first product, and is as fast with it; a value of the user's stays.
+    """
+    if _processor()[0] == "GenuineIntel":
+        os.environ.setdefault(MKL, "AUTO,STRICT")
+
+
+def _processor(path: Path = Path("/proc/cpuinfo")) -> tuple[str, int]:
+    """Vendor and family of the first processor; ("", 0) where the system does not tell them this way."""
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return {machine: name for machine, name in found.items() if name in ENGINES} if isinstance(found, dict) else {}
-
-
-def _machine() -> str:
-    """Processor and version of torch; the name alone hides the generation on virtual machines."""
-    names = ("vendor_id", "cpu family", "model", "model name")
-    try:
-        first = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
+        first = path.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
     except OSError:
-        first = ""
+        return "", 0
     told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
-    cpu = ", ".join(told[name] for name in names if name in told) or platform.processor() or platform.machine()
-    return f"{cpu}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}"
+    family = told.get("cpu family", "")
+    return told.get("vendor_id", ""), int(family) if family.isdecimal() else 0
 
 
-def _probe() -> Engine:
-    """Compare the engines on products of a text tower's size, in half a second."""
-    generator = torch.Generator().manual_seed(0)  # the caller's stays where it is
-    weight = torch.randn(2048, 512, generator=generator)
-    ratios = [_ratio(torch.randn(rows, 512, generator=generator), weight) for rows in PROBED]
-    return "onednn" if fmean(ratios) >= MARGIN else "torch"
-
-
-@torch.no_grad()
-def _ratio(x: Tensor, weight: Tensor, rounds: int = 7) -> float:
-    """Times faster that oneDNN computes x W^T, and as much backward; 0 if it does so less exactly than it should."""
-    engines: dict[Engine, Callable[[Tensor], Tensor]] = {
-        "torch": lambda x: F.linear(x, weight) @ weight,
-        "onednn": lambda x: _product(_product(x, weight, None, False), weight, None, True),
-    }
-    exact = x.double() @ weight.double().t() @ weight.double()
-    if not (engines["onednn"](x) - exact).norm() <= TOLERANCE * exact.norm():
-        return 0.0
-    seconds = {name: float("inf") for name in ENGINES}
-    for _ in range(rounds):  # in turn, and the best of each: other work on the machine only ever adds
-        for name, product in engines.items():
-            start = perf_counter()
-            product(x)
-            seconds[name] = min(seconds[name], perf_counter() - start)
-    return seconds["torch"] / seconds["onednn"]
+_ask_mkl_for_equal_sums()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,20 +18,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from depthub import linear as module
 from depthub import provenance
 from depthub.errors import DepthubError
-from depthub.linear import engine, linear, using
+from depthub.linear import choice, linear, using
 
 needs_onednn = pytest.mark.skipif(not module._available(), reason="this torch has no oneDNN for linear maps")
 WIDE, HIGH, ROWS = 384, 768, 96  # above the smallest weight and product that oneDNN is asked for
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty cache folder, no measurement yet and no preference."""
-    monkeypatch.setenv("DEPTHUB_CACHE", str(tmp_path / "cache"))
+def _no_preference(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv(module.VARIABLE, raising=False)
-    module._measured.cache_clear()
-    yield tmp_path / "cache"
-    module._measured.cache_clear()
+    module._by_processor.cache_clear()
+    yield
+    module._by_processor.cache_clear()
 
 
 def numbers(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -228,12 +228,12 @@ def test_a_gradient_of_the_weights_is_torchs_own() -> None:
 def test_the_environment_chooses(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(module.VARIABLE, name)
     if name == "torch" or module._available():
-        assert engine() == name
+        assert choice() == name
         with using("torch"):
-            assert engine() == "torch"
+            assert choice() == "torch"
     else:
         with pytest.raises(DepthubError, match="has no oneDNN"):
-            engine()
+            choice()
 
 
 def test_a_wrong_environment_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,42 +242,48 @@ def test_a_wrong_environment_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
         linear(numbers(2, 8), numbers(4, 8))
 
 
+ZEN5 = "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\n\nprocessor\t: 1\nvendor_id\t: Other\n"
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (ZEN5, "onednn"),
+        (ZEN5.replace("26", "27"), "onednn"),
+        (ZEN5.replace("26", "25"), "torch"),
+        (ZEN5.replace("AuthenticAMD", "GenuineIntel"), "torch"),
+        (ZEN5.replace("26", "twenty-six"), "torch"),
+        (ZEN5.replace("cpu family", "CPU part"), "torch"),
+        ("", "torch"),
+        ("\x00\ufffd: : :\n", "torch"),
+    ],
+)
 @needs_onednn
-def test_what_was_measured_once_stands(folder: Path) -> None:
-    found = engine()
-    kept = json.loads((folder / "linear.json").read_text())
-    assert kept == {module._machine(): found}
-    (other,) = {*module.ENGINES} - {found}
-    (folder / "linear.json").write_text(json.dumps({module._machine(): other, "another machine": "torch"}))
-    assert engine() == found, "a process keeps to its word"
-    module._measured.cache_clear()
-    assert engine() == other
+def test_the_processor_decides(told: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cpuinfo").write_text(told)
+    processor = module._processor(tmp_path / "cpuinfo")
+    monkeypatch.setattr(module, "_processor", lambda: processor)
+    assert choice() == expected
 
 
-@needs_onednn
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b'{"%s": "fast"}', b'{"another machine": "onednn"}'])
-def test_a_file_that_does_not_tell_is_replaced(folder: Path, content: bytes) -> None:
-    folder.mkdir()
-    (folder / "linear.json").write_bytes(content.replace(b"%s", module._machine().encode()))
-    found = engine()
-    kept = json.loads((folder / "linear.json").read_text())
-    assert kept[module._machine()] == found
-    assert ("another machine" in kept) == (b"another" in content)
+def test_a_system_that_does_not_tell_and_a_torch_without_it_mean_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert module._processor(tmp_path / "nowhere") == ("", 0)
+    monkeypatch.setattr(module, "_processor", lambda: ("AuthenticAMD", 26))
+    monkeypatch.setattr(module, "_available", lambda: False)
+    assert choice() == "torch"
 
 
-@needs_onednn
-def test_a_folder_that_cannot_be_written_is_no_obstacle(folder: Path) -> None:
-    folder.write_text("a file, not a folder")
-    assert engine() in module.ENGINES
-    assert folder.read_text() == "a file, not a folder"
-
-
-def test_measuring_leaves_the_callers_random_numbers_alone() -> None:
-    torch.manual_seed(0)
-    expected = torch.rand(3)
-    torch.manual_seed(0)
-    engine()
-    torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)
+def test_no_stopwatch_and_no_file_decides(tmp_path: Path) -> None:
+    """Processes with caches of their own, or none at all that can be written, say the same and leave nothing behind."""
+    told = set()
+    for place in ("a", "b", "file"):
+        (tmp_path / "file").write_text("a file, not a folder")
+        script = "import torch; from depthub.linear import choice; state = torch.get_rng_state(); print(choice())\n"
+        script += "assert torch.equal(state, torch.get_rng_state())"
+        environ = {**os.environ, "DEPTHUB_CACHE": str(tmp_path / place)}
+        told.add(subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True).stdout)
+    assert len(told) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_runs_provenance_says_what_it_went_through() -> None:

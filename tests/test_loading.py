@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import pytest
@@ -14,25 +15,10 @@ from safetensors.torch import save_file
 
 from depthub.errors import DepthubError, UnknownNameError
 from depthub.loading import load_backbone, refusal, weights_digest
+from depthub.plugins import installed
 from depthub.spec import BackboneSpec, NamedBackbone
+from tests.archives import CONFIG, _config, _weights, in_directory  # noqa: F401
 from tests.models import TEXT, VIT
-
-CONFIG = {"embed_dim": 24, "vision_cfg": VIT, "text_cfg": TEXT}
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    path = tmp_path / f"tiny-{tmp_path.name}.json"
-    path.write_text(json.dumps(CONFIG))
-    return path
-
-
-@pytest.fixture
-def weights(config: Path, tmp_path: Path) -> Path:
-    torch.manual_seed(1)
-    path = tmp_path / "weights.safetensors"
-    save_file(open_clip.CLIP(**{k: dict(v) if isinstance(v, dict) else v for k, v in CONFIG.items()}).state_dict(), path)
-    return path
 
 
 def test_from_a_configuration_and_a_checkpoint(config: Path, weights: Path, tmp_path: Path) -> None:
@@ -126,13 +112,89 @@ def test_weights_that_do_not_fit(config: Path, tmp_path: Path) -> None:
         load_backbone(BackboneSpec(str(config), str(damaged)), {})
 
 
-def test_a_configuration_must_be_one(tmp_path: Path) -> None:
-    for content in ("{", '{"a": 1}'):
-        path = tmp_path / "odd.json"
-        path.write_text(content)
-        with pytest.raises(DepthubError, match="is not"):
-            load_backbone(BackboneSpec(str(path), "random"), {})
-    path = tmp_path / "ViT-B-16.json"
-    path.write_text(json.dumps(CONFIG))
-    with pytest.raises(DepthubError, match="rename the file"):
+CONFIGS = [
+    b"{",
+    b'{"a": 1}',
+    b"[1]",
+    b"3",
+    b"null",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"model_cfg": null}',
+    b'{"embed_dim": 24, "vision_cfg": 3, "text_cfg": {}}',
+    b'{"embed_dim": 24, "vision_cfg": {}, "text_cfg": "x"}',
+    b'{"model_cfg": {"embed_dim": 24, "vision_cfg": {}, "text_cfg": {}}, "preprocess_cfg": [1]}',
+]
+
+
+@pytest.mark.parametrize("content", CONFIGS, ids=range(len(CONFIGS)))
+def test_a_configuration_must_be_one(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "odd.json"
+    path.write_bytes(content)
+    with pytest.raises(DepthubError, match="is not") as told:
         load_backbone(BackboneSpec(str(path), "random"), {})
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"embed_dim": "many"},
+        {"vision_cfg": {**VIT, "width": -1}},
+        {"vision_cfg": {**VIT, "no_such_key": 1}},
+        {"text_cfg": {**TEXT, "heads": 0}},
+        {"no_such_key": 1},
+        {"vision_cfg": {"timm_model_name": "no_such_model", "image_size": 32}},
+        {"vision_cfg": {"timm_model_name": "hf-hub:timm/resnet18.a1_in1k", "image_size": 32}},
+        {"vision_cfg": {"timm_model_name": "local-dir:/somewhere", "image_size": 32}},
+        {"text_cfg": {**TEXT, "tokenizer_kwargs": {"bpe_path": "/somewhere/bpe.txt.gz"}}},
+        {"text_cfg": {**TEXT, "tokenizer_kwargs": {"reduction_mask": "random"}}},
+        {"text_cfg": {**TEXT, "tokenizer_kwargs": 3}},
+        {"text_cfg": {**TEXT, "vocab_size": 100}},
+    ],
+    ids=str,
+)
+def test_a_configuration_that_cannot_be_built_is_one_line(change: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps({**CONFIG, **change}))
+    with pytest.raises(DepthubError) as told:
+        load_backbone(BackboneSpec(str(path), "random"), {})
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 300
+
+
+@pytest.mark.parametrize("pixels", [{"mean": [0, 0]}, {"std": [1, 0, 1]}, {"std": "abc"}, {"mean": [0, float("nan"), 0]}])
+def test_pixel_statistics_that_are_none(pixels: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(json.dumps({"model_cfg": CONFIG, "preprocess_cfg": pixels}))
+    with pytest.raises(DepthubError, match="cannot build"):
+        load_backbone(BackboneSpec(str(tmp_path / "m.json"), "random"), {})
+
+
+def test_a_configuration_counts_by_its_content_whatever_its_name(tmp_path: Path) -> None:
+    """Two of one name in one process, and one with the name of open_clip's own, or of a family with another tokenizer."""
+    for folder, width in (("a", 24), ("b", 40)):
+        (tmp_path / folder).mkdir()
+        for name in ("same", "ViT-B-16", "my-siglip2"):
+            path = tmp_path / folder / f"{name}.json"
+            path.write_text(json.dumps({**CONFIG, "embed_dim": width}))
+            assert load_backbone(BackboneSpec(str(path), "random"), {}).dim == width
+
+
+def test_the_same_model_as_open_clips_own_loader_builds(config: Path, weights: Path, tmp_path: Path) -> None:
+    """Bit for bit, also what is drawn at random."""
+    open_clip.add_model_config(config)
+    expected = open_clip.create_model(config.stem, pretrained=str(weights)).state_dict()
+    found = load_backbone(BackboneSpec(str(config), str(weights)), {}).clip.state_dict()
+    assert list(found) == list(expected)
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    embedded = installed().get("backbones", "shapes")
+    theirs = open_clip.create_model(embedded.model)
+    ours = load_backbone(BackboneSpec("shapes"), {"shapes": embedded}).clip
+    assert all(torch.equal(value, ours.state_dict()[name]) for name, value in theirs.state_dict().items())
+    assert ours.visual.preprocess_cfg == theirs.visual.preprocess_cfg
+    timm = {"timm_model_name": "resnet10t", "timm_model_pretrained": True, "timm_pool": "avg", "timm_proj": "linear", "image_size": 32}
+    (tmp_path / "convolutions.json").write_text(json.dumps({**CONFIG, "vision_cfg": timm, "custom_text": True}))
+    random = load_backbone(BackboneSpec(str(tmp_path / "convolutions.json"), "random"), {}).clip
+    torch.manual_seed(0)
+    drawn = open_clip.CustomTextCLIP(24, {**timm, "timm_model_pretrained": False}, TEXT)
+    assert all(torch.equal(value, random.state_dict()[name]) for name, value in drawn.state_dict().items())

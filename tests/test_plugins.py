@@ -112,7 +112,9 @@ def test_a_taken_class_name_leaves_the_whole_plugin_out(make_distribution: MakeD
     source = EXECUTOR.format(name="Shared") + "class Own(Shared): ...\n@hookimpl\ndef depthub_executors(): return [Own, Shared]\n"
     make_distribution("second", {"two": "two_mod"}, {"two_mod": source})
     plugins = Plugins({})
-    assert report_of(plugins, "two").faults == ("depthub_executors: the name 'Shared' is taken by plugin 'one' of first 1.0",)
+    assert report_of(plugins, "two").faults == (
+        "depthub_executors: the name 'Shared' is taken by plugin 'one' of first 1.0 (two_mod.py, line 10)",
+    )
     assert "Own" not in plugins.names("executors")
     assert plugins.get("executors", "Shared").__module__ == "one_mod"
 

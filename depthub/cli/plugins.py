@@ -8,8 +8,9 @@ from dataclasses import asdict
 
 from jsonargparse import Namespace
 
+from depthub.admission import KINDS
 from depthub.cli.parser import Parser
-from depthub.plugins import KINDS, PluginReport, Plugins, installed
+from depthub.plugins import PluginReport, Plugins, installed
 
 HELP = "list plugins, what they provide, and what is broken and why"
 
@@ -25,7 +26,7 @@ def main(config: Namespace) -> int:
     """List the plugins. Broken ones are what this command is for, hence no failure."""
     reports = installed().reports
     if config.json:
-        print(json.dumps([asdict(report) for report in reports], indent=1, ensure_ascii=False))
+        print(json.dumps([asdict(report) for report in reports], indent=1))
     else:
         _show(reports)
     return 0
