@@ -1,4 +1,4 @@
-"""The one training loop and the one evaluation loop."""
+"""The one training loop; the one evaluation loop is beside it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -13,19 +14,22 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
+from depthub.batches import Parts, loader, on_device
 from depthub.checkpoint import Checkpoint
 from depthub.data.views import EpochOrder, PerEpoch, mixed
+from depthub.device import undisturbed
 from depthub.errors import DepthubError
-from depthub.metrics import count
+from depthub.evaluation import TEST_BATCH as TEST_BATCH
+from depthub.evaluation import evaluate as evaluate
 from depthub.model import Tuner
-from depthub.protocol import Count
+from depthub.ranks import add_gradients, gathered
 from depthub.recording import Recorded
 from depthub.schedule import learning_rate
 from depthub.spec import Training
 from depthub.stack import Abreast, Stack
 from depthub.types import ClassSet
 
-TEST_BATCH = 100
+Step = Callable[..., Tensor]
 Labelled = Dataset[tuple[Tensor, int]] | Dataset[tuple[Tensor, ...]]
 OnEpoch = Callable[[int, float], None]
 
@@ -44,6 +48,8 @@ class Course:
         on_epoch: told the number of epochs done and the mean loss.
         workers: processes that read images.
         graphs: play its steps from a CUDA graph.
+        seconds: that its training took so far, reading its images included; grows by those that the checkpoint tells of and by those of
+            every epoch.
     """
 
     tuner: Tuner
@@ -55,6 +61,7 @@ class Course:
     on_epoch: OnEpoch | None = None
     workers: int = 0
     graphs: bool = False
+    seconds: float = 0.0
 
 
 def fit(
@@ -76,15 +83,14 @@ def fit(
         accelerator: gives device, precision and processes.
 
     Raises:
-        DepthubError: if the loss is no longer finite, the checkpoint is damaged or another's, or the batch cannot be divided among the
-            processes.
+        DepthubError: if the loss or what is tuned is no longer finite, or the checkpoint is damaged, another's or cannot be written.
     """
     (error,) = fit_together([Course(tuner, images, classes, training, seed, checkpoint, on_epoch, workers)], accelerator)
     if error:
         raise error
 
 
-def fit_together(courses: Sequence[Course], accelerator: Accelerator) -> list[DepthubError | None]:
+def fit_together(courses: Sequence[Course], accelerator: Accelerator) -> list[Exception | None]:
     """Tune several runs step by step, each as if it were alone.
 
     Args:
@@ -92,10 +98,11 @@ def fit_together(courses: Sequence[Course], accelerator: Accelerator) -> list[De
         accelerator: as in `fit`.
 
     Returns:
-        What each run failed with: a loss that is no longer finite, or a checkpoint that is damaged or another's, ends that run only.
+        What each run failed with: numbers that are no longer finite, a checkpoint that is damaged, another's or cannot be written, and
+        whatever its method's `after_epoch` raises end that run only.
 
     Raises:
-        DepthubError: if the batch cannot be divided among the processes.
+        Exception: with several processes, what the run failed with; the others may know nothing of it, see `ranks.together`.
     """
     lanes: list[_Lane] = []
     groups: list[dict[str, Any]] = []
@@ -103,16 +110,15 @@ def fit_together(courses: Sequence[Course], accelerator: Accelerator) -> list[De
         lanes.append(_Lane(course, len(groups)))
         groups += lanes[-1].groups
     if not groups:
-        return [None] * len(lanes)
-    batch = lanes[0].order.batch_size
-    if batch % accelerator.num_processes:
-        raise DepthubError(f"a batch of {batch} images cannot be divided among {accelerator.num_processes} processes; choose a multiple")
+        return [lane.error for lane in lanes]
     optimizer = torch.optim.SGD(groups)
     for lane in lanes:
-        lane.resume(optimizer)
+        lane.resume(optimizer, accelerator)
     going = [lane for lane in lanes if lane.goes_on]
     while going:
         going = _until_one_ends(going, optimizer, accelerator)
+    if accelerator.num_processes > 1 and (error := lanes[0].error):
+        raise error
     return [lane.error for lane in lanes]
 
 
@@ -128,22 +134,30 @@ class _Lane:
         recipe, self.course, self.first = course.training, course, first
         self.order = EpochOrder(len(course.images), recipe.batch_size, course.seed)  # type: ignore[arg-type]
         own = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
-        self.groups = [{**group, **own} for group in course.tuner.parameter_groups(recipe.lr)]
-        self.rates = [group["lr"] for group in self.groups]
         self.epoch = 0
-        self.error: DepthubError | None = None
+        self.error: Exception | None = None
+        try:
+            self.groups = [{**group, **own} for group in course.tuner.parameter_groups(recipe.lr)]
+        except DepthubError as error:
+            self.groups, self.error = [], error
+        self.rates = [group["lr"] for group in self.groups]
 
     @property
     def goes_on(self) -> bool:
         return self.error is None and self.epoch < self.course.training.epochs and bool(self.groups)
 
-    def resume(self, optimizer: torch.optim.Optimizer) -> None:
+    def resume(self, optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> None:
         """Go on from the last checkpoint, if there is one; a checkpoint that is none of the run's is its failure."""
-        if self.course.checkpoint:
-            try:
-                self.epoch = self.course.checkpoint.restore(self.course.tuner, optimizer)
-            except DepthubError as error:
-                self.error = error
+        checkpoint = self.course.checkpoint
+        if not checkpoint or not self.groups:
+            return
+        try:
+            self.epoch = checkpoint.restore(self.course.tuner, optimizer, accelerator.scaler)
+            if len({*gathered(self.epoch)}) > 1:
+                raise DepthubError(f"{checkpoint.path} is not the same for all processes; put the folder of runs on a disk that they share")
+        except DepthubError as error:
+            self.error = error
+        self.course.seconds += checkpoint.seconds
 
     def begin_epoch(self, optimizer: torch.optim.Optimizer) -> int:
         """Set the order, the views and the learning rates of the epoch; returns the seed of what is drawn in it."""
@@ -155,53 +169,64 @@ class _Lane:
             group["lr"] = learning_rate(rate, self.epoch, course.training)
         return mixed(course.seed, self.epoch)
 
-    def end_epoch(self, loss: float, optimizer: torch.optim.Optimizer, record: bool) -> None:
-        """Count the epoch and keep what it gave, or fail."""
+    def end_epoch(self, loss: float, seconds: float, optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> None:
+        """Count the epoch and keep what it gave, or fail; what one run fails with does not end those that train along."""
         course, recipe = self.course, self.course.training
         self.epoch += 1
-        if not isfinite(loss):
-            self.error = DepthubError(f"the loss is {loss} in epoch {self.epoch}: the run diverged; lower training.lr ({recipe.lr})")
+        course.seconds += seconds
+        try:
+            self._check(isfinite(loss), f"the loss is {loss}")
+            course.tuner.after_epoch(self.epoch, recipe.epochs)
+            unfit = [name for name, value in course.tuner.tuned().items() if not value.isfinite().all()]
+            self._check(not unfit, f"{' and '.join(unfit[:2])} {'is' if len(unfit) == 1 else 'are'} not finite")
+            if course.checkpoint and accelerator.is_main_process:
+                course.checkpoint.save(course.tuner, optimizer, self.epoch, course.seconds, accelerator.scaler)
+        except Exception as error:
+            self.error = error
             return
-        course.tuner.method.after_epoch(self.epoch, recipe.epochs)
-        if course.checkpoint and record:
-            course.checkpoint.save(course.tuner, optimizer, self.epoch)
-        if course.on_epoch and record:
+        if course.on_epoch and accelerator.is_main_process:
             course.on_epoch(self.epoch, loss)
+
+    def _check(self, fit: bool, seen: str) -> None:
+        recipe = self.course.training
+        if not fit:
+            other = "" if recipe.precision == "fp32" else f", or set training.precision to fp32 ({recipe.precision})"
+            raise DepthubError(f"{seen} in epoch {self.epoch}: the run diverged; lower training.lr ({recipe.lr}){other}")
 
 
 def _until_one_ends(lanes: list[_Lane], optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> list[_Lane]:
     """Go on epoch by epoch until a run has done its last or failed; returns the others."""
+    since, first = perf_counter(), lanes[0].course
     stack = Stack([lane.course.tuner for lane in lanes])
-    images: Labelled = ConcatDataset([lane.course.images for lane in lanes])
-    loader = DataLoader(
-        images,
-        batch_sampler=Abreast([lane.order for lane in lanes]),
-        num_workers=lanes[0].course.workers,
-        pin_memory=accelerator.device.type == "cuda",
-        generator=torch.Generator(),  # what loading draws is no part of what the runs draw
-    )
-    model, stepper, loader = accelerator.prepare(stack, optimizer, loader)
+    with undisturbed():  # for mixed precision only: gradients are added up here, so that unlike parts of a batch count for what they are
+        model, stepper = accelerator.prepare_model(stack, evaluation_mode=True), accelerator.prepare_optimizer(optimizer)
     model.train()
-    step = partial(_step, model, lanes[0].course.classes, stepper, accelerator)
-    recorded = Recorded(step, stack.settle) if lanes[0].course.graphs else None
+    batches = Parts(Abreast([lane.order for lane in lanes]), accelerator.process_index, accelerator.num_processes)
+    loaded = loader(ConcatDataset([lane.course.images for lane in lanes]), accelerator.device, first.workers, batch_sampler=batches)
+    step: Step = partial(_step, model, first.classes, stepper, accelerator, batches.weight, [*first.tuner.tuned().values()])
+    recorded = Recorded(step, stack.settle) if first.graphs else None
     while all(lane.goes_on for lane in lanes):
         seeds = [lane.begin_epoch(optimizer) for lane in lanes]
         if recorded:
             recorded.renew()  # the learning rates are others
         with torch.random.fork_rng():  # what a method draws in training depends on seed and epoch, so that resuming is exact
             stack.seed(seeds)
-            losses = _epoch(recorded or step, loader)
+            losses = _epoch(recorded or step, loaded, accelerator)
+        now = perf_counter()
         for lane, loss in zip(lanes, losses, strict=True):
-            lane.end_epoch(loss, optimizer, accelerator.is_main_process)
+            lane.end_epoch(loss, (now - since) / len(lanes), optimizer, accelerator)
+        since = now
     return [lane for lane in lanes if lane.goes_on]
 
 
-def _epoch(step: Callable[..., Tensor], loader: DataLoader[tuple[Tensor, Tensor]]) -> list[float]:
-    """One pass; returns the mean loss of the steps of each run."""
-    total: Tensor | float = 0.0
-    for images, labels in loader:
+def _epoch(step: Step, loaded: DataLoader[tuple[Tensor, Tensor]], accelerator: Accelerator) -> list[float]:
+    """One pass; returns the mean loss of the steps of each run, over all processes."""
+    total = torch.zeros((), device=accelerator.device)
+    for images, labels in on_device(loaded, accelerator.device):
         total = total + step(images, labels)  # read once an epoch: no waiting for the device inside the loop
-    return [float(value) / len(loader) for value in torch.as_tensor(total).tolist()]
+    if accelerator.num_processes > 1:
+        total = accelerator.reduce(total)  # all processes learn alike whether the run diverged
+    return [float(value) / len(loaded) for value in total.tolist()]
 
 
 def _step(
@@ -209,29 +234,19 @@ def _step(
     classes: ClassSet,
     optimizer: torch.optim.Optimizer,
     accelerator: Accelerator,
+    weight: float,
+    tuned: Sequence[Tensor],
     images: Tensor,
     labels: Tensor,
 ) -> Tensor:
-    """Train once; returns the loss of each run, (R,)."""
+    """Train once; returns the loss of each run, (R,), times the weight of this process's part."""
     losses: list[dict[str, Tensor]] = model(images, labels, classes)
     each = torch.stack([torch.stack(list(parts.values())).sum() for parts in losses])
+    if weight != 1:
+        each = weight * each
     accelerator.backward(each.sum())  # no parameter is part of two runs' losses
+    if accelerator.num_processes > 1:
+        add_gradients(tuned)
     optimizer.step()
     optimizer.zero_grad()
     return each.detach()
-
-
-@torch.no_grad()
-def evaluate(tuner: Tuner, images: Labelled, classes: ClassSet, accelerator: Accelerator, workers: int = 0) -> Count:
-    """Count the correct predictions over all images, each counted once whatever the number of processes."""
-    pinned = accelerator.device.type == "cuda"
-    loader = accelerator.prepare(DataLoader(images, batch_size=TEST_BATCH, num_workers=workers, pin_memory=pinned))
-    tuner.eval()
-    predicted, labels = [], []
-    for pixels, truth in loader:
-        with accelerator.autocast():
-            guess = tuner(pixels, classes).argmax(dim=-1)
-        gathered = accelerator.gather_for_metrics((guess, truth))
-        predicted.append(gathered[0].cpu())
-        labels.append(gathered[1].cpu())
-    return count(torch.cat(predicted).numpy(), torch.cat(labels).numpy(), len(classes))

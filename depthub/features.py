@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
+from time import perf_counter
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
+from depthub import launch
 from depthub.backbone import Backbone
+from depthub.batches import OnProgress, on_device
 from depthub.cache import Cache
-from depthub.data.dataset import Examples, Fingerprinting
+from depthub.data.dataset import Examples, Fingerprinting, fingerprints
 from depthub.data.views import PerEpoch, Views, transform
 from depthub.provenance import version
+from depthub.ranks import gathered, share, told
 from depthub.spec import BackboneSpec, RunSpec
 
 BATCH = 100  # images encoded at a time
@@ -44,52 +48,56 @@ class ImageFeatures:
         self.backbone, self.cache = backbone, cache
         self._spec = RunSpec(backbone=spec).without_places().backbone
         self._recent = _Recent(MEMORY)
+        self.seconds = 0.0  # of encoding so far
         size, statistics = backbone.image_size, backbone.image_statistics
         self._transforms = {augment: transform(size, statistics, augment=augment) for augment in (False, True)}
 
-    def of(self, examples: Examples, workers: int = 0) -> TensorDataset:
+    def of(self, examples: Examples, workers: int = 0, on_progress: OnProgress | None = None) -> TensorDataset:
         """Features (N, d) under the test transform, not normalised, with labels (N,), on the CPU.
 
         Args:
-            examples: N images; those not seen before are encoded now.
+            examples: N images; those not seen before are encoded now, by all processes that share the run.
             workers: processes that read them.
+            on_progress: told the number of images encoded, as far as this process can tell, and of those to encode, after each batch.
         """
-        return TensorDataset(self._rows(examples, None, workers), torch.tensor(examples.labels))
+        return TensorDataset(self._rows(examples, None, workers, on_progress), torch.tensor(examples.labels))
 
-    def of_views(self, examples: Examples, seed: int, epoch: int, workers: int = 0) -> Tensor:
+    def of_views(self, examples: Examples, seed: int, epoch: int, workers: int = 0, on_progress: OnProgress | None = None) -> Tensor:
         """Features (N, d), not normalised, on the CPU, of the random views that `Views` gives in this epoch."""
-        return self._rows(examples, (seed, epoch), workers)
+        return self._rows(examples, (seed, epoch), workers, on_progress)
 
     @cached_property
     def _weights(self) -> str:
         return self.backbone.digest()
 
-    def _rows(self, examples: Examples, view: View | None, workers: int) -> Tensor:
-        keys = self._keys(examples, view)
-        found = self._recent.find(keys)
-        cache = self.cache if isinstance(examples.read, Fingerprinting) else None
-        kind = self._kind(examples, view) if cache and len(found) < len(keys) else {}
-        if cache and kind:
-            wanted = {key for key in keys if isinstance(key, str) and key not in found}
-            found.update({key: torch.from_numpy(row) for key, row in cache.find(kind, wanted).items()})
-        unseen = [row for row, key in enumerate(keys) if key not in found]
+    def _rows(self, examples: Examples, view: View | None, workers: int, on_progress: OnProgress | None) -> Tensor:
+        """The main process knows what was encoded before; all have their share of the rest, and get everything."""
+        rank, processes = launch.place()
+        known = _Known(self, examples, view) if rank == 0 else None
+        unseen = told(known.unseen if known else [])
         for start in range(0, len(unseen), PIECE):
             rows = unseen[start : start + PIECE]
-            encoded = self._encode(examples, view, rows, workers)
-            found.update(zip([keys[row] for row in rows], encoded, strict=True))
-            if cache:
-                cache.add(kind, [str(keys[row]) for row in rows], encoded.numpy())
-        self._recent.keep(found)
-        return torch.stack([found[key] for key in keys])
+            own = share(len(rows), rank, processes, BATCH)  # whole batches: an image is encoded among the same others as by one process
+
+            def progress(done: int, before: int = start, most: int = len(rows)) -> None:
+                if on_progress:
+                    on_progress(before + min(processes * done, most), len(unseen))
+
+            since = perf_counter()
+            encoded = torch.cat(gathered(self._encode(examples, view, rows[own.start : own.stop], workers, progress)))
+            self.seconds += perf_counter() - since
+            if known:
+                known.add(rows, encoded)
+        return told(known.rows() if known else torch.empty(0))
 
     def _keys(self, examples: Examples, view: View | None) -> Sequence[Hashable]:
         """What tells an image's features from all others of this backbone; a string where it may be told to other processes."""
-        device, read = self.backbone.scale.device.type, examples.read
+        device, prints = self.backbone.scale.device.type, fingerprints(examples)
         places = range(len(examples)) if view else [0] * len(examples)  # a random view depends on its image's place
-        if isinstance(read, Fingerprinting):
-            texts = (f"{view} {device} {place} {read.fingerprint(name)}" for place, name in zip(places, examples.ids, strict=True))
-            return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
-        return [(view, device, place, read, name) for place, name in zip(places, examples.ids, strict=True)]
+        if prints is None:
+            return [(view, device, place, examples.read, name) for place, name in zip(places, examples.ids, strict=True)]
+        texts = (f"{view} {device} {place} {of_image}" for place, of_image in zip(places, prints, strict=True))
+        return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
 
     def _kind(self, examples: Examples, view: View | None) -> dict[str, Any]:
         """What features depend on besides the picture, as plain data. A device has a rounding of its own."""
@@ -105,16 +113,53 @@ class ImageFeatures:
             "packages": {name: version(name) for name in PACKAGES},
         }
 
-    def _encode(self, examples: Examples, view: View | None, rows: list[int], workers: int) -> Tensor:
+    def _encode(self, examples: Examples, view: View | None, rows: list[int], workers: int, progress: Callable[[int], None]) -> Tensor:
+        """Features of these rows, (n, d), on the CPU; none gives (0, d)."""
         pixels = Views(examples, self._transforms[view is not None], view[0] if view else 0)
         pixels.epoch = view[1] if view else 0
-        loader = DataLoader(Subset(pixels, rows), batch_size=BATCH, num_workers=workers)
-        return torch.cat([self._features(batch) for batch, _ in loader])
+        done, encoded = 0, [torch.empty(0, self.backbone.dim, dtype=self.backbone.scale.dtype)]
+        for batch, _ in on_device(DataLoader(Subset(pixels, rows), batch_size=BATCH, num_workers=workers), self.backbone.scale.device):
+            encoded.append(self._features(batch))
+            done += len(batch)
+            progress(done)
+        return torch.cat(encoded)
 
     def _features(self, batch: Tensor) -> Tensor:
         """Of pixels (B, 3, H, W), on the CPU; a few images are encoded with copies of them beside."""
         filled = batch if len(batch) >= LEAST else batch[torch.arange(LEAST) % len(batch)]
-        return self.backbone.encode_image(filled.to(self.backbone.scale.device)).cpu()[: len(batch)]
+        return self.backbone.encode_image(filled).cpu()[: len(batch)]
+
+
+class _Known:
+    """Features of these examples that this process need not compute, in its memory and on disk, and those that join them.
+
+    Args:
+        features: whose memory and disk.
+        examples: N images.
+        view: of them.
+    """
+
+    def __init__(self, features: ImageFeatures, examples: Examples, view: View | None) -> None:
+        self._recent = features._recent
+        self._keys = features._keys(examples, view)
+        self._found = self._recent.find(self._keys)
+        self._cache = features.cache if isinstance(examples.read, Fingerprinting) else None
+        self._kind = features._kind(examples, view) if self._cache and len(self._found) < len(self._keys) else {}
+        if self._cache and self._kind:
+            wanted = {key for key in self._keys if isinstance(key, str) and key not in self._found}
+            self._found.update({key: torch.from_numpy(row) for key, row in self._cache.find(self._kind, wanted).items()})
+        self.unseen = [row for row, key in enumerate(self._keys) if key not in self._found]
+
+    def add(self, rows: list[int], encoded: Tensor) -> None:
+        """Features (n, d) of these rows."""
+        self._found.update(zip([self._keys[row] for row in rows], encoded, strict=True))
+        if self._cache:
+            self._cache.add(self._kind, [str(self._keys[row]) for row in rows], encoded.numpy())
+
+    def rows(self) -> Tensor:
+        """All of them, (N, d); they were used just now."""
+        self._recent.keep(self._found)
+        return torch.stack([self._found[key] for key in self._keys])
 
 
 class ViewFeatures(PerEpoch):
@@ -127,10 +172,13 @@ class ViewFeatures(PerEpoch):
         examples: N of them.
         seed: of the views.
         workers: processes that read images.
+        on_progress: as `ImageFeatures.of` tells it, in every epoch.
     """
 
-    def __init__(self, features: ImageFeatures, examples: Examples, seed: int, workers: int = 0) -> None:
-        self._features, self._examples, self._seed, self._workers = features, examples, seed, workers
+    def __init__(
+        self, features: ImageFeatures, examples: Examples, seed: int, workers: int = 0, on_progress: OnProgress | None = None
+    ) -> None:
+        self._features, self._examples, self._seed, self._workers, self._on_progress = features, examples, seed, workers, on_progress
 
     @property
     def epoch(self) -> int:
@@ -138,7 +186,8 @@ class ViewFeatures(PerEpoch):
 
     @epoch.setter
     def epoch(self, epoch: int) -> None:
-        self._epoch, self._rows = epoch, self._features.of_views(self._examples, self._seed, epoch, self._workers)
+        self._epoch = epoch
+        self._rows = self._features.of_views(self._examples, self._seed, epoch, self._workers, self._on_progress)
 
     def __len__(self) -> int:
         return len(self._examples)

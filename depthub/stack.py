@@ -125,8 +125,6 @@ class Abreast:
         orders: one a run.
     """
 
-    drop_last = True  # what Accelerate reads, as `batch_size`
-
     def __init__(self, orders: Sequence[EpochOrder]) -> None:
         self.orders, self.batch_size = orders, sum(order.batch_size for order in orders)
 
@@ -176,6 +174,8 @@ def form(course: Course) -> Form | str:
         return "its prompts raise an error"
     if not prompts.text:
         return "it has no text prompts"
+    if prompts.image:  # its training says what is wrong with that
+        return "it has image prompts, but is given image features"
     batch = min(course.training.batch_size, size)
     return Form(
         id(tuner.backbone),
@@ -242,6 +242,7 @@ def _sample(tuner: Tuner, method: PromptMethod, classes: ClassSet) -> Prompts:
     image = torch.zeros(1, tuner.backbone.dim, device=scale.device, dtype=scale.dtype) if method.needs_image else None
     with torch.random.fork_rng():
         found = method.eval().prompts(classes, image)
+        tuner.backbone.check_prompts(classes, found)
     method.train(training)
     return found
 

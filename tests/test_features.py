@@ -125,6 +125,30 @@ def test_what_is_on_disk_is_not_encoded_again(backbone: Backbone, pictures: Exam
     assert torch.allclose(everything.tensors[0], backbone.encode_image(pixels), rtol=1e-4, atol=1e-5)
 
 
+def test_progress_is_told_of_what_is_encoded(
+    backbone: Backbone, pictures: Examples, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "BATCH", 2)
+    monkeypatch.setattr(features, "PIECE", 4)
+    seen, told = ImageFeatures(backbone, SPEC), list[tuple[int, int]]()
+    seen.of(pictures.take([1, 4, 5]))
+    seen.of(pictures, on_progress=lambda *done: told.append(done))
+    seen.of(pictures, on_progress=lambda *done: told.append(done))  # nothing is left to encode
+    assert told == [(2, 7), (4, 7), (6, 7), (7, 7)]
+    views = ViewFeatures(seen, pictures, 1, on_progress=lambda *done: told.append(done))
+    views.epoch = 0
+    assert told[4:] == [(2, 10), (4, 10), (6, 10), (8, 10), (10, 10)]
+
+
+def test_a_picture_that_cannot_be_read_is_one_line_whoever_reads_it(backbone: Backbone, pictures: Examples) -> None:
+    assert isinstance(pictures.read, FolderReader)
+    (pictures.read.root / pictures.ids[3]).write_bytes(b"no picture")
+    for workers in (0, 1):
+        with pytest.raises(depthub.DepthubError, match="cannot read image") as caught:
+            ImageFeatures(backbone, SPEC).of(pictures, workers)
+        assert "\n" not in str(caught.value)
+
+
 def test_random_views_are_those_of_the_step_in_every_epoch(
     backbone: Backbone, pictures: Examples, cache: Cache, encoded: list[int]
 ) -> None:
@@ -174,7 +198,7 @@ def test_another_picture_under_the_same_name_is_encoded(backbone: Backbone, pict
     state = path.stat()
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns + 10**9))
     ImageFeatures(backbone, SPEC, cache).of(pictures)
-    assert encoded == [10, 1, 1]
+    assert encoded == [10, 1]  # the content counts, not its date
 
 
 def test_another_model_encodes_anew(backbone: Backbone, model: BackboneSpec, pictures: Examples, cache: Cache, encoded: list[int]) -> None:
@@ -265,7 +289,7 @@ def test_runs_share_what_was_encoded(
     assert images(tuned) > TEST
     assert len(Cache(tmp_path / "cache" / "features", 0).files()) == files
     assert main(["cache", "info"]) == 0
-    assert spec.data.name[:20] in capsys.readouterr().out
+    assert f"folder:{Path(spec.data.name).name}" in capsys.readouterr().out  # and not where it lies
 
 
 def test_the_command_line_can_leave_the_disk_alone(spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +297,7 @@ def test_the_command_line_can_leave_the_disk_alone(spec: RunSpec, tmp_path: Path
     line = ["run", "--data", spec.data.name, "--backbone.model", spec.backbone.model, "--backbone.pretrained", spec.backbone.pretrained]
     line += ["--training.epochs", "1", "--shots", "1", "--runs", str(tmp_path / "runs"), "--cache", "off"]
     assert main(line) == 0
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "cache/features").exists()
 
 
 OTHER_PROCESS = """

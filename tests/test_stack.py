@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -165,16 +167,19 @@ def test_a_run_that_diverges_leaves_the_others_alone(backbone: Backbone) -> None
     told: list[tuple[int, int]] = []
 
     def courses(number: Sequence[int]) -> list[Course]:
-        rates = (0.02, 1e200, 0.05)
-        return [
+        rates = (0.02, 0.02, 0.05)
+        made = [
             course(backbone, METHODS["shared"], seed=i, lr=rates[i], warmup_epochs=0, on_epoch=lambda e, _, i=i: told.append((i, e)))
             for i in number
         ]
+        if 1 in number:
+            made[1].images.tensors[0][5] = float("nan")  # type: ignore[attr-defined]
+        return made
 
     expected, together = alone(courses([0, 2])), courses([0, 1, 2])
     first, second, third = fit_together(together, Accelerator(cpu=True))
     assert (first, third) == (None, None)
-    assert "in epoch 1: the run diverged; lower training.lr (1e+200)" in str(second)
+    assert "the loss is nan in epoch 1: the run diverged; lower training.lr (0.02)" in str(second)
     assert apart(trained([together[0], together[2]]), expected) <= EXACT
     assert told == [(0, 1), (2, 1), (0, 2), (2, 2)]
 
@@ -209,6 +214,34 @@ def test_a_foreign_checkpoint_stops_its_own_run_only(backbone: Backbone, tmp_pat
     assert apart(trained(together[1:]), alone([course(backbone, METHODS["shared"], seed=2)])) <= EXACT
 
 
+class Forgetful(Noisy):
+    """Fails after its first epoch."""
+
+    def after_epoch(self, epoch: int, epochs: int) -> None:
+        raise ZeroDivisionError("no epochs left")
+
+
+def test_a_run_that_cannot_be_kept_ends_alone(backbone: Backbone, tmp_path: Path) -> None:
+    """One has no place for its checkpoint, one fails in its own code; the third goes on."""
+    (tmp_path / "file").touch()
+
+    def courses() -> list[Course]:
+        return [
+            course(backbone, METHODS["shared"], seed=1, checkpoint=Checkpoint(tmp_path / "file/tuned.safetensors", "a run")),
+            course(backbone, Forgetful, seed=2),
+            course(backbone, METHODS["shared"], seed=3, checkpoint=Checkpoint(tmp_path / "tuned.safetensors", "a run")),
+        ]
+
+    together = courses()
+    first, second, third = fit_together(together, Accelerator(cpu=True))
+    assert str(first).startswith(f"cannot write {tmp_path}/file/tuned.safetensors: ")
+    assert isinstance(second, ZeroDivisionError)
+    assert second.__traceback__ is not None  # a bug keeps its place
+    assert third is None
+    assert apart(trained(together[2:]), alone([replace(courses()[2], checkpoint=None)])) <= EXACT
+    assert [c.seconds > 0 for c in together] == [True] * 3
+
+
 def test_runs_are_arranged_by_what_they_share(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     other = random_backbone()
     runs = [
@@ -236,7 +269,7 @@ def test_runs_are_arranged_by_what_they_share(backbone: Backbone, monkeypatch: p
         ([6], "fp16 scales the losses of one run"),
         ([7], lonely),
         ([8], lonely),
-        ([9], "its prompts change the image features"),
+        ([9], "it encodes by itself"),
         ([11], "its prompts raise an error"),
     ]
     assert arrange(runs, "off") == [([i], "") for i in range(len(runs))]
@@ -325,7 +358,8 @@ def test_an_interrupted_stack_is_resumed(specs: list[RunSpec], tmp_path: Path) -
 
 def test_a_diverging_run_fails_alone(specs: list[RunSpec], tmp_path: Path) -> None:
     assert specs[0].training
-    wild = replace(specs[0], training=replace(specs[0].training, lr=1e38, warmup_epochs=0))
+    overflowing = Component("DePT", {"cat": Component("CAT", {"lr_scale": 1e39})})
+    wild = replace(specs[0], head=overflowing, training=replace(specs[0].training, warmup_epochs=0))
     outcomes: dict[int, RunResult | Exception] = {}
     with pytest.raises(DepthubError, match="the run diverged"):
         depthub.run_many([specs[0], wild, specs[2]], runs=tmp_path, on_done=lambda i, r, _: outcomes.update({i: r}))
@@ -354,4 +388,19 @@ def test_the_command_line_says_why_runs_train_alone(specs: list[RunSpec], tmp_pa
     assert main([*line, "--stack", "4"]) == 0
     assert "depthub: 2 runs of VisualPrompts trained alone: its prompts change the image features\n" in capsys.readouterr().err
     assert main([*line, "--stack", "0", "--force"]) == 2
-    assert "stack is 0, expected auto, off or at least 1" in capsys.readouterr().err
+    assert "--stack: got '0', expected" in capsys.readouterr().err
+
+
+def test_products_do_not_depend_on_the_rows_beside() -> None:
+    """In a fresh process, as a run has it: a stack gives the bits of solitary runs, whatever its size."""
+    program = """
+import torch
+from depthub.linear import linear
+torch.set_num_threads(1)
+draw = torch.Generator().manual_seed(0)
+x, w = torch.randn(700, 512, generator=draw), torch.randn(128, 512, generator=draw)
+whole = linear(x, w)
+assert all(torch.equal(linear(x[:rows], w), whole[:rows]) for rows in (5, 8, 12, 61, 305))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,223 @@
+"""What several processes do together: training, testing, encoding, and failing one by one. Run as `python -m tests.shared WHAT FOLDER`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import PrepareForLaunch, patch_environment
+from torch import Tensor
+from torch.multiprocessing import start_processes
+from torch.utils.data import Dataset, TensorDataset
+
+from depthub import ClassSet, Component, DepthubError, Training, features
+from depthub.checkpoint import Checkpoint
+from depthub.data.folder import Folder
+from depthub.device import accelerator
+from depthub.engine import evaluate, fit
+from depthub.features import ImageFeatures, ViewFeatures
+from depthub.loading import load_backbone
+from depthub.model import Tuner
+from depthub.plugins import installed
+from depthub.ranks import together
+from depthub.settings import complete, factory
+from tests.models import random_backbone, write_backbone
+
+THREE = ClassSet("three", (0, 1, 2), ("forest", "annual_crop_land", "bird of paradise"))
+RECIPE = Training(epochs=2, batch_size=4, lr=0.05, warmup_epochs=0)
+TRAININGS = {
+    "CoOp": (Component("CoOp", {"n_ctx": 3}), Component("DePT")),
+    "CoCoOp": (Component("CoCoOp", {"reduction": 4}), Component("ITM")),
+    "KgCoOp": (Component("KgCoOp"), Component("DePT", {"fusion": "probabilities"})),
+    "ProGrad": (Component("ProGrad"), Component("ITM")),
+    "PromptSRC": (Component("PromptSRC", {"depth": 2}), Component("ITM")),
+}
+
+
+def tuner(name: str) -> Tuner:
+    """One of `TRAININGS` on a small random model."""
+    plugins, backbone = installed(), random_backbone(dtype=torch.float32)
+    method, head = (
+        factory(complete(c, kind, plugins), kind, plugins) for c, kind in zip(TRAININGS[name], ("methods", "heads"), strict=True)
+    )
+    torch.manual_seed(7)
+    return Tuner(backbone, method(backbone, THREE), head(backbone.dim, THREE))
+
+
+def images(number: int = 10, *, pixels: bool = False) -> TensorDataset:
+    """Random images of three classes."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (3, 32, 32) if pixels else (24,)
+    return TensorDataset(torch.randn(number, *shape, generator=generator), torch.arange(number) % 3)
+
+
+def train(folder: str) -> None:
+    """Every training with batches of four and of one; the main process writes what it gave."""
+    place, given = accelerator("fp32"), {}
+    for name in TRAININGS:
+        for batch in (4, 1):
+            made, losses = tuner(name), list[float]()
+            data = images(pixels=made.method.tunes_image)
+            fit(made, data, THREE, replace(RECIPE, batch_size=batch), 1, place, on_epoch=lambda _, loss, to=losses: to.append(loss))
+            told = evaluate(made, data, THREE, place)
+            many = evaluate(made, images(250, pixels=True), THREE, place) if name == "CoOp" else told
+            tensors = {n: p.detach() for n, p in made.tuned().items()}
+            given[name, batch] = tensors, losses, [told.count(), many.count()], [vars(told), vars(many)]
+    if place.is_main_process:
+        torch.save(given, Path(folder) / f"trained-{place.num_processes}.pt")
+
+
+def encode(folder: str) -> None:
+    """Features of pictures and of their views, in batches of eight; each process writes what it has and how many it encoded."""
+    place, features.BATCH = accelerator("fp32"), 8
+    spec = write_backbone(Path(folder) / f"model-{place.process_index}")
+    backbone, encoded, told = load_backbone(spec, {}), list[int](), list[tuple[int, int]]()
+    encode_image = backbone.encode_image
+
+    def counting(pixels: Tensor, *given: Any) -> Tensor:
+        encoded.append(len(pixels))
+        return encode_image(pixels, *given)
+
+    backbone.encode_image = counting  # type: ignore[method-assign]
+    seen, examples = (
+        ImageFeatures(backbone, spec),
+        Folder(Path(folder) / "pictures").load().named("colours").train,
+    )
+    first = seen.of(examples.take(list(range(5)))).tensors[0]
+    rows = seen.of(examples, on_progress=lambda *done: told.append(done)).tensors[0]
+    views = ViewFeatures(seen, examples, 3)
+    views.epoch = 1
+    viewed = torch.stack([views[i][0] for i in range(len(views))])
+    torch.save((first, rows, viewed, sum(encoded), told), Path(folder) / f"encoded-{place.num_processes}-{place.process_index}.pt")
+
+
+class Unreadable(Dataset[tuple[Tensor, int]]):
+    """Ten images of which one process cannot read one."""
+
+    def __init__(self, rank: int) -> None:
+        self.broken = rank == 1
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+        if self.broken:
+            raise DepthubError(f"cannot read image {i}.png: truncated; replace the file")
+        return torch.ones(24), i % 3
+
+
+def picture(rank: int, folder: str, place: Any) -> None:
+    """The second process cannot read an image, and it is a worker that tries."""
+    fit(tuner("CoOp"), Unreadable(rank), THREE, RECIPE, 1, place, workers=1)
+
+
+def disk(rank: int, folder: str, place: Any) -> None:
+    """The main process cannot write the checkpoint: the system lets it write some bytes only."""
+    import resource
+
+    if rank == 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+    fit(tuner("CoOp"), images(), THREE, RECIPE, 1, place, checkpoint=Checkpoint(Path(folder) / "tuned.safetensors", "a run"))
+
+
+def bug(rank: int, folder: str, place: Any) -> None:
+    """The second process fails before the processes ever meet, and the others wait for it."""
+    if rank == 1:
+        raise ValueError("a bug\nof two lines")
+    fit(tuner("CoOp"), images(), THREE, RECIPE, 1, place)
+
+
+def late(rank: int, folder: str, place: Any) -> None:
+    """The main process fails when the others have nothing left to do."""
+    if rank == 0:
+        time.sleep(1)
+        raise DepthubError("cannot write the result: the disk is full; free some space")
+
+
+def killed(rank: int, folder: str, place: Any) -> None:
+    """One process ends without a word, after all have met."""
+    place.wait_for_everyone()
+    if rank == int(os.environ.get("KILLED", "1")):
+        os.kill(os.getpid(), signal.SIGKILL)
+    fit(tuner("CoOp"), images(), THREE, RECIPE, 1, place)
+
+
+def diverged(rank: int, folder: str, place: Any) -> None:
+    """The loss of the second process is no number: all processes fail alike, and can go on."""
+    data = images()
+    if rank == 1:
+        data.tensors[0].fill_(float("nan"))
+    try:
+        with together(place):
+            fit(tuner("CoOp"), data, THREE, RECIPE, 1, place)
+    except DepthubError as error:
+        sys.stderr.write(f"{error}\n")
+    fit(tuner("CoOp"), images(), THREE, RECIPE, 1, place)
+
+
+def well(rank: int, folder: str, place: Any) -> None:
+    """Nothing fails, and the processes end at different times."""
+    with together(place):
+        fit(tuner("CoOp"), images(), THREE, RECIPE, 1, place)
+    time.sleep(3 * rank)
+
+
+ALONE = {"well": well, "diverged": diverged}  # they hold together by themselves
+FAILURES: dict[str, Callable[[int, str, Any], None]] = {"picture": picture, "bug": bug, "late": late, "killed": killed, "disk": disk}
+
+
+def act(what: str, folder: str) -> None:
+    """One of the above, with its error as the command line shows it."""
+    place = accelerator("fp32")
+    rank = place.process_index
+    try:
+        if what in ALONE:
+            ALONE[what](rank, folder, place)
+        else:
+            with together(place):
+                FAILURES[what](rank, folder, place)
+    except DepthubError as error:
+        sys.stderr.write(f"depthub: error: {error}\n")
+        sys.exit(2)
+
+
+def act_apart(what: str, folder: str) -> None:
+    """The same, with standard error in a file of the process's own."""
+    rank = torch.distributed.get_rank()
+    os.dup2(os.open(Path(folder) / f"{what}-{rank}.txt", os.O_CREAT | os.O_WRONLY), 2)
+    act(what, folder)
+
+
+def launched(do: Callable[..., None], number: int, folder: str) -> list[int]:
+    """Exit codes of processes that are forked from this one, as `accelerate.debug_launcher` does."""
+    meeting = Path(folder) / f"meeting-{time.monotonic_ns()}"
+    here = {"world_size": number, "master_addr": "127.0.0.1", "master_port": 29500, "gloo_socket_ifname": "lo"}
+    here |= {"accelerate_debug_rdv_file": str(meeting), "accelerate_use_cpu": "yes"}
+    with patch_environment(**here):
+        context = start_processes(PrepareForLaunch(do, debug=True), (folder,), number, join=False, start_method="fork")
+        for process in context.processes:
+            process.join()
+    return [process.exitcode for process in context.processes]
+
+
+def main(what: str, folder: str) -> None:
+    """Everything in forked processes, with the exit codes of all; or one thing in this process, which others meet."""
+    torch.set_num_threads(1)
+    if what != "all":
+        act(what, folder)
+        return
+    codes = {(do.__name__, number): launched(do, number, folder) for do in (train, encode) for number in (2, 3, 7)}
+    codes |= {(each, 3): launched(partial(act_apart, each), 3, folder) for each in (*ALONE, "picture", "bug", "late", "killed")}
+    torch.save(codes, Path(folder) / "codes.pt")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
