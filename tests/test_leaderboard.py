@@ -1,11 +1,13 @@
-"""Averages, leaderboards, their pictures, and the commands that make them."""
+"""Leaderboards, and the command that makes them."""
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,19 +15,22 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
-from depthub import leaderboard, schema
-from depthub.cli import main, quickstart
+from depthub import schema
+from depthub.cli import main
 from depthub.errors import DepthubError
-from depthub.leaderboard import board, markdown
-from depthub.leaderboard.aggregate import convention, harmonic, harmonic_of_means, mean, mean_of_harmonics, over_data, over_seeds
-from depthub.picture import draw
-from depthub.protocol import Count
+from depthub.leaderboard import board, markdown, of_folder
+from depthub.protocol import Count, Summary
+from depthub.result import RunResult
+from depthub.result import TestedTask as AsTested  # a name that pytest does not take for a test
 from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, Training
-from depthub.store import RunResult, Store
-from tests.models import write_backbone, write_pictures
+from depthub.statistics.aggregate import harmonic
+from depthub.store import Store
+from depthub.text import plain
+from depthub.types import ClassSet
 
-percents = st.floats(0.01, 100)
+H = Summary("H", {"H": ("base", "new")})
 
 
 def result(method: str, head: str = "ITM", data: str = "tones", seed: int = 1, base: int = 60, new: int = 70, **spec: Any) -> RunResult:
@@ -33,7 +38,8 @@ def result(method: str, head: str = "ITM", data: str = "tones", seed: int = 1, b
     made = RunSpec(Component(method), Component(head), data=DataSpec(data), seed=seed, **{"training": Training(), **spec})
     counts = {"base": Count(base, 100), "new": Count(new, 100)}
     scores = {"base": float(base), "new": float(new), "H": harmonic(base, new)}
-    return RunResult(made, counts, scores, cost={"params_trainable": 0 if method == "ZeroShot" else 2048, "train_s": 1.0, "eval_s": 0.5})
+    cost = {"params_trainable": 0 if method == "ZeroShot" else 2048, "train_s": 1.0, "eval_s": 0.5}
+    return RunResult(made, counts, scores, cost=cost, summary=H)
 
 
 def three(seeds: tuple[int, ...] = (1, 2, 3), data: tuple[str, ...] = ("tones", "flags")) -> list[RunResult]:
@@ -54,42 +60,6 @@ def labels(made: dict[str, Any]) -> list[str]:
 def row(made: dict[str, Any], label: str) -> dict[str, Any]:
     (found,) = (r for r in made["rows"] if r["label"] == label)
     return dict(found)
-
-
-def test_h_of_the_published_averages() -> None:
-    """Table 1's CoOp row: base 81.50, new 69.77, H 75.18."""
-    assert round(harmonic(81.50, 69.77), 2) == 75.18
-    assert harmonic(0, 50) == harmonic(0, 0) == 0
-
-
-@given(st.lists(st.tuples(percents, percents), min_size=1, max_size=8))
-def test_the_two_conventions(pairs: list[tuple[float, float]]) -> None:
-    base, new = [b for b, _ in pairs], [n for _, n in pairs]
-    assert mean_of_harmonics(base, new) <= harmonic_of_means(base, new) + 1e-9
-    rows = [{"base": b, "new": n, "H": harmonic(b, n)} for b, n in pairs]
-    assert mean(rows)["H"] == pytest.approx(harmonic_of_means(base, new))
-    assert convention(["base", "new", "H"]) == {"base": "mean", "new": "mean", "H": "harmonic-of-means"}
-    assert convention(["H"]) == {"H": "mean"}
-
-
-@given(percents, percents)
-def test_h_lies_between_its_parts(base: float, new: float) -> None:
-    assert min(base, new) - 1e-9 <= harmonic(base, new) <= max(base, new) + 1e-9
-
-
-def test_spread_over_seeds() -> None:
-    assert over_seeds({1: {"all": 50.0}})["all"].std is None
-    found = over_seeds({1: {"all": 50.0}, 2: {"all": 52.0}})["all"]
-    assert (found.mean, round(found.std or 0, 4), found.n_seeds) == (51.0, 1.4142, 2)
-
-
-@given(st.lists(st.lists(percents, min_size=3, max_size=3), min_size=1, max_size=5))
-def test_averages_over_data_sets_first_or_over_seeds_first(table: list[list[float]]) -> None:
-    cells = {str(i): {seed: {"all": value} for seed, value in enumerate(values)} for i, values in enumerate(table)}
-    found = over_data(cells)["all"]
-    by_seed = [sum(values[seed] for values in table) / len(table) for seed in range(3)]
-    assert found.mean == pytest.approx(sum(by_seed) / 3)
-    assert found.n_seeds == 3
 
 
 def test_a_board() -> None:
@@ -179,7 +149,7 @@ def test_zero_shot_is_known_by_what_it_trains() -> None:
 
 
 def test_a_protocol_without_h() -> None:
-    runs = [replace(result("CoOp", seed=s), counts={"all": Count(50 + s, 100)}, scores={"all": 50.0 + s}) for s in (1, 2)]
+    runs = [replace(result("CoOp", seed=s), counts={"all": Count(50 + s, 100)}, scores={"all": 50.0 + s}, summary=None) for s in (1, 2)]
     made = board(runs)
     assert made["settings"][0]["headline"] == "all"
     assert made["rows"][0]["average"]["all"]["mean"] == 51.5
@@ -236,85 +206,213 @@ def test_leaderboards_do_without_torch() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_the_picture(tmp_path: Path) -> None:
-    rows = board(three())["rows"]
-    first, second = draw(rows, tmp_path / "a.png").read_bytes(), draw(rows, tmp_path / "b.png").read_bytes()
-    assert first.startswith(b"\x89PNG")
-    assert first == second
-    with pytest.raises(DepthubError, match="nothing to draw"):
-        draw([], tmp_path / "c.png")
+def saved(folder: Path, runs: list[RunResult]) -> Path:
+    for run in runs:
+        Store(folder).save(run)
+    return folder
 
 
-@pytest.mark.parametrize("points", [[(0, 0)], [(100, 100)], [(50, 50)] * 4, [(0, 100), (100, 0), (50, 50)], [(70, 60), (70.1, 60.1)]])
-def test_the_picture_of_odd_points(points: list[tuple[float, float]], tmp_path: Path) -> None:
-    rows = [
-        {"label": f"Method {i}", "average": {"base": {"mean": b, "std": None}, "new": {"mean": n, "std": 0.5}}}
-        for i, (b, n) in enumerate(points)
+def other(seen: float, unseen: float, seed: int = 1, summary: Summary | None = None, **scores: float) -> RunResult:
+    """A run of a protocol that is not installed, with scores of its own names."""
+    run = result("CoOp", seed=seed, protocol=Component("Elsewhere"))
+    return replace(run, scores={"seen": seen, "unseen": unseen, "HM": harmonic(seen, unseen), **scores}, summary=summary)
+
+
+HM = Summary("HM", {"HM": ("seen", "unseen")})
+
+
+def test_a_protocol_says_which_scores_are_harmonic_and_which_ranks(tmp_path: Path) -> None:
+    runs = saved(tmp_path / "runs", [other(10, 30, 1, HM, zz=99.0), other(30, 10, 2, HM, zz=98.0)])
+    made = of_folder(runs, "")
+    (setting,), (one,) = made["settings"], made["rows"]
+    assert (setting["headline"], setting["harmonic"]) == ("HM", {"HM": ["seen", "unseen"]})
+    assert setting["aggregation"] == {"seen": "mean", "unseen": "mean", "HM": "harmonic-of-means", "zz": "mean"}
+    assert {name: s["mean"] for name, s in one["average"].items()} == {"seen": 20.0, "unseen": 20.0, "HM": 20.0, "zz": 98.5}
+    assert "HM is the harmonic mean of the averaged seen and unseen (harmonic-of-means), not the average of HM." in markdown(made)
+
+
+def test_an_h_that_nothing_is_declared_of_is_averaged_by_the_mean() -> None:
+    runs = [replace(other(30.0 * s, 70, s), scores={"base": 30.0 * s, "new": 70.0, "H": 1.0}) for s in (1, 2)]
+    assert board(runs)["rows"][0]["average"]["H"]["mean"] == 1.0
+
+
+def test_two_settings_may_average_a_score_of_one_name_each_in_its_way() -> None:
+    made = board([result("CoOp"), replace(result("CoOp", protocol=Component("Elsewhere")), summary=Summary("new"))])
+    assert [setting["aggregation"]["H"] for setting in made["settings"]] == ["harmonic-of-means", "mean"]
+    assert made["aggregation"] == {"base": "mean", "new": "mean"}
+    assert [setting["headline"] for setting in made["settings"]] == ["H", "new"]
+
+
+def test_runs_that_say_nothing_take_what_the_others_declare() -> None:
+    made = board([other(10, 30, 1), other(30, 10, 2, HM)])
+    assert made["rows"][0]["average"]["HM"]["mean"] == 20.0
+
+
+def test_runs_that_declare_their_scores_otherwise_are_refused() -> None:
+    runs = [other(10, 30, 1, HM), other(30, 10, 2, Summary("seen", HM.harmonic))]
+    with pytest.raises(DepthubError) as caught:
+        board(runs)
+    assert all(run.spec.run_id[:12] in str(caught.value) for run in runs)
+    assert "\n" not in str(caught.value)
+
+
+def test_scores_keep_the_order_of_the_protocol_about_its_headline() -> None:
+    summary = Summary("average")
+    runs = [
+        replace(result("CoOp", data=data), scores=dict.fromkeys(names, 50.0), summary=summary)
+        for data, names in (("tones", ["source", "a", "average", "extra"]), ("flags", ["source", "b", "average", "extra"]))
     ]
-    assert draw(rows, tmp_path / "a.png").stat().st_size > 1000
+    (setting,) = board(runs)["settings"]
+    assert setting["scores"].index("average") == 3
+    assert set(setting["scores"][:3]) == {"source", "a", "b"}
+    assert setting["scores"][4:] == ["extra"]
+    assert setting["headline"] == "average"
 
 
-def test_without_matplotlib_there_is_a_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(DepthubError, match=r"depthub\[plot\]"):
-        draw(board(three())["rows"], tmp_path / "a.png")
+def test_other_images_in_the_same_number_are_refused() -> None:
+    classes = ClassSet("two", (0, 1), ("ant", "bee"))
+    one, two = (
+        replace(run, tasks={task: AsTested(classes, images_sha256=mark * 64) for task in run.counts})
+        for run, mark in ((result("CoOp"), "a"), (result("ZeroShot"), "b"))
+    )
+    with pytest.raises(DepthubError, match=r"^tones, seed 1, task 'base': other test images in run \w{12} than in run \w{12}; "):
+        board([one, two])
+    assert board([one, result("ZeroShot")])["rows"]
 
 
-def test_quickstart_specs() -> None:
-    found = quickstart.specs(["tones", "flags"], [1, 2, 2], None)
-    assert len(found) == len({s.run_id for s in found}) == 12
-    assert {s.training for s in quickstart.specs(["tones"], [1], 3)} == {Training(epochs=3)}
+def test_what_looks_alike_is_never_merged() -> None:
+    """A data set can be called what another one is called with its settings, and rows likewise."""
+    sets = [DataSpec("x", 0.5), DataSpec("x", 0.25), DataSpec("x (test_fraction=0.25)")]
+    methods = [Component("A", {"n": 1}), Component("A", {"n": 2}), Component("A (method.n=1)")]
+    runs = [replace(result("A"), spec=replace(result("A").spec, data=data, method=method)) for data in sets for method in methods]
+    made = board(runs)
+    assert len(made["settings"][0]["data"]) == len(made["rows"]) == len(set(labels(made))) == 3
+    assert Counter(run["data"] for row in made["rows"] for run in row["runs"]) == dict.fromkeys(made["settings"][0]["data"], 3)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Shared, so that what one test ran is found by the next."""
-    return tmp_path_factory.mktemp("quickstart")
+def test_each_run_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs, hashed = three(), Counter[int]()
+    compute = RunSpec.run_id
+
+    def counted(self: RunSpec) -> str:
+        hashed[id(self)] += 1
+        return str(compute.fget(self))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(RunSpec, "run_id", property(counted))
+    board(runs)
+    assert hashed == {id(run.spec): 1 for run in runs}
 
 
-@pytest.fixture
-def small(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Quickstart's command line, on a small random model and pictures on disk."""
-    data, backbone = write_pictures(folder / "colours"), write_backbone(folder / "model")
-    plain = quickstart.specs
-    monkeypatch.setattr(quickstart, "specs", lambda *given: [replace(s, data=data, backbone=backbone, shots=2) for s in plain(*given)])
-    places = ["--runs", str(folder / "runs"), "--out", str(folder / "out")]
-    return lambda *more: ["quickstart", "--datasets", "tones", "--epochs", "1", "--workers", "1", *places, *more]
+def spoil(runs: Path) -> list[str]:
+    """Damage three runs in three ways, and add a dangling link; returns the folders' names."""
+    folders = sorted(path for path in runs.iterdir())[:4]
+    cut, forged, moved, replaced = (folder / "run.json" for folder in folders)
+    cut.write_text(cut.read_text()[:100])
+    document = json.loads(forged.read_text())
+    document["scores"]["new"] = 99.9
+    forged.write_text(json.dumps(document))
+    moved.unlink()
+    moved.symlink_to(runs / "nowhere")
+    replaced.write_bytes(b"[" * 100_000)
+    (runs / "gone").symlink_to(runs / "nowhere")
+    return [*(folder.name for folder in folders), "gone"]
 
 
-def test_quickstart_continues_after_an_interruption(
-    small: Callable[..., list[str]], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    save, saved = Store.save, []
-
-    def interrupted(self: Store, made: RunResult) -> Path:
-        saved.append(made)
-        if len(saved) == 2:
-            raise KeyboardInterrupt
-        return save(self, made)
-
-    monkeypatch.setattr(Store, "save", interrupted)
-    assert main(small("--seeds", "1")) == 130
-    assert "stopped with 2 runs to do" in capsys.readouterr().err
-    assert main(small("--seeds", "1")) == 0
-    assert len(saved) == 4
-    said = " ".join(capsys.readouterr().out.split())
-    for word in ("ZeroShot", "CoOp + DePT", "cannot be compared with published", "quickstart.png"):
-        assert word in said
-    assert sorted(p.name for p in (folder / "out").iterdir()) == ["leaderboard.json", "leaderboard.md", "quickstart.png"]
-    made = json.loads((folder / "out/leaderboard.json").read_text())
-    assert sorted(labels(made)) == ["CoOp", "CoOp + DePT", "ZeroShot"]
-    assert [r["label"] for r in made["rows"] if r["untrained"]] == ["ZeroShot"]
-    assert made["rows"] == leaderboard.of_folder(folder / "runs", "")["rows"]
+def test_bad_files_are_named_and_the_rest_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = saved(tmp_path / "private" / "runs", three())
+    names = spoil(runs)
+    assert main(["leaderboard", "build", str(runs), "--out", str(tmp_path / "out")]) == 0
+    warnings = capsys.readouterr().err.splitlines()
+    assert [line.startswith("depthub: warning: left out: ") for line in warnings] == [True] * 5
+    assert all(any(name in line for line in warnings) for name in names)
+    made = json.loads((tmp_path / "out/leaderboard.json").read_text())
+    assert sorted(entry["file"] for entry in made["left_out"]) == sorted(names)
+    assert sum(len(row["runs"]) for row in made["rows"]) == len(three()) - 4
+    text = (tmp_path / "out/leaderboard.md").read_text()
+    assert "5 runs are there and cannot be used" in text
+    assert all(name in text for name in names)
+    assert str(tmp_path) not in text + json.dumps(made)
 
 
-def test_quickstart_without_optional_packages(
-    small: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(quickstart, "find_spec", lambda name: None)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert main(small("--seeds", "1", "--datasets", "tones", "digits")) == 0
-    said = capsys.readouterr().out
-    assert "data set 'digits' is left out" in said
-    assert "no picture" in said
-    assert main(small("--datasets", "digits")) == 2
+def test_relative_folders_are_no_exception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = spoil(saved(tmp_path, three()))
+    monkeypatch.chdir(tmp_path)
+    assert sorted(entry["file"] for entry in of_folder(Path(), "")["left_out"]) == sorted(names)
+
+
+def test_where_nothing_can_be_used_there_is_no_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = saved(tmp_path / "runs", [result("CoOp", seed=s) for s in (1, 2, 3, 4)])
+    spoil(runs)
+    assert main(["leaderboard", "build", str(runs), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "none of 5 runs" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_superseded_results_are_not_looked_at(tmp_path: Path) -> None:
+    runs = saved(tmp_path, three())
+    expected = of_folder(runs, "")
+    for folder in list(runs.iterdir()):
+        shutil.copytree(folder, folder / "earlier-1")
+        (folder / "earlier-1/run.json").write_text("damaged")
+    assert of_folder(runs, "") == expected
+
+
+def test_a_run_twice_is_refused_or_left_out(tmp_path: Path) -> None:
+    runs = saved(tmp_path, three())
+    folder = sorted(runs.iterdir())[0]
+    shutil.copytree(folder, runs / "copy")
+    made = of_folder(runs, "")
+    assert [entry["file"] for entry in made["left_out"]] == ["copy"]
+    assert made["rows"] == board(three())["rows"]
+
+
+def test_boards_of_schema_1_0_are_accepted() -> None:
+    made = board(three())
+    old = {key: value for key, value in made.items() if key != "left_out"} | {"schema_version": "1.0.0"}
+    old["settings"] = [{key: value for key, value in s.items() if key not in ("harmonic", "aggregation")} for s in made["settings"]]
+    schema.validate(old, "leaderboard", "it")
+    assert "| CoOp + DePT |" in markdown(old)
+    for lacking in (old | {"schema_version": "1.1.0", "left_out": []}, {**made, "left_out": [{"file": "a"}]}):
+        with pytest.raises(DepthubError, match="required"):
+            schema.validate(lacking, "leaderboard", "it")
+
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>|\n# x \x1b[31m",
+    "a|b\\|c",
+    "- **x** [y](javascript:z) `q",
+    "[red]x[/red]\r\u202e\u2028",
+    "</td></tr></table><!--",
+    "1. $x^2$ & &lt;",
+]
+
+
+def shown_names(text: str) -> list[str]:
+    """The first cell of every row of every table, as a browser shows it."""
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
+    assert not [token for token in tokens if token.type == "html_block"]
+    inline = [child for token in tokens for child in token.children or ()]
+    assert {child.type for child in inline} <= {"text", "text_special", "code_inline", "strong_open", "strong_close"}
+    rows = [i for i, token in enumerate(tokens) if token.type == "tr_open"]
+    return ["".join(child.content for child in tokens[i + 2].children or ()) for i in rows]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_shown_and_not_obeyed(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    summary = Summary(f"{name}H", {f"{name}H": (f"{name}1", f"{name}2")})
+    runs = []
+    for method, data, seed in ((name, name, 1), (name, name, 2), ("CoOp", name, 1), ("CoOp", f"{name}!", 1)):
+        run = result(method, data=data, seed=seed, protocol=Component(name), backbone=BackboneSpec(name, name))
+        runs.append(replace(run, scores=dict(zip((f"{name}1", f"{name}2", f"{name}H"), run.scores.values(), strict=True)), summary=summary))
+    saved(tmp_path / "runs", runs)
+    (tmp_path / "runs" / "0-<b>|`[x]\n\x1b[31m").symlink_to("nowhere")
+    assert main(["leaderboard", "build", str(tmp_path / "runs"), "--out", str(tmp_path / "out"), "--title", name]) == 0
+    said, text = capsys.readouterr(), (tmp_path / "out/leaderboard.md").read_text()
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", said.out + said.err + text)
+    assert len(said.out.splitlines()) == 3  # two incomplete rows, and what was written
+    assert len(said.err.splitlines()) == 2  # one left out, and a protocol that is not installed
+    assert sorted(set(shown_names(text))) == sorted({"method", "CoOp", plain(name).strip()})
+    columns = {len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in text.splitlines() if line.startswith("| ")}
+    assert columns == {5, 6}  # a method, three scores, in the averages also the parameters

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from depthub.leaderboard import board, markdown
-from depthub.leaderboard.aggregate import Convention, harmonic, over_data
-from depthub.protocol import Count
+from depthub.protocol import Count, Summary
+from depthub.result import RunResult
 from depthub.spec import Component, DataSpec, RunSpec, Training
-from depthub.store import RunResult
+from depthub.statistics.aggregate import Convention, harmonic, over_data
 
 TABLE: dict[str, dict[str, list[float]]] = json.loads((Path(__file__).parent / "paper_table2.json").read_text())
 # base, new and H as the cells give them, and the average of the data sets' own H
@@ -27,6 +27,8 @@ EXPECTED = {
 }
 NOT_FROM_THE_CELLS = {"CoOp", "CoCoOp"}  # the averages printed for these are of other numbers than the cells beside them
 
+H = Summary("H", {"H": ("base", "new")})
+
 
 def on_grid(percent: float) -> float:
     """The mean of three accuracies of one decimal each, which was printed with two decimals."""
@@ -40,7 +42,7 @@ def cells(row: str) -> dict[str, dict[int, dict[str, float]]]:
 
 
 def averages(row: str, how: Convention) -> list[float]:
-    return [round(found.mean, 2) for found in over_data(cells(row), how).values()]
+    return [round(found.mean, 2) for found in over_data(cells(row), H, how).values()]
 
 
 def test_the_table_is_whole() -> None:
@@ -66,7 +68,7 @@ def test_a_board_says_how_it_averages() -> None:
     for name, by_seed in cells("CoOp").items():
         counts = {task: Count(round(300 * by_seed[0][task]), 30_000) for task in ("base", "new")}
         spec = RunSpec(Component("CoOp"), data=DataSpec(name), training=Training())
-        runs.append(RunResult(spec, counts, by_seed[0]))
+        runs.append(RunResult(spec, counts, by_seed[0], summary=H))
     for how, expected, said in (("harmonic-of-means", 75.35, "not the average of H"), ("mean-of-harmonics", 74.75, "mean-of-harmonics")):
         made = board(runs, how=how)
         assert made["aggregation"] == {"base": "mean", "new": "mean", "H": how}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from depthub import leaderboard
 from depthub.cli.parser import Parser
-from depthub.leaderboard.aggregate import CONVENTION, Convention
+from depthub.statistics.aggregate import CONVENTION, Convention
+from depthub.text import plain
 
 HELP = "make a leaderboard from finished runs"
 
@@ -21,7 +21,7 @@ def parser() -> Parser:
     )
     build.add_argument("runs", type=Path, help="folder of the runs")
     build.add_argument("--out", type=Path, default=Path("leaderboard"), help="folder for the two files")
-    build.add_argument("--average", type=Convention, default=CONVENTION, help="of H over data sets; the first is the papers'")
+    build.add_argument("--average", type=Convention, default=CONVENTION, help="of harmonic scores over data sets; the first is the papers'")
     build.add_argument("--title", type=str, default="depthub leaderboard", help="title of the board")
     made = Parser("depthub leaderboard", HELP.capitalize() + ".")
     made.add_subcommands(required=True).add_subcommand("build", build, help=HELP).prog = "depthub leaderboard build"
@@ -29,15 +29,16 @@ def parser() -> Parser:
 
 
 def main(config: Any) -> int:
-    """Build; the exit status."""
+    """Build; the exit status: 0 also where some runs are left out, which are then named."""
     given = config.build
     board = leaderboard.of_folder(given.runs, given.title, given.average)
     files = leaderboard.write(board, given.out)
-    console = Console()
+    for note in board.get("notes", []):
+        print(f"depthub: warning: {note}", file=sys.stderr)
+    for entry in board["left_out"]:
+        print(f"depthub: warning: left out: {entry['reason']}", file=sys.stderr)
     for row in board["rows"]:
         if row["missing"]:
-            console.print(
-                f"incomplete: {row['label']} lacks {len(row['missing'])} runs, listed in {files[1]}", markup=False, soft_wrap=True
-            )
-    console.print(f"{len(board['rows'])} rows: {files[0]}, {files[1]}", markup=False, soft_wrap=True)
+            print(plain(f"incomplete: {row['label']} lacks {len(row['missing'])} runs, listed in {files[1]}"))
+    print(plain(f"{len(board['rows'])} rows: {files[0]}, {files[1]}"))
     return 0

@@ -12,19 +12,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from depthub import leaderboard, picture
+from depthub.activity import tell
+from depthub.cli.packs import Packs, described
 from depthub.cli.parser import Parser
+from depthub.cli.progress import showing
+from depthub.cli.table import shown
 from depthub.errors import DepthubError
-from depthub.leaderboard.labels import row_label
-from depthub.leaderboard.markdown import change, statistic
+from depthub.executor import Executor
+from depthub.leaderboard.markdown import change, conventions, statistic
+from depthub.result import RunResult
 from depthub.spec import Component, DataSpec, RunSpec, Training
-from depthub.store import RunResult
+from depthub.text import plain
 
+LONG = True  # it says what it is doing
 HELP = "compare zero-shot, CoOp and CoOp + DePT on the embedded data sets"
 METHODS = (("ZeroShot", "ITM"), ("CoOp", "ITM"), ("CoOp", "DePT"))
 DATA = ("tones", "weaves", "tallies", "figures", "places", "flags", "digits")
 NEEDS = {"digits": "sklearn"}  # data sets that come with another package
-FEW = 4  # cores; with more of them a process on each is faster than runs that train together in one process
-WORKERS = f"processes; with 1 runs train together in this one; 0 means 1, or one a core if there are more than {FEW}"
+FEW = 4  # cores; with more of them a process for each run is faster than runs that train together
+WORKERS = "processes: each takes a data set at a time, or a run if there are more processes than data sets; 0 means one a core"
 CAVEAT = "Procedural data and a small model: the numbers show how the methods differ and cannot be compared with published ones."
 
 
@@ -44,17 +50,18 @@ def main(config: Any) -> int:
     """Run what is not done yet, then show and write the comparison; the exit status."""
     console = Console()
     names = _usable(config.datasets, console)
-    found = run_all(specs(names, config.seeds, config.epochs), config.runs, config.workers)
-    board = leaderboard.board(found, f"depthub quickstart: {len(names)} data sets, seeds {', '.join(map(str, config.seeds))}")
+    results = run_all(specs(names, config.seeds, config.epochs), config.runs, config.workers)
+    board = leaderboard.board(results, f"depthub quickstart: {len(names)} data sets, seeds {', '.join(map(str, config.seeds))}")
+    setting = board["settings"][0]
     rows = sorted(board["rows"], key=lambda row: (not row["untrained"], -row["rank"]))  # the baseline first, the best last
-    console.print(table(rows, board["settings"][0]["scores"]))
-    console.print(f"H is the harmonic mean of the averaged base and new accuracies. {CAVEAT}", style="dim", markup=False)
+    console.print(table(rows, setting))
+    console.print(plain(" ".join([*conventions(setting), CAVEAT])), style="dim", markup=False)
     files = [*leaderboard.write(board, config.out)]
     try:
-        files.insert(0, picture.draw(rows, config.out / "quickstart.png", _title(names, config.seeds)))
+        files.insert(0, picture.draw(rows, setting, config.out / "quickstart.png", _title(names, config.seeds)))
     except DepthubError as error:
-        console.print(f"no picture: {error}", markup=False, soft_wrap=True)
-    console.print(f"written: {', '.join(map(str, files))}; the runs are in {config.runs}", markup=False, soft_wrap=True)
+        console.print(plain(f"no picture: {error}"), markup=False, soft_wrap=True)
+    console.print(plain(f"written: {', '.join(map(str, files))}; the runs are in {config.runs}"), markup=False, soft_wrap=True)
     return 0
 
 
@@ -73,59 +80,74 @@ def run_all(wanted: Sequence[RunSpec], runs: Path, workers: int) -> list[RunResu
     """The results, with a bar on the terminal's error output while runs are under way."""
     import torch
 
-    from depthub.plugins import installed
-    from depthub.provenance import cores
     from depthub.runner import run_many
 
-    together = workers == 1 or (workers == 0 and cores() <= FEW)
-    executor = None if together else installed().get("executors", "Local")(workers=workers)
+    executor = _executor(wanted, runs, workers)
     waiting = dict(enumerate(wanted))
     columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"{_name(wanted[0])} ...", total=len(wanted))
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"{described(wanted[0])} ...", total=len(wanted))
+        if (display := showing.get()) and not bar.disable:
+            display.bar = lambda line: None  # this bar says more
+        tell("runs done:", 0, len(wanted))
 
-        def done(index: int, outcome: RunResult | Exception, found: bool) -> None:
+        def done(index: int, outcome: RunResult | Exception, on_disk: bool) -> None:
             spec = waiting.pop(index)
+            tell("runs done:", len(wanted) - len(waiting), len(wanted))
             following = next(iter(waiting.values()), None)  # runs are taken about in order, hence it is under way or next
-            bar.update(task, advance=1, description="done" if following is None else f"{_name(following)} ...")
+            bar.update(task, advance=1, description="done" if following is None else f"{described(following)} ...")
             if isinstance(outcome, Exception):
-                bar.console.print(f"{_name(spec)} failed: {outcome}", markup=False, soft_wrap=True)
+                if not isinstance(executor, Packs):  # which says more
+                    console.print(f"{described(spec)} failed: {plain(str(outcome))}", markup=False, soft_wrap=True)
+            elif bar.disable:
+                console.print(f"{len(wanted) - len(waiting)}/{len(wanted)} {described(spec)}", markup=False, soft_wrap=True)
 
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # a second gained an eighth on so small a model, and cost five times as much beside other work
         try:
             return run_many(wanted, runs=runs, executor=executor, on_done=done)
         except KeyboardInterrupt:
-            bar.console.print(f"stopped with {len(waiting)} runs to do; the same command continues", markup=False)
+            console.print(f"stopped with {len(waiting)} runs to do; the same command continues", markup=False)
             raise
         finally:
             torch.set_num_threads(threads)
 
 
-def table(rows: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> Table:
-    """Averages over data sets, in percent, and H's change against the untrained row."""
+def _executor(wanted: Sequence[RunSpec], runs: Path, workers: int) -> Executor | None:
+    """Where the runs go; None: into this process."""
+    from depthub.plugins import installed
+    from depthub.provenance import cores
+
+    sets = len({spec.data for spec in wanted})
+    number = workers or (min(cores(), sets) if cores() <= FEW else cores())
+    if number == 1:
+        return None
+    local: Executor = installed().get("executors", "Local")(workers=number)
+    return local if number > sets else Packs(executor=local, runs=runs)
+
+
+def table(rows: Sequence[Mapping[str, Any]], setting: Mapping[str, Any]) -> Table:
+    """Averages over data sets, in percent, and the headline's change against the untrained row."""
+    scores, headline = setting["scores"], setting["headline"]
     against = next((row["difference"]["against"] for row in rows if row["difference"]), "zero-shot")
     made = Table("method", title="Averages over data sets in percent, ± std over seeds", title_style="")
-    for name in (*scores, f"{scores[-1]} against {against}"):
-        made.add_column(name, justify="right")
+    for name in (*scores, f"{headline} against {against}"):
+        made.add_column(shown(name), justify="right")
     for row in rows:
         average = row["average"] or {}
-        made.add_row(row["label"], *(statistic(average.get(name)) for name in scores), change(row, scores[-1]))
+        made.add_row(shown(row["label"]), *(statistic(average.get(name)) for name in scores), change(row, headline))
     return made
 
 
 def _usable(names: Sequence[str], console: Console) -> list[str]:
     lacking = [name for name in names if name in NEEDS and find_spec(NEEDS[name]) is None]
     for name in lacking:
-        console.print(f"data set {name!r} is left out: it needs pip install 'depthub[{name}]'", markup=False, soft_wrap=True)
+        console.print(plain(f"data set {name!r} is left out: it needs pip install 'depthub[{name}]'"), markup=False, soft_wrap=True)
     left = [name for name in dict.fromkeys(names) if name not in lacking]
     if not left:
         raise DepthubError("no data set is left to run on")
     return left
-
-
-def _name(spec: RunSpec) -> str:
-    return f"{row_label(spec.as_dict())} on {spec.data.name}, seed {spec.seed}"
 
 
 def _title(names: Sequence[str], seeds: Sequence[int]) -> str:

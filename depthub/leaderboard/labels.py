@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from depthub.flat import flat
 from depthub.spec import RunSpec, digest
+from depthub.text import short
 
 
 def row_label(spec: Mapping[str, Any]) -> str:
@@ -16,32 +18,35 @@ def row_label(spec: Mapping[str, Any]) -> str:
 
 
 def distinct(labels: Sequence[str], specs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The labels, with the settings that tell apart those that are alike: "CoOp (shots=4)".
+    """The labels, with the settings that tell apart those that are alike: "CoOp (shots=4)". No two of the result are equal.
 
     Args:
         labels: may repeat.
         specs: what each label stands for, as plain data; all different where the labels are alike.
     """
-    count = Counter(labels)
-    flat = [dict(_leaves(spec)) for spec in specs]
-    made = []
-    for label, own in zip(labels, flat, strict=True):
-        alike = [other for other, name in zip(flat, labels, strict=True) if name == label]
-        telling = [key for key in own if any(key not in other or digest(own[key]) != digest(other[key]) for other in alike)]
-        made.append(label if count[label] == 1 else f"{label} ({', '.join(f'{key}={_shown(own[key])}' for key in telling) or 'plain'})")
+    alike: dict[str, list[int]] = {}
+    for place, label in enumerate(labels):
+        alike.setdefault(label, []).append(place)
+    made = list(labels)
+    for label, places in alike.items():
+        for place, telling in zip(places, _telling([specs[place] for place in places]), strict=True):
+            made[place] = label if len(places) == 1 else f"{label} ({telling})"
+    while repeated := {label for label, number in Counter(made).items() if number > 1}:  # a name can look like another with its settings
+        made = [f"{label} [{digest(spec)}]" if label in repeated else label for label, spec in zip(made, specs, strict=True)]
     return made
 
 
-def _leaves(value: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    for key, inner in value.items():
-        # A component's settings are known by their own name: method.n_ctx, not method.settings.n_ctx.
-        deeper = path if key == "settings" and isinstance(inner, Mapping) else (*path, key)
-        if isinstance(inner, Mapping):
-            yield from _leaves(inner, deeper)
-        else:
-            yield ".".join(deeper), inner
+def _telling(specs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of each spec, the settings in which it differs from another one."""
+    each = [flat(spec) for spec in specs]
+    digests = [{key: digest(value) for key, value in leaves.items()} for leaves in each]
+    counts = Counter(pair for leaves in digests for pair in leaves.items())
+    return [
+        ", ".join(f"{key}={_shown(leaves[key])}" for key in leaves if counts[key, own[key]] < len(specs)) or "plain"
+        for leaves, own in zip(each, digests, strict=True)
+    ]
 
 
 def _shown(value: Any) -> str:
     text = str(value)
-    return text[:8] if len(text) == 64 and not text.strip("0123456789abcdef") else text
+    return text[:8] if len(text) == 64 and not text.strip("0123456789abcdef") else short(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from statistics import harmonic_mean
+from typing import ClassVar
 
 from depthub import Count, Data, DepthubError, Protocol, Stage, Task, few_shot
 
@@ -13,6 +14,9 @@ class BaseToNew(Protocol):
 
     Labels are sorted; the first half, rounded up, is base. Reports base and new accuracy and their harmonic mean H, in percent.
     """
+
+    headline: ClassVar[str] = "H"
+    harmonic: ClassVar[Mapping[str, tuple[str, str]]] = {"H": ("base", "new")}
 
     def stages(self, source: Data, load: Callable[[str], Data], shots: int, seed: int) -> list[Stage]:
         sample = few_shot(source, shots, seed)
@@ -28,4 +32,4 @@ class BaseToNew(Protocol):
 
     def scores(self, counts: Mapping[str, Count]) -> dict[str, float]:
         base, new = counts["base"].percent, counts["new"].percent
-        return {"base": base, "new": new, "H": harmonic_mean([base, new])}
+        return {"base": base, "new": new, "H": float(harmonic_mean([base, new]))}

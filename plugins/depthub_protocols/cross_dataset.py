@@ -15,7 +15,7 @@ class CrossDataset(Transfer):
     the targets' classes, so that under DePT image-text matching decides there alone.
 
     Args:
-        targets: data sets to test on; empty: those that the source declares.
+        targets: data sets to test on, `folder:PATH` and `list:FILE` among them; empty: those that the source declares.
     """
 
     others = "targets"

@@ -10,13 +10,14 @@ from depthub_protocols.transfer import Transfer
 
 
 class DomainGeneralization(Transfer):
-    """Train on all classes of one data set; test on it and on variants that share its label space.
+    """Train on all classes of one data set; test on it and on variants that share its label space, or whose classes have the same names.
 
-    A variant may have some of the classes only; heads then read their rows for these. Reports the accuracy on the source, on each variant
-    by its name, and the average over the variants, in percent.
+    A variant may be a folder or list of your own pictures, for example one domain beside another; without `train` and `test` all of its
+    pictures are tested. It may have some of the classes only; heads then read their rows for these. Reports the accuracy on the source, on
+    each variant by its name, and the average over the variants, in percent.
 
     Args:
-        variants: data sets to test on; empty: those that the source declares.
+        variants: data sets to test on, `folder:PATH` and `list:FILE` among them; empty: those that the source declares.
         fused: let heads use what they learned of the classes, as DePT's published code does on ImageNet's variants. Without, the
             variants' classes are new to every head, so that image-text matching decides alone, as the paper says of new tasks.
     """
@@ -30,10 +31,9 @@ class DomainGeneralization(Transfer):
         return self.variants or source.variants
 
     def task(self, name: str, data: Data, source: Data) -> Task:
-        classes = data.classes
-        if classes.rows_in(source.classes) is None:
-            raise DepthubError(
-                f"{name!r} is no variant of the source: some of its classes are not in {source.classes.space!r}; use CrossDataset for it"
-            )
+        try:
+            classes = data.classes_in(source.classes)
+        except DepthubError as error:
+            raise DepthubError(f"{name!r} is no variant of the source: {error}; use CrossDataset for it") from error
         # a label space of another name is one that no head was trained on
         return Task(name, data.test, classes if self.fused else replace(classes, space=f"{classes.space}, as new classes"))

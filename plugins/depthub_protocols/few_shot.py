@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from depthub import Count, Data, Protocol, Stage, Task, few_shot
 
@@ -11,6 +12,8 @@ ALL = "all"
 
 class FewShot(Protocol):
     """Train and test on all classes; published with 1, 2, 4, 8 and 16 images a class. Reports the accuracy, in percent."""
+
+    headline: ClassVar[str] = "accuracy"
 
     def stages(self, source: Data, load: Callable[[str], Data], shots: int, seed: int) -> list[Stage]:
         sample = few_shot(source, shots, seed)

@@ -1,0 +1,84 @@
+"""Runs of one data set together in a process, several data sets at a time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from depthub.executor import Executor
+from depthub.leaderboard.labels import row_label
+from depthub.spec import DataSpec, RunSpec
+from depthub.store import Store
+from depthub.text import plain
+
+if TYPE_CHECKING:
+    from depthub.result import RunResult
+
+
+class Packs(Executor):
+    """Gives another executor whole data sets instead of single runs, so that runs still train together within a process.
+
+    Args:
+        executor: the other one.
+        runs: folder of the run files.
+    """
+
+    def __init__(self, *, executor: Executor, runs: Path) -> None:
+        self.executor, self.runs = executor, runs
+
+    def map(self, do: Callable[[RunSpec], RunResult], specs: Sequence[RunSpec]) -> Generator[tuple[int, RunResult | Exception], None, None]:
+        packs = _packs(specs)
+        store = Store(self.runs)
+        earlier = [store.load(spec) for spec in specs]  # results that cannot be used, and are there until they are replaced
+        whole = InPacks({specs[places[0]]: [specs[place] for place in places] for places in packs}, self.runs)
+        with closing(self.executor.map(whole, list(whole.packs))) as outcomes:
+            for index, outcome in outcomes:
+                for place in packs[index]:
+                    stored = store.load(specs[place])
+                    failed = isinstance(outcome, Exception) and stored == earlier[place]
+                    yield place, outcome if failed or stored is None else stored
+
+
+class InPacks:
+    """Does a whole pack where one run is asked for, in whatever process.
+
+    Args:
+        packs: by their first runs.
+        runs: folder of the run files.
+    """
+
+    def __init__(self, packs: Mapping[RunSpec, Sequence[RunSpec]], runs: Path) -> None:
+        self.packs, self.runs = packs, runs
+
+    def __call__(self, first: RunSpec) -> RunResult:
+        """Do the pack that begins with this run; returns its result.
+
+        Raises:
+            Exception: if runs failed, after all others have ended: the first failure's own error. All are said on standard error.
+        """
+        import torch
+
+        from depthub.runner import run_many
+
+        def say(place: int, outcome: RunResult | Exception, on_disk: bool) -> None:
+            if isinstance(outcome, Exception):
+                print(plain(f"depthub: {described(self.packs[first][place])} failed: {outcome}"), file=sys.stderr)
+
+        torch.set_num_threads(1)
+        return run_many(self.packs[first], runs=self.runs, on_done=say)[0]
+
+
+def described(spec: RunSpec) -> str:
+    """A run in words, for messages."""
+    return plain(f"{row_label(spec.as_dict())} on {spec.data.name}, seed {spec.seed}")
+
+
+def _packs(specs: Sequence[RunSpec]) -> list[list[int]]:
+    """Places of the runs on each data set."""
+    packs: dict[DataSpec, list[int]] = {}
+    for place, spec in enumerate(specs):
+        packs.setdefault(spec.data, []).append(place)
+    return list(packs.values())
