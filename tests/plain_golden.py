@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from math import cos, pi
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,38 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Parameters = dict[str, Tensor]
-LABELLED = 3  # images a step
+STEPS, LABELLED = 5, 3  # batches of training, images in each
+BASE, HEAD_SCALE = 0.02, 6.5  # learning rate of the prompts, and the head's relative to it
+
+# Settings by method, as depthub spells them, where a case says nothing else.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "CoOp": {"n_ctx": 4, "ctx_init": "", "class_specific": False, "position": "end"},
+    "CoCoOp": {"n_ctx": 4, "ctx_init": "a photo of a"},
+    "KgCoOp": {"n_ctx": 4, "ctx_init": "a photo of a", "weight": 8.0, "template": "a photo of a {}, a type of thing."},
+    "MaPLe": {"n_ctx": 2, "depth": 2, "ctx_init": "a photo of a"},
+}
+# Published name -> depthub's, of the parameters that have the same name everywhere.
+OURS = {
+    "prompt_learner.ctx": "method.context",
+    "prompt_learner.meta_net.linear1.weight": "method.meta_net.0.weight",
+    "prompt_learner.meta_net.linear1.bias": "method.meta_net.0.bias",
+    "prompt_learner.meta_net.linear2.weight": "method.meta_net.2.weight",
+    "prompt_learner.meta_net.linear2.bias": "method.meta_net.2.bias",
+    "prompt_learner.proj.weight": "method.couple.weight",
+    "prompt_learner.proj.bias": "method.couple.bias",
+    "film_lp_img.scale": "head.cat.image.gamma",
+    "film_lp_img.bias": "head.cat.image.beta",
+    "film_lp_text.scale": "head.cat.text.gamma",
+    "film_lp_text.bias": "head.cat.text.beta",
+    "linear_probe_proj.weight": "head.cat.classifier.weight",
+    "linear_probe_proj.bias": "head.cat.classifier.bias",
+}
+FILMS = {"CAT": ("img", "text"), "MatchingCAT": ("img", "text"), "SharedCAT": ("img",), "ImageOnlyCAT": ("img",)}
 
 
-def text(clip: Any, tokenizer: Any, held: str, names: list[str], contexts: list[Tensor], position: str = "end") -> Tensor:
+def text(clip: Any, tokenizer: Any, start_words: str, names: list[str], contexts: list[Tensor], position: str = "end") -> Tensor:
     """Class features (M, d) under contexts of (n, w) or (M, n, w), one for each of the first layers."""
-    ids = tokenizer([f"{held} {name}." for name in names])
+    ids = tokenizer([f"{start_words} {name}." for name in names])
     tokens, n = clip.token_embedding(ids), contexts[0].shape[-2]
     first = contexts[0].expand(len(names), -1, -1)
     half = {"end": n, "middle": n // 2, "front": 0}[position]
@@ -61,95 +88,100 @@ class Plain:
     Args:
         method: "CoOp", "CoCoOp", "KgCoOp" or "MaPLe".
         names: of the trained classes.
-        config: the method's part of the trainer's configuration, where it differs from the usual.
-        probe: the configuration's LINEAR_PROBE, for a DePT head.
-        cat: which CAT that is: "full", "shared", "matching", "image only" or "no transform".
-        meta: more keys of the JSON file.
-        arrays: more arrays.
-        groups: word in the arrays' names -> (classes' names, weight of CAT in the fusion) of other evaluations than the trained classes'.
+        changed: settings of the method other than `SETTINGS`.
+        balance: weight of CAT in a DePT head; None: the head is ITM.
+        fusion: of the DePT head.
+        cat: name of its CAT.
+        transform: whether that has channelwise transforms.
+        new: names of the classes evaluated after training; none: there is no such evaluation.
     """
 
     method: str = "CoOp"
     names: tuple[str, ...] = ("dog", "annual_crop_land", "2012 Audi A5 Coupe")
-    config: dict[str, Any] = field(default_factory=dict)
-    probe: dict[str, Any] | None = None
-    cat: str = "full"
-    meta: dict[str, Any] = field(default_factory=dict)
-    arrays: dict[str, Any] = field(default_factory=dict)
-    groups: dict[str, tuple[list[str], float | None]] = field(default_factory=dict)
-    template: str = "a photo of a {}, a type of thing."
+    changed: dict[str, Any] = field(default_factory=dict)
+    balance: float | None = None
+    fusion: str = "logits"
+    cat: str = "CAT"
+    transform: bool = True
+    new: tuple[str, ...] = ()
 
     def write(self, path: Path, clip: Any, tokenizer: Any, images: Tensor) -> Path:
-        """Compute in float64 and write both files; `images` (N, 3, H, W) has enough of them for two steps and an evaluation."""
+        """Compute in float64 and write both files; `images` (N, 3, H, W) has enough of them for all steps and an evaluation."""
         torch.manual_seed(len(self.names))
         self.clip, self.tokenizer = clip, tokenizer
         self.words = [name.replace("_", " ") for name in self.names]
-        names = {"COOP": ("CoOp", "KgCoOp"), "COCOOP": ("CoCoOp",), "MAPLE": ("MaPLe",)}
-        part = next(key for key, methods in names.items() if self.method in methods)
-        told: dict[str, Any] = {"N_CTX": 4, "CTX_INIT": "a photo of a", "PREC": "fp32"}
-        if part == "COOP":
-            told |= {"CTX_INIT": "", "CSC": False, "CLASS_TOKEN_POSITION": "end", "W": 8.0}
-        if part == "MAPLE":
-            told |= {"N_CTX": 2, "PROMPT_DEPTH": 2}
-        self.told = told | self.config
-        config = {part: self.told} | (
-            {"LINEAR_PROBE": self.probe, "FILM": {"LINEAR_PROBE": self.cat != "no transform"}} if self.probe else {}
-        )
-        start, train, test = self.start(), images[: 2 * LABELLED].view(2, LABELLED, *images.shape[1:]), images[2 * LABELLED :]
-        labels = torch.randint(len(self.names), (2, LABELLED))
-        found = {"images_train": train, "labels_train": labels, "images_eval": test, **self.arrays}
-        found |= {f"start/{name}": p for name, p in start.items()}
-        found |= {f"fp64/{name}": value for name, value in self.train(start, train, labels, test).items()}
-        rates = {name: 0.02 * (6.5 if name.startswith(("film", "linear")) else 1) for name in start}
+        self.settings = SETTINGS[self.method] | self.changed
+        start, n = self.start(), STEPS * LABELLED
+        train, test = images[:n].view(STEPS, LABELLED, *images.shape[1:]), images[n:]
+        labels = torch.randint(len(self.names), (STEPS, LABELLED))
+        arrays = {"images_train": train, "labels_train": labels, "images_eval": test}
+        arrays["tokens"] = tokenizer([f"{self.start_words} {word}." for word in self.words])
+        arrays |= {f"start/{name}": p for name, p in start.items()}
+        values = self.first_batch(start, train[0], labels[0]) | self.constant(start, train, labels, test)
+        arrays |= {f"fp64/{name}": value for name, value in (values | self.scheduled(start, train, labels)).items()}
         meta = {
             "classes": list(self.names),
             "batch_size": LABELLED,
-            "trainer_config": config,
-            "learnable": list(start),
-            "trainable_without_gradient": [],
+            "steps": STEPS,
+            "optimizer": {
+                "momentum": 0.9,
+                "weight_decay": 0.0005,
+                "lr_of_parameter": {name: BASE * self.scale_of(name) for name in start},
+            },
+            "replay": self.replay(start),
         }
-        meta["optimizer"] = {"momentum": 0.9, "weight_decay": 0.0005, "group_lr": sorted(set(rates.values()))}
-        if self.method == "KgCoOp":
-            meta["reference_template"] = self.template
-        path.write_text(json.dumps(meta | self.meta))
-        np.savez(path.with_suffix(".npz"), **{name: np.asarray(value) for name, value in found.items()})
+        path.write_text(json.dumps(meta | ({"new_classes": list(self.new)} if self.new else {})))
+        np.savez(path.with_suffix(".npz"), **{name: np.asarray(value) for name, value in arrays.items()})
         return path
 
+    def replay(self, start: Parameters) -> dict[str, Any]:
+        """The components and parameters as depthub spells them."""
+        head: dict[str, Any] = {"name": "ITM", "settings": {}}
+        if self.balance is not None:
+            cat = {"name": self.cat, "settings": {} if self.cat == "MatchingCAT" else {"transform": self.transform}}
+            head = {"name": "DePT", "settings": {"balance": self.balance, "fusion": self.fusion, "cat": cat}}
+        ours = OURS | ({"prompt_learner.ctx": "method.contexts.0"} if self.method == "MaPLe" else {})
+        for i in range(self.settings.get("depth", 1) - 1):
+            ours[f"prompt_learner.compound_prompts_text.{i}"] = f"method.contexts.{i + 1}"
+            for part in ("weight", "bias"):
+                ours[f"prompt_learner.compound_prompt_projections.{i}.{part}"] = f"method.deeper_couples.{i}.{part}"
+        method = {"name": self.method, "settings": self.settings}
+        return {"method": method, "head": head, "parameters": {name: ours[name] for name in start}}
+
+    @staticmethod
+    def scale_of(name: str) -> float:
+        """Learning rate of a parameter relative to the prompts'."""
+        return HEAD_SCALE if name.startswith(("film", "linear")) else 1
+
     @property
-    def held(self) -> str:
+    def start_words(self) -> str:
         """The words that hold the context's place."""
-        if self.method == "KgCoOp":
-            return "a photo of a"
-        return self.told["CTX_INIT"].replace("_", " ") or " ".join(["X"] * self.told["N_CTX"])
+        return self.settings["ctx_init"].replace("_", " ") or " ".join(["X"] * self.settings["n_ctx"])
 
     def start(self) -> Parameters:
         """Start values, rounded to float32 as the records are."""
-        width, seen, dim = 64, 128, 48
-        n = (
-            self.told["N_CTX"]
-            if self.method in ("CoOp", "MaPLe") and not (self.method == "CoOp" and self.told["CTX_INIT"])
-            else len(self.held.split())
-        )
-        made = {"prompt_learner.ctx": 0.3 * torch.randn(*((len(self.names),) if self.told.get("CSC") else ()), n, width)}
+        width, image_width, dim = 64, 128, 48
+        n = self.settings["n_ctx"] if self.method == "MaPLe" else len(self.start_words.split())
+        own = (len(self.names),) if self.settings.get("class_specific") else ()
+        start = {"prompt_learner.ctx": 0.3 * torch.randn(*own, n, width)}
         if self.method == "CoCoOp":
             for name, shape in (("linear1", (3, dim)), ("linear2", (width, 3))):
-                made[f"prompt_learner.meta_net.{name}.weight"] = 0.3 * torch.randn(shape)
-                made[f"prompt_learner.meta_net.{name}.bias"] = 0.3 * torch.randn(shape[0])
+                start[f"prompt_learner.meta_net.{name}.weight"] = 0.3 * torch.randn(shape)
+                start[f"prompt_learner.meta_net.{name}.bias"] = 0.3 * torch.randn(shape[0])
         if self.method == "MaPLe":
-            deeper = range(self.told["PROMPT_DEPTH"] - 1)
-            made |= {f"prompt_learner.compound_prompts_text.{i}": 0.3 * torch.randn(n, width) for i in deeper}
+            deeper = range(self.settings["depth"] - 1)
+            start |= {f"prompt_learner.compound_prompts_text.{i}": 0.3 * torch.randn(n, width) for i in deeper}
             for name in ("proj", *(f"compound_prompt_projections.{i}" for i in deeper)):
-                made[f"prompt_learner.{name}.weight"] = 0.1 * torch.randn(seen, width)
-                made[f"prompt_learner.{name}.bias"] = 0.1 * torch.randn(seen)
-        if self.probe:
-            films = {"full": ("img", "text"), "matching": ("img", "text"), "shared": ("img",), "image only": ("img",), "no transform": ()}
-            for which in films[self.cat]:
-                made[f"film_lp_{which}.scale"] = 1 + 0.2 * torch.randn(dim)
-                made[f"film_lp_{which}.bias"] = 0.2 * torch.randn(dim)
-            if self.cat != "matching":
-                made["linear_probe_proj.weight"] = 0.2 * torch.randn(len(self.names), dim)
-                made["linear_probe_proj.bias"] = 0.2 * torch.randn(len(self.names))
-        return made
+                start[f"prompt_learner.{name}.weight"] = 0.1 * torch.randn(image_width, width)
+                start[f"prompt_learner.{name}.bias"] = 0.1 * torch.randn(image_width)
+        if self.balance is not None:
+            for which in FILMS[self.cat] if self.transform else ():
+                start[f"film_lp_{which}.scale"] = 1 + 0.2 * torch.randn(dim)
+                start[f"film_lp_{which}.bias"] = 0.2 * torch.randn(dim)
+            if self.cat != "MatchingCAT":
+                start["linear_probe_proj.weight"] = 0.2 * torch.randn(len(self.names), dim)
+                start["linear_probe_proj.bias"] = 0.2 * torch.randn(len(self.names))
+        return start
 
     def features(self, p: Parameters, images: Tensor, names: list[str]) -> tuple[Tensor, Tensor]:
         """Image features (B, d), and text features (M, d) or (B, M, d)."""
@@ -157,89 +189,130 @@ class Plain:
         if self.method == "MaPLe":
             names_of = [("proj", context)] + [
                 (f"compound_prompt_projections.{i}", p[f"prompt_learner.compound_prompts_text.{i}"])
-                for i in range(self.told["PROMPT_DEPTH"] - 1)
+                for i in range(self.settings["depth"] - 1)
             ]
-            visual = [F.linear(c, p[f"prompt_learner.{name}.weight"], p[f"prompt_learner.{name}.bias"]) for name, c in names_of]
-            return image(self.clip, images, visual), text(self.clip, self.tokenizer, self.held, names, [c for _, c in names_of])
-        seen = image(self.clip, images, [])
+            prompts = [F.linear(c, p[f"prompt_learner.{name}.weight"], p[f"prompt_learner.{name}.bias"]) for name, c in names_of]
+            return image(self.clip, images, prompts), text(self.clip, self.tokenizer, self.start_words, names, [c for _, c in names_of])
+        image_rows = image(self.clip, images, [])
         if self.method != "CoCoOp":
-            return seen, text(self.clip, self.tokenizer, self.held, names, [context], self.told["CLASS_TOKEN_POSITION"])
+            rows = context[[self.words.index(name) for name in names]] if self.settings.get("class_specific") else context
+            return image_rows, text(self.clip, self.tokenizer, self.start_words, names, [rows], self.settings.get("position", "end"))
         net = [
             (p[f"prompt_learner.meta_net.{layer}.weight"], p[f"prompt_learner.meta_net.{layer}.bias"]) for layer in ("linear1", "linear2")
         ]
-        shifts = F.linear(F.linear(F.normalize(seen, dim=-1), *net[0]).relu(), *net[1])
-        return seen, torch.stack([text(self.clip, self.tokenizer, self.held, names, [context + shift]) for shift in shifts])
+        shifts = F.linear(F.linear(F.normalize(image_rows, dim=-1), *net[0]).relu(), *net[1])
+        return image_rows, torch.stack([text(self.clip, self.tokenizer, self.start_words, names, [context + shift]) for shift in shifts])
 
-    def matching(self, seen: Tensor, told: Tensor) -> Tensor:
+    def matching(self, image_rows: Tensor, text_rows: Tensor) -> Tensor:
         """Logits (B, M) of image-text matching."""
-        told = told if told.ndim == 3 else told.expand(len(seen), -1, -1)
-        cosine = (F.normalize(seen, dim=-1)[:, None] * F.normalize(told, dim=-1)).sum(dim=-1)
+        text_rows = text_rows if text_rows.ndim == 3 else text_rows.expand(len(image_rows), -1, -1)
+        cosine = (F.normalize(image_rows, dim=-1)[:, None] * F.normalize(text_rows, dim=-1)).sum(dim=-1)
         return self.clip.logit_scale.exp() * cosine  # type: ignore[no-any-return]
 
     def film(self, p: Parameters, which: str, x: Tensor) -> Tensor:
-        which = "img" if self.cat == "shared" else which
-        return x if self.cat == "no transform" else x * p[f"film_lp_{which}.scale"] + p[f"film_lp_{which}.bias"]
+        which = "img" if self.cat == "SharedCAT" else which
+        return x * p[f"film_lp_{which}.scale"] + p[f"film_lp_{which}.bias"] if self.transform else x
 
-    def voted(self, p: Parameters, seen: Tensor, told: Tensor) -> Tensor:
-        """Logits (B, M) of CAT."""
-        if self.cat == "matching":
-            return self.matching(self.film(p, "img", seen), self.film(p, "text", told))
-        return F.linear(self.film(p, "img", seen), p["linear_probe_proj.weight"], p["linear_probe_proj.bias"])
+    def voted(self, p: Parameters, rows: Tensor, which: str) -> Tensor:
+        """Logits of the classifier."""
+        return F.linear(self.film(p, which, rows), p["linear_probe_proj.weight"], p["linear_probe_proj.bias"])
 
-    def loss(self, p: Parameters, images: Tensor, labels: Tensor) -> Tensor:
-        seen, told = self.features(p, images, self.words)
-        loss = F.cross_entropy(self.matching(seen, told), labels)
-        if self.probe:
-            own = told[labels] if told.ndim == 2 else told[torch.arange(len(labels)), labels]
-            if self.cat in ("matching", "image only"):
-                cat = F.cross_entropy(self.voted(p, seen, told), labels)
-            else:
-                rows = torch.cat([self.film(p, "text", own), self.film(p, "img", seen)])
-                logits = F.linear(rows, p["linear_probe_proj.weight"], p["linear_probe_proj.bias"])
-                cat = F.cross_entropy(logits, torch.cat([labels, labels]))
-            loss = (1 - self.probe["WEIGHT"]) * loss + self.probe["WEIGHT"] * cat
+    def learned(self, p: Parameters, image_rows: Tensor, text_rows: Tensor, labels: Tensor) -> Tensor:
+        """Logits that CAT's loss is computed from."""
+        if self.cat == "MatchingCAT":
+            return self.matching(self.film(p, "img", image_rows), self.film(p, "text", text_rows))
+        if self.cat == "ImageOnlyCAT":
+            return self.voted(p, image_rows, "img")
+        true_rows = text_rows[labels] if text_rows.ndim == 2 else text_rows[torch.arange(len(labels)), labels]
+        return torch.cat([self.voted(p, true_rows, "text"), self.voted(p, image_rows, "img")])
+
+    def knowledge(self, text_rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The hand-written prompts' normalised features (M, d), and one minus the mean cosine to them."""
+        written = self.clip.encode_text(self.tokenizer([self.settings["template"].format(word) for word in self.words]))
+        return F.normalize(written, dim=-1), 1 - F.cosine_similarity(text_rows, written, dim=-1).mean()
+
+    def losses(self, p: Parameters, images: Tensor, labels: Tensor) -> Parameters:
+        """Logits and losses by part; "loss" is what training lowers."""
+        image_rows, text_rows = self.features(p, images, self.words)
+        itm = self.matching(image_rows, text_rows)
+        values = {"logits_itm": itm, "loss_itm": F.cross_entropy(itm, labels)}
+        loss = values["loss_itm"]
+        if self.balance is not None:
+            cat = self.learned(p, image_rows, text_rows, labels)
+            values |= {"logits_cat": cat, "loss_cat": F.cross_entropy(cat, labels.repeat(len(cat) // len(labels)))}
+            loss = (1 - self.balance) * loss + self.balance * values["loss_cat"]
         if self.method == "KgCoOp":
-            written = self.clip.encode_text(self.tokenizer([self.template.format(word) for word in self.words]))
-            loss = loss + self.told["W"] * (1 - F.cosine_similarity(told, written, dim=-1).mean())
-        return loss
+            values["loss_kg"] = self.knowledge(text_rows)[1]
+            loss = loss + self.settings["weight"] * values["loss_kg"]
+        return values | {"loss": loss}
 
     @torch.no_grad()
-    def evaluate(self, p: Parameters, images: Tensor, names: list[str], weight: float | None) -> Parameters:
+    def first_batch(self, start: Parameters, images: Tensor, labels: Tensor) -> Parameters:
+        """What is recorded of it."""
+        p = {name: value.double() for name, value in start.items()}
+        parts = self.losses(p, images, labels)
+        del parts["loss"]
+        values = {f"train/{name}": value for name, value in parts.items()}
+        if self.method == "KgCoOp":
+            values["reference_text_features"] = self.knowledge(self.features(p, images, self.words)[1])[0]
+        return values
+
+    @torch.no_grad()
+    def evaluate(self, p: Parameters, images: Tensor, names: tuple[str, ...]) -> Parameters:
         """What a record of an evaluation holds."""
-        seen, told = self.features(p, images, [name.replace("_", " ") for name in names])
-        itm = self.matching(seen, told)
-        found = {"logits": itm, "text_features": told, "image_features": seen}
-        if self.probe and set(names) <= set(self.names):
-            cat = self.voted(p, seen, told)
-            if self.cat != "matching":  # the rows of these classes
-                cat = cat[:, [self.names.index(name) for name in names]]
-            weight = self.probe["WEIGHT"] if weight is None else weight
-            fused = weight * cat + (1 - weight) * itm
-            found |= {"logits": fused if self.probe["TEST_TIME_FUSION"] else cat, "logits_cat": cat, "logits_itm": itm}
-        return found
+        image_rows, text_rows = self.features(p, images, [name.replace("_", " ") for name in names])
+        itm = self.matching(image_rows, text_rows)
+        values = {"logits": itm, "text_features": text_rows, "image_features": image_rows, "logits_itm": itm}
+        if self.balance is not None and set(names) <= set(self.names):
+            rows = [self.names.index(name) for name in names]
+            matching = self.cat == "MatchingCAT"
+            cat = self.learned(p, image_rows, text_rows, torch.tensor([])) if matching else self.voted(p, image_rows, "img")[:, rows]
+            parts = (cat.softmax(dim=-1), itm.softmax(dim=-1)) if self.fusion == "probabilities" else (cat, itm)
+            fused = self.balance * parts[0] + (1 - self.balance) * parts[1]
+            values |= {"logits": cat if self.fusion == "none" else fused, "logits_cat": cat}
+        return values
 
-    def train(self, start: Parameters, images: Tensor, labels: Tensor, test: Tensor) -> Parameters:
-        """Two steps of SGD, and everything recorded on the way."""
+    def constant(self, start: Parameters, images: Tensor, labels: Tensor, test: Tensor) -> Parameters:
+        """Steps at constant rates, and everything recorded on the way."""
         p = {name: value.double().requires_grad_() for name, value in start.items()}
-        momentum, found, losses = dict[str, Tensor](), dict[str, Tensor](), []
-
-        def evaluations(when: str) -> None:
-            for word, (names, weight) in ({"": (list(self.names), None)} | self.groups).items():
-                for name, value in self.evaluate(p, test, names, weight).items():
-                    found[f"eval_{when}{word and '_' + word}/{name}"] = value
-
-        evaluations("start")
-        for step in (0, 1):
-            loss = self.loss(p, images[step], labels[step])
-            gradients = dict(zip(p, torch.autograd.grad(loss, list(p.values())), strict=True))
-            losses.append(loss.item())
-            with torch.no_grad():
-                for name, value in p.items():
-                    change = gradients[name] + 0.0005 * value
-                    momentum[name] = change if step == 0 else 0.9 * momentum[name] + change
-                    value -= 0.02 * (6.5 if name.startswith(("film", "linear")) else 1) * momentum[name]
+        values, momentum = self.evaluated(p, "eval_start", test, self.names), dict[str, Tensor]()
+        losses = []
+        for step in range(STEPS):
+            loss, gradients = self.step(p, momentum, images[step], labels[step], {name: BASE * self.scale_of(name) for name in p})
+            losses.append(loss)
             if step == 0:
-                found |= {f"grad/{name}": g for name, g in gradients.items()}
-            found |= {f"after{step + 1}/{name}": value.detach().clone() for name, value in p.items()}
-        evaluations("after2")
-        return found | {"loss": torch.tensor(losses, dtype=torch.float64)}
+                values |= {f"grad/{name}": g for name, g in gradients.items()}
+            if step in (0, 4):
+                values |= {f"after{step + 1}/{name}": value.detach().clone() for name, value in p.items()}
+        values |= self.evaluated(p, "eval_after5", test, self.names)
+        if self.new:
+            values |= self.evaluated(p, "eval_after5_new", test, self.new)
+        return values | {"loss": torch.tensor(losses, dtype=torch.float64)}
+
+    def scheduled(self, start: Parameters, images: Tensor, labels: Tensor) -> Parameters:
+        """The same batches, one an epoch, with the published schedule of ten epochs."""
+        p = {name: value.double().requires_grad_() for name, value in start.items()}
+        momentum, losses, used = dict[str, Tensor](), [], []
+        for epoch in range(STEPS):
+            full = 0.5 * BASE * (1 + cos(pi * (epoch - 1) / 10))
+            rates = {name: full * self.scale_of(name) if epoch else 1e-5 for name in p}
+            losses.append(self.step(p, momentum, images[epoch], labels[epoch], rates)[0])
+            used.append(list(dict.fromkeys(rates.values())) if epoch else [1e-5] * len({self.scale_of(name) for name in p}))
+        after = {f"sched/after5/{name}": value.detach() for name, value in p.items()}
+        return after | {"sched/loss": torch.tensor(losses, dtype=torch.float64), "sched/lr": torch.tensor(used, dtype=torch.float64)}
+
+    def evaluated(self, p: Parameters, when: str, test: Tensor, names: tuple[str, ...]) -> Parameters:
+        return {f"{when}/{name}": value for name, value in self.evaluate(p, test, names).items()}
+
+    def step(
+        self, p: Parameters, momentum: Parameters, images: Tensor, labels: Tensor, rates: dict[str, float]
+    ) -> tuple[float, Parameters]:
+        """One step of SGD in place; the loss before it and its gradients."""
+        loss = self.losses(p, images, labels)["loss"]
+        gradients = dict(zip(p, torch.autograd.grad(loss, list(p.values())), strict=True))
+        with torch.no_grad():
+            for name, value in p.items():
+                change = gradients[name] + 0.0005 * value
+                momentum[name] = 0.9 * momentum[name] + change if name in momentum else change
+                value -= rates[name] * momentum[name]
+        return loss.item(), gradients

@@ -1,0 +1,287 @@
+"""Records of trainings: a published method and head as depthub's own, stepped with the recorded batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from copy import copy
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from depthub.data.views import PerEpoch
+from depthub.engine import fit
+from depthub.errors import DepthubError, hint
+from depthub.head import ITM, Head
+from depthub.method import Method, PromptMethod
+from depthub.model import Tuner
+from depthub.plugins import installed
+from depthub.schedule import learning_rate
+from depthub.sentences import write
+from depthub.settings import complete, make
+from depthub.spec import Component
+from depthub.spec import Training as Recipe
+from depthub.testing.golden import model as small_clip
+from depthub.testing.golden.comparison import Comparison
+from depthub.types import ClassSet, Features
+
+LAST = 5  # the step after which the parameters are recorded and evaluated once more
+EPOCHS = 10  # of the published schedule, of which as many are recorded as there are batches
+EVALUATIONS = ("eval_start", "eval_after5", "eval_after5_new")
+REFERENCE = "reference_text_features"
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """A head that learns from rows of its own making."""
+
+    classifier: nn.Module
+
+    def samples(self, features: Features, labels: Tensor) -> Tensor:
+        """The rows that the classifier reads in training, (kB, d)."""
+
+
+# What an evaluation records, from a head and the features of images and classes.
+READINGS: dict[str, Callable[[Head, Features], Tensor]] = {
+    "logits": lambda head, features: head(features),
+    "logits_itm": lambda head, features: _itm(head)(features),
+    "logits_cat": lambda head, features: _part(head, "cat")(features),
+    "text_features": lambda head, features: features.text,
+    "image_features": lambda head, features: features.image,
+}
+# What is recorded of the first batch at the start values; logits are those of image-text matching where nothing else is said.
+FIRST_BATCH: dict[str, Callable[[Tuner, Features, Tensor], Tensor]] = {
+    "logits": lambda tuner, features, labels: _itm(tuner.head)(features),
+    "logits_itm": lambda tuner, features, labels: _itm(tuner.head)(features),
+    "logits_cat": lambda tuner, features, labels: _learned(_part(tuner.head, "cat"), features, labels),
+    "loss_itm": lambda tuner, features, labels: _itm(tuner.head).loss(features, labels),
+    "loss_cat": lambda tuner, features, labels: _part(tuner.head, "cat").loss(features, labels),
+    "loss_kg": lambda tuner, features, labels: _pull(tuner.method, features),
+}
+
+
+def training(comparison: Comparison, model: Path | None) -> None:
+    """Everything recorded of a training: evaluations, first gradients, parameters after 1 and 5 steps, losses, the schedule's run."""
+    case = Case(comparison, model)
+    case.compare_start()
+    case.compare_steps()
+    case.compare_scheduled()
+
+
+class Case:
+    """A training case.
+
+    Args:
+        comparison: of its record.
+        model: folder of the model, or None.
+
+    Raises:
+        DepthubError: if a key or an array is missing or not what it should be, or a recorded name is unknown.
+    """
+
+    def __init__(self, comparison: Comparison, model: Path | None) -> None:
+        self.comparison, self.record = comparison, comparison.record
+        record = self.record
+        self.parameters = self._parameters()
+        record.check_names(self._vocabulary())
+        self.backbone = small_clip.load(record.path, model, comparison.dtype)
+        names, size = tuple(record.entries(str, "classes")), self.backbone.image_size
+        self.classes = ClassSet("golden", tuple(range(len(names))), names)
+        steps, batch = record.key(int, "steps"), record.key(int, "batch_size")
+        if steps < LAST:
+            raise record.error(f"steps is {steps}, expected {LAST}: parameters are recorded after the fifth")
+        self.images = comparison.floats("images_train", steps, batch, 3, *size)
+        self.labels = comparison.labels("labels_train", len(names), steps, batch)
+        self.images_eval = comparison.floats("images_eval", None, 3, *size)
+        self.momentum, self.weight_decay = record.rate("optimizer", "momentum"), record.rate("optimizer", "weight_decay")
+        self.rates = {name: record.rate("optimizer", "lr_of_parameter", name) for name in self.parameters}
+
+    def compare_start(self) -> None:
+        """Tokens, the losses and scores of the first batch, and the evaluation before training."""
+        tuner = self.tuner()
+        self._compare_tokens(tuner)
+        self._compare_first_batch(tuner)
+        self._evaluate(tuner, "eval_start", self.classes)
+
+    def compare_steps(self) -> None:
+        """Steps at constant rates, and the evaluations after the fifth."""
+        tuner, losses = self.tuner(), list[float]()
+        groups = [{"params": [tuner.get_parameter(ours)], "lr": self.rates[name]} for name, ours in self.parameters.items()]
+        optimizer = torch.optim.SGD(groups, momentum=self.momentum, weight_decay=self.weight_decay)
+        for step, (images, labels) in enumerate(zip(self.images, self.labels, strict=True), start=1):
+            optimizer.zero_grad()
+            loss = torch.stack(list(tuner(images, self.classes, labels).values())).sum()
+            losses.append(loss.item())
+            loss.backward()  # type: ignore[no-untyped-call]
+            if step == 1:
+                self._compare_parameters(tuner, "grad")
+            optimizer.step()
+            self._compare_parameters(tuner, f"after{step}")
+            if step == LAST:
+                self._evaluate(tuner, "eval_after5", self.classes)
+                self._evaluate_new(tuner)
+        self.comparison.compare("loss", torch.tensor(losses, dtype=torch.float64))
+
+    def compare_scheduled(self) -> None:
+        """Where recorded: the same through the engine's own loop, one batch an epoch, with the schedule switched on."""
+        if not self.comparison.recorded("sched/"):
+            return
+        tuner, losses = self.tuner(), list[float]()
+        batch, rate = self.images.shape[1], self._base_rate(tuner)
+        recipe = Recipe(epochs=EPOCHS, batch_size=batch, lr=rate, momentum=self.momentum, weight_decay=self.weight_decay)
+
+        def stop_at_the_last(epoch: int, loss: float) -> None:
+            losses.append(loss)
+            if epoch == LAST:
+                raise _Enough
+
+        with suppress(_Enough):
+            fit(tuner, _OneBatch(self.images, self.labels), self.classes, recipe, 0, Accelerator(cpu=True), on_epoch=stop_at_the_last)
+        bases = [group["lr"] for group in tuner.parameter_groups(recipe.lr)]
+        rates = [[learning_rate(base, epoch, recipe) for base in bases] for epoch in range(LAST)]
+        self.comparison.compare("sched/lr", torch.tensor(rates, dtype=torch.float64))
+        self.comparison.compare("sched/loss", torch.tensor(losses, dtype=torch.float64))
+        self._compare_parameters(tuner, f"sched/after{LAST}")
+
+    def tuner(self) -> Tuner:
+        """Our method and head at the recorded start values.
+
+        Raises:
+            DepthubError: for a component or parameter that is not there, a start value of another shape, or a parameter without one.
+        """
+        plugins, dim = installed(), self.backbone.dim
+        method, head = (complete(self._component("replay", part), f"{part}s", plugins) for part in ("method", "head"))
+        with torch.random.fork_rng(devices=[]):  # the recorded values replace what is drawn
+            parts = make(method, "methods", plugins, self.backbone, self.classes), make(head, "heads", plugins, dim, self.classes)
+        tuner = Tuner(self.backbone, *parts).to(self.comparison.dtype)
+        tuned = tuner.tuned()
+        for name, ours in self.parameters.items():
+            if ours not in tuned:
+                raise self.record.error(f"replay.parameters maps {name!r} to {ours!r}, which is not trained here{hint(ours, tuned)}")
+            start = self.comparison.floats(f"start/{name}", *tuned[ours].shape)
+            tuned[ours].data.copy_(start)
+        if unmapped := sorted(tuned.keys() - set(self.parameters.values())):
+            raise self.record.error(f"replay.parameters does not map the trained parameter {unmapped[0]!r}")
+        return tuner
+
+    def _parameters(self) -> dict[str, str]:
+        """Published name to ours."""
+        listed = self.record.key(dict, "replay", "parameters")
+        parameters = {name: self.record.typed(ours, str, f"replay.parameters.{name}") for name, ours in listed.items()}
+        if not parameters or len(set(parameters.values())) < len(parameters):
+            raise self.record.error("replay.parameters has to map one published parameter at least, and no two of them to one of ours")
+        return parameters
+
+    def _component(self, *names: str) -> Component:
+        """A method or head as the record spells it; heads within its settings likewise."""
+        name, settings = self.record.key(str, *names, "name"), self.record.key(dict, *names, "settings")
+        inner = {key: self._component(*names, "settings", key) for key, value in settings.items() if isinstance(value, dict)}
+        return Component(name, settings | inner)
+
+    def _vocabulary(self) -> Iterator[str]:
+        """Names that results of this case may have; a published parameter without a gradient may still have values."""
+        yield from ("loss", REFERENCE, "sched/lr", "sched/loss")
+        yield from (f"train/{name}" for name in FIRST_BATCH)
+        yield from (f"{when}/{name}" for when in EVALUATIONS for name in READINGS)
+        yield from (f"grad/{name}" for name in self.parameters)
+        started = {name.removeprefix("start/") for name in self.record.arrays if name.startswith("start/")} | self.parameters.keys()
+        yield from (f"{when}/{name}" for when in ("after1", "after5", "sched/after5") for name in started)
+
+    def _base_rate(self, tuner: Tuner) -> float:
+        """The recipe's learning rate, from the first parameter's."""
+        name, ours = next(iter(self.parameters.items()))
+        return self.rates[name] / (tuner.head.lr_scale if ours.startswith("head.") else 1)
+
+    def _compare_tokens(self, tuner: Tuner) -> None:
+        """The prompts as they are written, before the context takes the place of its words."""
+        method, backbone = tuner.method, self.backbone
+        if isinstance(method, PromptMethod):
+            image = backbone.encode_image(self.images_eval) if method.needs_image else None
+            prompts = method.prompts(self.classes, image)
+            n = prompts.text[0].shape[-2]
+            sentences = write(backbone.tokenizer, backbone.context_length, self.classes, n, "end", prompts.words)
+            self.comparison.equal("tokens", sentences.ids)
+
+    @torch.no_grad()
+    def _compare_first_batch(self, tuner: Tuner) -> None:
+        """The losses and scores of the first batch by part."""
+        features, labels = tuner.method.features(self.backbone, self.images[0], self.classes), self.labels[0]
+        for name in self.comparison.recorded("train/"):
+            value = FIRST_BATCH[name](tuner, features, labels)
+            self.comparison.compare(f"train/{name}", value)
+            if name == "logits_cat":
+                self.comparison.equal("train_labels_cat", labels.repeat(len(value) // len(labels)))
+        if self.comparison.recorded(REFERENCE):
+            anchors = getattr(tuner.method, "anchors", None)
+            self.comparison.compare(REFERENCE, None if anchors is None else F.normalize(anchors, dim=-1))
+
+    def _compare_parameters(self, tuner: Tuner, when: str) -> None:
+        """The parameters, or their gradients."""
+        for name, ours in self.parameters.items():
+            parameter = tuner.get_parameter(ours)
+            self.comparison.compare(f"{when}/{name}", parameter.grad if when == "grad" else parameter)
+
+    def _evaluate_new(self, tuner: Tuner) -> None:
+        """On the new classes; a name that was trained on is that class."""
+        if self.comparison.recorded("eval_after5_new/"):
+            names, n = tuple(self.record.entries(str, "new_classes")), len(self.classes)
+            id_of = dict(zip(self.classes.names, self.classes.ids, strict=True))
+            ids = tuple(id_of.get(name, n + i) for i, name in enumerate(names))
+            self._evaluate(tuner, "eval_after5_new", ClassSet(self.classes.space, ids, names))
+
+    @torch.no_grad()
+    def _evaluate(self, tuner: Tuner, when: str, classes: ClassSet) -> None:
+        """Everything that was evaluated then."""
+        if names := self.comparison.recorded(f"{when}/"):
+            features = tuner.method.features(self.backbone, self.images_eval, classes)
+            for name in names:
+                self.comparison.compare(f"{when}/{name}", READINGS[name](tuner.head, features))
+
+
+class _Enough(Exception):  # noqa: N818  # nothing is wrong
+    """The last recorded epoch is done; the schedule would go on."""
+
+
+class _OneBatch(PerEpoch):
+    """Step s of the record is epoch s; the order inside a batch does not matter to a mean."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels, self.epoch = images, labels, 0
+
+    def __len__(self) -> int:
+        return len(self.images[0])
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Any]:
+        return self.images[self.epoch][i], self.labels[self.epoch][i]
+
+
+def _itm(head: Head) -> Any:
+    return head if isinstance(head, ITM) else _part(head, "itm")
+
+
+def _part(head: Head, name: str) -> Any:
+    """The part of a head whose logits and losses go by that word."""
+    part = getattr(head, name, None)
+    if not isinstance(part, Head):
+        raise DepthubError(f"the head {type(head).__name__} has no part {name!r}, of which something is recorded: check replay.head")
+    return part
+
+
+def _learned(head: Head, features: Features, labels: Tensor) -> Tensor:
+    """The logits that a head's loss is computed from."""
+    logits: Tensor = head.classifier(head.samples(features, labels)) if isinstance(head, Classifies) else head(features)
+    return logits
+
+
+def _pull(method: Method, features: Features) -> Tensor:
+    """The method's own loss without its weight, as the records hold it."""
+    alone: Any = copy(method)  # its parameters are shared
+    alone.weight = 1.0
+    losses = list(alone.losses(features).values())
+    if not losses:
+        raise DepthubError(f"the method {type(method).__name__} has no loss of its own, but one is recorded: check replay.method")
+    return torch.stack(losses).sum()
