@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import open_clip
@@ -146,3 +147,16 @@ def test_kgcoops_pull_is_nothing_at_the_anchors() -> None:
     assert method.losses(features)["knowledge"].item() == pytest.approx(0, abs=1e-5)
     opposite = Features(features.image, -features.text, features.scale, CLASSES)
     assert method.losses(opposite)["knowledge"].item() == pytest.approx(16, abs=1e-4)
+
+
+def test_vpts_text_is_one_prompt_for_all_data_sets_or_the_data_sets_own() -> None:
+    backbone, classes = random_backbone(dtype=torch.float32), replace(CLASSES, template="a centered satellite photo of {}.")
+    images, plugins = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)), installed()
+    for settings, template in (({}, "a photo of a {}."), ({"template": ""}, classes.template), ({"template": "the {}."}, "the {}.")):
+        spec = complete(Component("VPT", {"depth": 2} | settings), "methods", plugins)
+        method = make(spec, "methods", plugins, backbone, classes)
+        found = method.features(backbone, images, classes)
+        torch.testing.assert_close(found.text, backbone.encode_sentences([template.format(word) for word in classes.words]), rtol=0, atol=0)
+        torch.testing.assert_close(found.image, backbone.encode_image(images, list(method.image)), rtol=0, atol=0)
+        found.image.sum().backward()
+        assert all(p.grad is not None and p.grad.any() for p in method.parameters())

@@ -140,3 +140,27 @@ def test_start_words_are_the_last_tokens_behind_zeros(backbone: Backbone) -> Non
     assert method.context.shape == (6, 32)
     with pytest.raises(DepthubError, match=r"n_ctx is 3, expected at least 4, the words of ctx_init"):
         tuner(backbone, n_ctx=3, ctx_init="a photo of a")
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("a centered satellite photo of {}.", "a centered satellite photo of"),
+        ("a type of pet, a photo of a {}.", "a type of pet, a photo of a"),
+        ("a texture of {}.", "a texture of"),
+    ],
+)
+def test_start_words_can_be_those_of_the_zero_shot_prompt(backbone: Backbone, template: str, words: str) -> None:
+    plugins, classes = installed(), replace(CLASSES, templates=(("prograd", template),))
+    settings = {"ctx_init": "<template>", "n_ctx": 12}
+    for more, own in ((settings, classes), (settings | {"template": template}, CLASSES), (settings | {"ctx_init": words}, classes)):
+        method = make(complete(Component("ProGrad", more), "methods", plugins), "methods", plugins, backbone, own)
+        known = words.split()
+        torch.testing.assert_close(method.context[12 - len(known) :], backbone.embed(words)[: len(known)])
+        assert not method.context[: 12 - len(known)].any()
+        assert method.words == " ".join(["X"] * (12 - len(known)) + known)
+
+
+def test_a_template_that_begins_with_the_class_name_gives_no_start_words(backbone: Backbone) -> None:
+    with pytest.raises(DepthubError, match=r"^ProGrad: the template '\{\} texture\.' has no words before the class name; name start words"):
+        tuner(backbone, ctx_init="<template>", template="{} texture.")

@@ -118,7 +118,8 @@ def test_an_interrupted_training_ends_with_the_same_numbers(backbone: Backbone, 
         for name, p in state(whole).items():
             assert torch.equal(p, state(resumed)[name]), f"{name} after {last} epochs"
         assert torch.equal(whole.method.average, resumed.method.average)
-        assert evaluate(resumed, images, CLASSES, Accelerator(cpu=True)) == evaluate(whole, images, CLASSES, Accelerator(cpu=True))
+        found, expected = (evaluate(tuned, images, CLASSES, Accelerator(cpu=True)).count() for tuned in (resumed, whole))
+        assert found == expected
 
 
 def test_a_checkpoint_holds_the_average_and_not_what_follows_from_the_classes(

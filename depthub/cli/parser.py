@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from inspect import Parameter, isclass, signature
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser, Namespace, get_loader, set_parsing_settings
+import yaml  # type: ignore[import-untyped]
+from jsonargparse import ArgumentParser, Namespace, set_dumper, set_loader, set_parsing_settings
 
-from depthub.errors import DepthubError, UnknownNameError, hint, nearest
+from depthub.cli import arguments, configuration
+from depthub.cli.arguments import Option
+from depthub.cli.choice import HEAD, Choices, Stated, defaults, is_text, nests, paths
+from depthub.cli.configuration import brief, short
+from depthub.cli.precedence import Layer, Precedence
+from depthub.errors import DepthubError, hint, nearest
 
-HEAD = "head"
 set_parsing_settings(add_print_completion_argument=True)
+set_loader("yaml", configuration.load, (yaml.YAMLError,))
+set_dumper("yaml", configuration.dump)
 
 
 class Parser(ArgumentParser):
@@ -25,16 +32,21 @@ class Parser(ArgumentParser):
         prog: what the user typed, for example "depthub run".
         description: of the command.
         options: for the parsers of single values that jsonargparse makes of its own.
+
+    Attributes:
+        choices: the options that choose a class.
+        precedence: what counts of what files and options say.
+        settled: sees the outcome before it is returned or printed, and may change it.
     """
 
     def __init__(self, prog: str = "depthub", description: str = "", **options: Any) -> None:
         super().__init__(prog=prog, description=description, allow_abbrev=False, **options)
-        self._classes: dict[str, Mapping[str, type]] = {}
-        self._chosen: dict[str, type] = {}
-        self._given: list[str] = []
-        self.prepare: Callable[[Parser, list[str]], list[str]] | None = None  # sees the arguments first and may change them
-        self.published: Mapping[str, Mapping[str, Any]] = {}  # settings by class name that come before the constructor's defaults
-        self.note = ""  # what else could explain an unknown class, for example a broken plugin
+        self.choices = Choices()
+        self.precedence = Precedence(self.choices)
+        self.settled: Callable[[Namespace], Namespace] = lambda config: config
+        self._given: list[str] = []  # names of the options on this command line
+        self._known: Mapping[str, Any] = {}  # options with their defaults
+        self._stated: Layer = {}
 
     def add_choice(self, option: str, expected: Any, classes: Mapping[str, type], default: str, help: str) -> None:
         """An option that chooses a class by name; the class's settings become `--option.setting`.
@@ -46,23 +58,37 @@ class Parser(ArgumentParser):
             default: a name; no default if it is empty or not among `classes`.
             help: one line.
         """
-        self._classes[option] = classes
-        set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=[p for cls in classes.values() for p in _paths(cls)])
+        known = self.choices.classes
+        known[option] = classes
         if default in classes:
-            self._chosen[option] = classes[default]
-        start = _paths(classes[default])[-1] if default in classes else None
+            self.choices.default[option] = classes[default]
+        allowed = [path for one in known.values() for cls in one.values() for path in paths(cls)]
+        set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=allowed)
+        start = paths(classes[default])[-1] if default in classes else None
         self.add_argument(f"--{option}", type=expected, default=start, metavar="NAME", help=help)
 
     def parse_args(self, args: Sequence[str] | None = None, *rest: Any, **more: Any) -> Namespace:  # type: ignore[override]
-        """As jsonargparse's; options may be spelt with dashes or underscores.
+        """As jsonargparse's; options may be spelt with dashes or underscores, and count wherever they stand before what files say.
 
         Raises:
-            DepthubError: for anything that does not parse.
+            DepthubError: for anything that does not parse, and for numbers and text that no run can hold.
         """
-        if args is not None:
-            prepared = self.prepare(self, list(args)) if self.prepare else args
-            self._given = args = list(self._spelt(prepared))
-        return super().parse_args(args, *rest, **more)
+        if not self.exit_on_error:  # jsonargparse's own parser of a single value
+            return super().parse_args(args, *rest, **more)
+        try:
+            config = super().parse_args(self._arranged(sys.argv[1:] if args is None else args), *rest, **more)
+        except RecursionError as error:  # YAML can hold itself
+            raise DepthubError("an argument is nested too deep, or within itself") from error
+        for key, value in configuration.values(config.as_dict()):
+            if isinstance(value, int | float | str) and (reason := configuration.unfit(value)):
+                key = key.replace(".init_args", "").partition("[")[0]
+                raise DepthubError(f"{self._option(key) or key} {reason}")
+        return self.settled(config)
+
+    def dump(self, cfg: Namespace, *rest: Any, **more: Any) -> str:
+        """As jsonargparse's, of the settled outcome."""
+        text: str = super().dump(self.settled(cfg), *rest, **more)
+        return text
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise what jsonargparse found, in the words of this command line."""
@@ -75,149 +101,165 @@ class Parser(ArgumentParser):
             missing = ", ".join(name.rpartition(".")[2].upper() for name in found[1].split(", "))
             raise DepthubError(f"missing: {missing}; `{self.prog} --help` shows the usage")
         # a problem within a choice comes wrapped in those around it: the innermost, last, is the one to tell
-        if found := re.search(r"Option '([^']+)' is not accepted|Group '[^']+' does not accept option '([^']+)'", text):
-            self._refuse_key(found[1] or found[2])
         if found := re.fullmatch(r'.*Parser key "(.+?)"(?: element \d+)?: (.*)', text):
             self._refuse_value(found[1], found[2], ex)
-        raise DepthubError(text) from ex
+        raise DepthubError(short(text, 400)) from ex
 
-    def _spelt(self, args: Sequence[str]) -> Iterator[str]:
-        """The arguments with underscores in option names, whole specifications for class names, and choices before their settings."""
-        groups: list[list[str]] = [[]]
-        for arg in args:
-            name, equals, value = arg.partition("=")
-            if name.startswith("--"):
-                name = "--" + name[2:].replace("-", "_")
-                groups.append([name + equals + (self._meant(name, value) if equals else "")])
-            else:
-                groups[-1].append(self._meant(groups[-1][0], arg) if groups[-1] else arg)
-        for group in sorted(groups, key=self._depth):
-            yield from group
+    def _arranged(self, args: Sequence[str]) -> list[str]:
+        """The arguments as jsonargparse is to see them: first what files and choices say, weighed and whole, then the other options."""
+        leading, options = arguments.split(args)
+        self._given = [option.name for option in options]
+        arguments.refuse_repeats(options)
+        self._known = vars(self.get_defaults())
+        if not self.choices.classes:
+            return [*leading, *(word for option in options for word in option.words())]
+        own = {option.path[0]: self._said(option) for option in options if option.values and self._is_plain(option)}
+        held = self.precedence.settle([*self._files(options), own])
+        self.set_defaults(self.precedence.defaults)
+        self._stated = {name: value for name, value in held.items() if not isinstance(own.get(name), str)}
+        by_depth = sorted(options, key=lambda option: len(option.path))  # a choice comes before its settings
+        others = [word for option in by_depth for word in self._unread(option)]
+        for note in self.precedence.notes:
+            print(f"depthub: note: {note}", file=sys.stderr)
+        return [*leading, *self._whole(), *others]
 
-    def _meant(self, option: str, value: str) -> str:
-        """A configuration file's content, a class's specification, or the value as it is."""
-        choice, _, setting = option[2:].partition(".")
-        if option == "--config":
-            return json.dumps(self._config(Path(value)), default=str)
-        if choice not in self._classes:
-            return value
-        if setting == "help":
-            return _paths(self._class(choice, value))[-1]
-        holds_class = any(setting in _defaults(cls) and isclass(_defaults(cls)[setting]) for cls in self._classes[choice].values())
-        if setting and not holds_class:
-            return value
-        spec = self._whole(HEAD if setting else choice, _load(value, option))
-        if not setting:
-            self._chosen[choice] = self._class(choice, spec["class_path"])
-        return json.dumps(spec, default=str)
+    def _is_plain(self, option: Option) -> bool:
+        return option.name.startswith("--") and len(option.path) == 1 and option.name not in arguments.REPEATABLE
 
-    def loaded(self, path: Path) -> dict[str, Any]:
-        """A configuration file's content.
+    def _said(self, option: Option) -> Any:
+        """What an option says: of a choice in the form of `Choices.stated`, of a group its content, of others the first word."""
+        name, word = option.path[0], option.values[0]
+        if name in self.choices.classes:
+            return self.choices.stated(name, _mapping(word, option.name) or word)
+        if isinstance(self._known.get(name), Namespace):
+            content = _mapping(word, option.name) or configuration.read(Path(word), option.name)
+            return self._content({name: content}, f"{option.name}: {word}")[name]
+        return word
 
-        Raises:
-            DepthubError: if it cannot be read or holds no options.
-        """
-        try:
-            content = _load(path.read_text(encoding="utf-8"), f"--config: {path}")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DepthubError(f"--config: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-        if not isinstance(content, dict):
-            raise DepthubError(f"--config: {path} holds no options; `{self.prog} --print_config` shows the form")
-        return content
+    def _files(self, options: Sequence[Option]) -> Iterator[Layer]:
+        for option in options:
+            if option.name in arguments.REPEATABLE and option.values:
+                content = configuration.read(Path(option.values[0]), option.name)
+                yield self._content(content, f"{option.name}: {option.values[0]}")
 
-    def _config(self, path: Path) -> dict[str, Any]:
-        content = self.loaded(path)
-        for choice in [key for key in self._classes if content.get(key)]:
-            content[choice] = self._whole(choice, content[choice])
-            self._chosen[choice] = self._class(choice, content[choice]["class_path"])
-        return content
+    def _content(self, content: Any, source: str) -> Layer:
+        """What a configuration says, choices in the form of `Choices.stated`; every key is known."""
+        if not isinstance(content, Mapping):
+            raise DepthubError(f"{source} holds no options; `{self.prog} --print_config` shows the form")
+        return {key: self._held(key, value, source) for key, value in content.items()}
 
-    def _whole(self, choice: str, given: Any) -> dict[str, Any]:
-        """A class with all its settings spelt out.
+    def _held(self, key: str, value: Any, source: str) -> Any:
+        if key in self.choices.classes:
+            return None if value is None else self.choices.stated(key, value)
+        known = self._known
+        if key == "config":
+            raise DepthubError(f"{source}: a configuration within a configuration is not read; give --config twice, the second overrides")
+        if key not in known:
+            self._refuse_key(key, {*known, *self.choices.classes} - {"config"}, source)
+        expected = {Namespace: (Mapping, "options by name"), list: (list, "a list"), bool: (bool, "true or false")}.get(type(known[key]))
+        if expected and not isinstance(value, expected[0]):
+            raise DepthubError(f"{source}: {key} is {brief(value)}, expected {expected[1]}")
+        for name in value if isinstance(known[key], Namespace) else ():
+            if name not in known[key]:
+                self._refuse_key(name, set(vars(known[key])), f"{source}, in {key}")
+        return value
 
-        Left to itself, jsonargparse lets a class inherit settings of the same name from the one that it replaces, be they only defaults.
-        """
-        given = given if isinstance(given, dict) else {"class_path": given}
-        cls = self._class(choice, given.get("class_path"))
-        defaults, settings = _defaults(cls), given.get("init_args") or {}
-        for name in settings:
-            if name not in defaults:
-                self._refuse_setting(choice, cls, name)
-        whole = {**defaults, **self.published.get(cls.__name__, {}), **settings}
-        for name, value in whole.items():
-            if isclass(defaults[name]):
-                whole[name] = self._whole(HEAD, _paths(value)[-1] if isclass(value) else value)
-        return {"class_path": _paths(cls)[-1], "init_args": whole}
+    def _unread(self, option: Option) -> list[str]:
+        """What jsonargparse is still to read of an option: nothing, or the words too many, of what is in `_stated`."""
+        if option.path[0] in self.choices.classes and len(option.path) > 1:
+            return self._setting(option)
+        taken = option.name in arguments.REPEATABLE or (self._is_plain(option) and option.path[0] in self._stated)
+        return option.values[1:] if taken and option.values else option.words()
 
-    def _class(self, choice: str, name: Any) -> type:
-        classes = self._classes.get(choice, {})
-        for known, cls in classes.items():
-            if name == known or name in _paths(cls):
-                return cls
-        raise UnknownNameError(choice, str(name), classes, self.note)
+    def _setting(self, option: Option) -> list[str]:
+        """The same for a choice's setting; text, and what is a choice itself, is put into `_stated`."""
+        choice, *inner, last = option.path
+        if {"class_path", "init_args", "dict_kwargs"} & set(option.path):
+            raise DepthubError(f"{option.name}: choose with --{choice} NAME, and set with --{choice}.SETTING")
+        kind = HEAD if inner else choice
+        if last == "help" and option.values:
+            if inner:
+                self._holder(option)  # which refuses a setting that is no choice
+            return [option.name, paths(self.choices.find(kind, option.values[0]))[-1], *option.values[1:]]
+        holder = self._holder(option)
+        cls = self.choices.find(kind, holder["class_path"])
+        if last == "help":
+            return [option.name, paths(cls)[-1]]
+        if last not in defaults(cls):
+            self.choices.refuse_setting(kind, cls, last)
+        if not option.values:
+            raise DepthubError(f"{option.name}: expected a value")
+        if nests(cls, last):
+            given = self.choices.stated(HEAD, _mapping(option.values[0], option.name) or option.values[0])
+            holder["init_args"][last] = self.choices.over(HEAD, holder["init_args"].get(last), given, self.precedence.notes)
+        elif is_text(cls, last):  # jsonargparse would read "a: b" as a mapping
+            holder["init_args"][last] = option.values[0]
+        else:
+            return option.words()
+        return option.values[1:]
 
-    def _depth(self, group: list[str]) -> int:
-        name = group[0].partition("=")[0] if group else ""
-        return name.count(".") if name[2:].partition(".")[0] in self._classes else 0
+    def _holder(self, option: Option) -> Stated:
+        """The choice that has the setting: for `--head.cat.bias` what is said of `--head.cat`. What is a default is said from now on."""
+        choice, *inner = option.path[:-1]
+        classes, default = self.choices.classes[choice], self.choices.default.get(choice)
+        holder = self._stated.get(choice) or (self.choices.stated(choice, paths(default)[-1]) if default else None)
+        if holder is None:
+            raise DepthubError(f"{option.name}: choose with --{choice} first{hint('', classes)}")
+        self._stated[choice] = holder
+        kind = choice
+        for setting in inner:
+            cls = self.choices.find(kind, holder["class_path"])
+            if not nests(cls, setting):
+                self.choices.refuse_setting(kind, cls, setting)
+            start = self.choices.stated(HEAD, paths(defaults(cls)[setting])[-1])
+            holder, kind = holder["init_args"].setdefault(setting, start), HEAD
+        return holder
+
+    def _whole(self) -> Iterator[str]:
+        """What was said, as arguments."""
+        others = {name: value for name, value in self._stated.items() if name not in self.choices.classes}
+        if others:
+            yield from ("--config", json.dumps(others))
+        for name, stated in self._stated.items():
+            if name in self.choices.classes and stated:
+                yield from (f"--{name}", json.dumps(self.choices.whole(name, stated), default=str))
 
     def _refuse_argument(self, given: str) -> NoReturn:
         if not given.startswith("-"):
-            raise DepthubError(f"unexpected argument {given!r}; `{self.prog} --help` lists the options")
-        self._refuse_option(given.partition("=")[0])
-
-    def _refuse_key(self, key: str) -> NoReturn:
-        option = self._option(key)
-        if option:
-            self._refuse_option(option)
-        raise DepthubError(f"unknown key {key!r} in a configuration file{nearest(key, {o.rpartition('.')[2] for o in self._options()})}")
-
-    def _refuse_setting(self, choice: str, cls: type, setting: str) -> NoReturn:
-        known = _defaults(cls)
-        raise DepthubError(f"{choice} {cls.__name__} has no setting {setting!r}{hint(setting, known) if known else '; it has none'}")
-
-    def _refuse_option(self, option: str) -> NoReturn:
-        choice, _, setting = option[2:].partition(".")
-        if setting and choice in self._chosen and "." not in setting:
-            self._refuse_setting(choice, self._chosen[choice], setting)
-        if setting and choice in self._classes:  # a setting of a choice within a choice
-            outer, _, last = option.rpartition(".")
-            known = {name for cls in self._classes.get(HEAD, {}).values() for name in _defaults(cls)}
-            raise DepthubError(f"unknown setting {last!r} of {outer}{nearest(last, known)}")
+            raise DepthubError(f"unexpected argument {brief(given)}; `{self.prog} --help` lists the options")
+        option = given.partition("=")[0]
         near = nearest(option, [f"--{name}" for name in self._options()])
-        raise DepthubError(f"unknown option {option!r}{near or f'; `{self.prog} --help` lists them'}")
+        raise DepthubError(f"unknown option {brief(option)}{near or f'; `{self.prog} --help` lists them'}")
+
+    def _refuse_key(self, key: str, known: set[str], source: str) -> NoReturn:
+        first, dot, _ = key.partition(".")
+        nested = f"; write it below {first!r}, as `{self.prog} --print_config` does" if dot and first in known else ""
+        raise DepthubError(f"unknown key {brief(key)} in a configuration file{nested or nearest(key, known)} ({source})")
 
     def _refuse_value(self, key: str, problem: str, cause: Exception | None) -> NoReturn:
-        if key in self._classes and key not in self._chosen and (option := self._option(f"{key}.*")):
-            raise DepthubError(f"{option}: choose with --{key} first{hint('', self._classes[key])}")
         problem = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", problem))
+        union = (
+            r"Does not validate against any of the Union subtypes Subtypes: \[(.+?)\] Errors: .* Given value: (.*?)(?:\. Got value: .*)?"
+        )
+        if found := re.fullmatch(union, problem):
+            problem = f"Expected a {re.sub(', (?!.)', ' or ', found[1])}. Got value: {found[2]}"
+        problem = re.sub(r"Not of type \w+: (\S+) does not conform to restriction v(\S+)", r"got \1, expected a number \2", problem)
+        problem = problem.replace("PositiveInt", "a positive integer")
         if found := re.fullmatch(r"Expected an? (.+?)\. Got value: (.*?)(?:\. Got value: .*)?", problem):
             near = nearest(found[2], re.findall(r"'(.+?)'", found[1]))
-            problem = f"got {found[2]!r}, expected {found[1]}{near}"
-        raise DepthubError(f"{self._option(key) or key}: {problem}") from cause
+            problem = f"got {brief(found[2])}, expected {found[1]}{near}"
+        raise DepthubError(f"{self._option(key) or key}: {short(problem)}") from cause
 
     def _option(self, key: str) -> str:
         """The option on this command line that sets `key`; empty if a configuration file does."""
-        names = (arg.partition("=")[0] for arg in self._given if arg.startswith("--"))
-        return next((name for name in names if fnmatchcase(name[2:], key) or name.endswith(f".{key}")), "")
+        return next((name for name in self._given if fnmatchcase(name[2:], key) or name.endswith(f".{key}")), "")
 
     def _options(self) -> set[str]:
         keys = {key.replace(".init_args", "") for key in self.get_defaults().keys() if not key.endswith("class_path")}  # noqa: SIM118
-        settings = {f"{option}.{s}" for option, classes in self._classes.items() for cls in classes.values() for s in _defaults(cls)}
-        return keys | settings | set(self._classes) | {"help", "print_config", "print_completion"}
+        settings = {f"{option}.{s}" for option, classes in self.choices.classes.items() for cls in classes.values() for s in defaults(cls)}
+        return keys | settings | set(self.choices.classes) | {"help", "print_config", "print_completion"}
 
 
-def _load(text: str, source: str) -> Any:
-    try:
-        return get_loader("yaml")(text)
-    except Exception as error:  # jsonargparse does not say which, and they differ with what is installed
-        raise DepthubError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from error
-
-
-def _defaults(cls: type) -> dict[str, Any]:
-    return {p.name: p.default for p in signature(cls).parameters.values() if p.kind is Parameter.KEYWORD_ONLY}
-
-
-def _paths(cls: type) -> list[str]:
-    """The names a class may be imported by, its own last: it may also stand in any package around its module."""
-    parts = cls.__module__.split(".")
-    return [".".join([*parts[: n + 1], cls.__qualname__]) for n in range(len(parts))]
+def _mapping(text: str, source: str) -> Any:
+    """What an option says in braces, or None."""
+    return configuration.parsed(text, source) if text.lstrip().startswith("{") else None

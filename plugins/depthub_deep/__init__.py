@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl
+from depthub import Backbone, ClassSet, DepthubError, Features, Method, Preset, PromptMethod, Prompts, hookimpl
 
 
 def layers(name: str, depth: int, available: int, n_ctx: int, width: int, start: Tensor | None = None) -> nn.ParameterList:
@@ -22,23 +22,28 @@ def layers(name: str, depth: int, available: int, n_ctx: int, width: int, start:
     return nn.ParameterList(drawn if start is None else [start, *drawn[1:]])
 
 
-class VPT(PromptMethod):
-    """Visual prompts; the text is the data set's own template.
+class VPT(Method):
+    """Visual prompts; the text is a hand-written prompt.
 
     Args:
         n_ctx: tokens a layer.
         depth: number of layers with prompts, the input included.
+        template: the prompt, with `{}` for the class name; the same for all data sets as published. Empty: the data set's own.
     """
 
     tunes_image = True
     presets = (Preset("original", {}, {"lr": 0.0025, "epochs": 5}),)
 
-    def __init__(self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 8, depth: int = 12) -> None:
+    def __init__(
+        self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 8, depth: int = 12, template: str = "a photo of a {}."
+    ) -> None:
         super().__init__(backbone, classes)
         self.image = layers("VPT", depth, backbone.image_depth, n_ctx, backbone.image_width)
+        self.template = template
 
-    def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
-        return Prompts(image=list(self.image))
+    def features(self, backbone: Backbone, images: Tensor, classes: ClassSet) -> Features:
+        text = backbone.encode_sentences(classes.sentences(self.template))
+        return Features(backbone.encode_image(images, list(self.image)), text, backbone.scale, classes)
 
 
 class DeepLanguage(PromptMethod):
@@ -89,5 +94,5 @@ class IndependentVL(PromptMethod):
 
 
 @hookimpl
-def depthub_methods() -> list[type[PromptMethod]]:
+def depthub_methods() -> list[type[Method]]:
     return [VPT, DeepLanguage, IndependentVL]

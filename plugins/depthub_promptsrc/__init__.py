@@ -11,6 +11,7 @@ from depthub_promptsrc.average import fill, flat, share
 from depthub_promptsrc.templates import TEMPLATES
 
 OTHER_DATA, FEW_SHOT = {"depth": 3, "mean": 6.0, "std": 10.0}, {"mean": 30.0, "std": 30.0}
+LATE, LATE_DATA = {"mean": 45.0, "std": 5.0}, ("stanford_cars", "oxford_flowers", "fgvc_aircraft", "dtd", "eurosat")
 
 
 class PromptSRC(Method):
@@ -32,6 +33,7 @@ class PromptSRC(Method):
     tunes_image = True
     presets = (
         Preset("original", OTHER_DATA, {"lr": 0.0025, "epochs": 20}, protocols=("CrossDataset", "DomainGeneralization")),
+        Preset("original", LATE, {"lr": 0.0025, "epochs": 50}, protocols=("FewShot",), data=LATE_DATA),
         Preset("original", FEW_SHOT, {"lr": 0.0025, "epochs": 50}, protocols=("FewShot",)),
         Preset("original", {}, {"lr": 0.0025, "epochs": 20}),
     )
