@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,13 +13,27 @@ from torch import Tensor, nn
 
 from depthub import image_tower, text_encoder
 from depthub.errors import DepthubError
-from depthub.sentences import Sentences, tokens, write
+from depthub.sentences import Sentences, readable, tokens, write
 from depthub.text_encoder import Constants
 from depthub.token_trie import Trie, plant
 from depthub.types import ClassSet, Prompts
 
 MOST_ROWS = 2**14  # tokens encoded at a time where no gradient is wanted: 128 MiB in the MLP at width 512 in fp32
+POSITIONS = ("end", "middle", "front")  # where a class token may stand, see `Prompts`
 KEPT = 8  # class lists whose sentences are remembered: those of the runs that go on at once
+
+
+class PromptsError(DepthubError):
+    """Prompts that the backbone cannot read.
+
+    Args:
+        given: what they are.
+        expected: what they should be.
+    """
+
+    def __init__(self, given: str, expected: str) -> None:
+        super().__init__(f"{given}, expected {expected}")
+        self.given, self.expected = given, expected
 
 
 @dataclass
@@ -57,6 +72,7 @@ class Backbone(nn.Module):
         self._known: dict[Hashable, _Known] = {}
         self._features: dict[Hashable, tuple[list[Tensor], Tensor]] = {}  # of prompts, encoded without gradients
         self._weights: tuple[Hashable, list[Tensor]] = (None, [])
+        self._noted: list[tuple[str, ...]] | None = None
 
     def train(self, mode: bool = True) -> Backbone:
         """Stay in evaluation mode: what is frozen has no dropout and no running statistics."""
@@ -138,6 +154,15 @@ class Backbone(nn.Module):
         ids = torch.tensor(self.tokenizer.encode(words), device=self.scale.device)
         return self.text.token_embedding(ids).detach().clone()  # type: ignore[no-any-return]
 
+    @contextmanager
+    def noting(self) -> Iterator[list[tuple[str, ...]]]:
+        """Note the sentences of each text encoding in the block, one tuple of N or M sentences each, `X` standing for a learned token."""
+        before, self._noted = self._noted, []
+        try:
+            yield self._noted
+        finally:
+            self._noted = before
+
     @torch.no_grad()
     def encode_sentences(self, sentences: Sequence[str]) -> Tensor:
         """Features of hand-written sentences, (N, d), not normalised; encoded once and found again, as in `encode_text`."""
@@ -147,6 +172,8 @@ class Backbone(nn.Module):
             features: Tensor = self.clip.encode_text(ids)
             return features
 
+        if self._noted is not None:
+            self._noted.append(tuple(sentences))
         return self._once(tuple(sentences), (), encode)
 
     def encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
@@ -162,16 +189,36 @@ class Backbone(nn.Module):
             (M, d), or (G, M, d) for prompts in G groups.
 
         Raises:
-            DepthubError: if a class's sentence is too long, or there are more prompt layers than layers.
+            DepthubError: if a class's sentence is too long, or there are more prompt layers than layers, or the prompts have other shapes.
         """
+        self._check_text(classes, prompts)
         if not prompts.text:
             return self.encode_sentences(classes.sentences())
         _check_depth("text", len(prompts.text), self.text_depth)
+        if self._noted is not None:
+            self._noted.append(readable(self.tokenizer, classes, prompts.text[0].shape[-2], prompts.position, prompts.words))
         if torch.is_grad_enabled() or any(p.ndim == 4 for p in prompts.text):
             return self._encode_text(classes, prompts)
         shapes = tuple((p.shape, p.dtype, p.device) for p in prompts.text)
         key = (classes, shapes, prompts.position, prompts.words, self.exact)
         return self._once(key, prompts.text, lambda: self._encode_text(classes, prompts))
+
+    def check_prompts(self, classes: ClassSet, prompts: Prompts) -> None:
+        """Refuse what `encode_text` or `encode_image` cannot read; they ask themselves for their part of it.
+
+        Raises:
+            PromptsError: if it is something else than `Prompts` for these classes and this model.
+        """
+        self._check_text(classes, prompts)
+        if prompts.image:
+            _check_layers("image", prompts.image, self.image_width, self.scale.device)
+
+    def _check_text(self, classes: ClassSet, prompts: Prompts) -> None:
+        if not isinstance(prompts, Prompts):
+            raise PromptsError(f"a {type(prompts).__name__}", "Prompts")
+        if prompts.position not in POSITIONS or not isinstance(prompts.words, str):
+            raise PromptsError(f"position {prompts.position!r} and words {prompts.words!r}", f"one of {', '.join(POSITIONS)}, and a text")
+        _check_layers("text", prompts.text, self.text_width, self.scale.device, len(classes))
 
     def _encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
         text, dtype = self.text, self.text.transformer.get_cast_dtype()
@@ -222,7 +269,9 @@ class Backbone(nn.Module):
         return self._known[key]
 
     def _once(self, key: Hashable, given: Sequence[Tensor], encode: Callable[[], Tensor]) -> Tensor:
-        """What `encode` gives, remembered until a value of `given` or a weight changes."""
+        """What `encode` gives, remembered until a value of `given` or a weight changes; hooks may change what plain layers give."""
+        if self.exact == "plain":
+            return encode()
         self._notice_changes()
         found = self._features.get(key)
         if found is None or not all(map(torch.equal, found[0], given)):
@@ -256,14 +305,17 @@ class Backbone(nn.Module):
                 takes the place of the last n tokens before layer l.
 
         Raises:
-            DepthubError: if there are prompts and the image tower takes none.
+            DepthubError: if there are prompts and the image tower takes none, or they have other shapes, or come with features.
         """
+        _check_layers("image", prompts, self.image_width if len(prompts) else 0, self.scale.device)
         if images.ndim == 2:
+            if prompts:
+                raise PromptsError("image prompts for image features", "pixels for them: say tunes_image = True")
             return images
         visual = self.clip.visual
         quick = self.exact == "shared" and image_tower.fits(visual)
         if not prompts:
-            with torch.no_grad():  # nothing in here is tuned
+            with torch.set_grad_enabled(self.exact == "plain" and torch.is_grad_enabled()):  # nothing is tuned but what hooks do
                 features: Tensor = image_tower.encode(visual, images) if quick else self.clip.encode_image(images)
             return features
         _check_depth("image", len(prompts), self.image_depth)
@@ -282,6 +334,38 @@ def _make_room(kept: dict[Hashable, Any]) -> None:
     """The oldest goes where there are as many as are kept."""
     if len(kept) >= KEPT:
         del kept[next(iter(kept))]
+
+
+def _check_layers(tower: str, layers: Any, width: int, device: torch.device, classes: int | None = None) -> None:
+    """Refuse learned tokens that cannot be written into a tower's layers.
+
+    Args:
+        tower: "text" or "image".
+        layers: what `Prompts` holds for it.
+        width: w of the tower's tokens.
+        device: of the model.
+        classes: M, where there may be tokens for each class and group.
+    """
+    if isinstance(layers, Tensor) or not isinstance(layers, Sequence | nn.ParameterList):
+        raise PromptsError(f"{tower} prompts that are a {type(layers).__name__}", "a list of tensors, one a layer")
+    for number, prompt in enumerate(layers):
+        if not isinstance(prompt, Tensor) or not prompt.is_floating_point() or not _writable(prompt.shape, width, classes):
+            shape = f" of {prompt.dtype} and the shape {tuple(prompt.shape)}" if isinstance(prompt, Tensor) else ""
+            shapes = f"(n, {width})" + ("" if classes is None else f", ({classes}, n, {width}) or (G, {classes}, n, {width})")
+            raise PromptsError(
+                f"{tower} prompt {number} as a {type(prompt).__name__}{shape}", f"a floating-point tensor {shapes} with n of at least 1"
+            )
+        if prompt.shape[-2] != layers[0].shape[-2]:
+            raise PromptsError(f"{tower} prompts of {layers[0].shape[-2]} and {prompt.shape[-2]} tokens", "as many in every layer")
+        if prompt.device != device:
+            raise PromptsError(f"{tower} prompt {number} on {prompt.device}", f"{device}, where the backbone is")
+
+
+def _writable(shape: Sequence[int], width: int, classes: int | None) -> bool:
+    """Whether tokens of this shape have the width, are one a sentence at the least, and shared by the classes or one set for each."""
+    if not 2 <= len(shape) <= (3 if classes is None else 4) or shape[-1] != width or shape[-2] < 1:
+        return False
+    return len(shape) == 2 or shape[-3] in (1, classes)
 
 
 def _check_depth(tower: str, given: int, layers: int) -> None:

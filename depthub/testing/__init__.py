@@ -1,4 +1,4 @@
-"""For authors of plugins: the contract of methods and heads, as checks that run in seconds on a CPU.
+"""For authors of plugins: the contract of what plugins provide, as checks that run in seconds on a CPU.
 
 `depthub check PLUGIN` runs them, or one class in the plugin's own tests:
 
@@ -12,10 +12,29 @@ What each check asks, and why, is in docs/contract.md.
 
 from __future__ import annotations
 
-from depthub.testing.case import Case, cases
+from depthub.testing.backbones import BackboneCase
+from depthub.testing.case import Case, Part
 from depthub.testing.checks import CHECKS
-from depthub.testing.contract import Check, ContractError
+from depthub.testing.contract import Check, ContractError, SkippedError
+from depthub.testing.datasets import DataSetCase
+from depthub.testing.executors import ExecutorCase
 from depthub.testing.golden import replay
+from depthub.testing.protocols import ProtocolCase
+from depthub.testing.provided import cases
 from depthub.testing.suite import ConformanceSuite
 
-__all__ = ["CHECKS", "Case", "Check", "ConformanceSuite", "ContractError", "cases", "replay"]
+__all__ = [
+    "CHECKS",
+    "BackboneCase",
+    "Case",
+    "Check",
+    "ConformanceSuite",
+    "ContractError",
+    "DataSetCase",
+    "ExecutorCase",
+    "Part",
+    "ProtocolCase",
+    "SkippedError",
+    "cases",
+    "replay",
+]

@@ -1,4 +1,4 @@
-"""One method or head under examination, with the trainings that several checks share."""
+"""A component under examination; of a method or head the trainings that several checks share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,42 +19,58 @@ from torch.utils.data import TensorDataset
 from depthub.checkpoint import Checkpoint
 from depthub.device import accelerator
 from depthub.engine import evaluate, fit
-from depthub.errors import DepthubError, UnknownNameError
+from depthub.foreign import class_name, is_class, package_of
 from depthub.head import ITM
 from depthub.model import Tuner
-from depthub.plugins import installed
 from depthub.spec import Training
 from depthub.testing import toy
 from depthub.types import ClassSet
 
 State = dict[str, Tensor]
-CHECKED = ("methods", "heads")  # the kinds that have a contract of their own
 
 
 @dataclass(eq=False)
-class Case:
-    """A method or head, put together with the plainest head or method.
+class Part:
+    """A component under examination.
 
     Args:
-        kind: "methods" or "heads".
-        cls: the class; it need not be installed.
+        kind: "methods", "heads", "protocols", "datasets", "backbones" or "executors".
+        thing: the class, for data sets and backbones the instance; it need not be installed.
         settings: of its constructor, where its defaults do not suit the toy model.
-        peers: the cases that are trained in two processes together with it; starting processes is slow, training is not.
+        data_root: the folder that holds data sets on this machine.
+        told: what checks saw that failed, and the first of them.
     """
 
     kind: str
-    cls: type
+    thing: Any
     settings: Mapping[str, Any] = field(default_factory=dict)
-    peers: list[Case] = field(default_factory=list, repr=False)
+    data_root: Path | None = None
+    told: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
-        """The class's own name."""
-        return self.cls.__name__
+        """Its public name."""
+        return class_name(self.thing) if is_class(self.thing) else str(self.thing.name)
+
+    @property
+    def package(self) -> str:
+        """The outermost name of the module that its class is from."""
+        return package_of(self.thing if is_class(self.thing) else type(self.thing))
 
     def make(self, *args: Any) -> Any:
         """The component itself; `args` are what its kind's constructor takes first."""
-        return self.cls(*args, **self.settings)
+        return self.thing(*args, **self.settings) if is_class(self.thing) else self.thing
+
+
+@dataclass(eq=False)
+class Case(Part):
+    """A method or head, put together with the plainest head or method.
+
+    Args:
+        peers: the cases that are trained in two processes together with it; starting processes is slow, training is not.
+    """
+
+    peers: list[Case] = field(default_factory=list, repr=False)
 
     def tuner(self, other: Callable[..., Any] | None = None) -> Tuner:
         """New, with a backbone of its own; always the same start, as in a run.
@@ -87,26 +104,6 @@ class Case:
     def again(self) -> State:
         """What a second training gives."""
         return tuned(self.train())
-
-
-def cases(plugin: str) -> list[Case]:
-    """The methods and heads of an installed plugin.
-
-    Raises:
-        DepthubError: if there is no such plugin, it is broken, or it has neither methods nor heads.
-    """
-    plugins = installed()
-    report = next((report for report in plugins.reports if report.name == plugin), None)
-    if report is None:
-        raise UnknownNameError("plugin", plugin, (report.name for report in plugins.reports))
-    if not report.works:
-        raise DepthubError(f"{report} is left out: {report.faults[0] if report.faults else 'disabled by an environment variable'}")
-    made = [Case(kind, plugins.get(kind, name)) for kind in CHECKED for name in report.provides.get(kind, ())]
-    if not made:
-        raise DepthubError(f"{report} provides neither methods nor heads: there is nothing to check")
-    for case in made:
-        case.peers = made
-    return made
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""The contract of methods and heads, part by part."""
+"""The contract, part by part."""
 
 from __future__ import annotations
 
-from depthub.testing import features, training
+from depthub.testing import backbones, datasets, executors, features, protocols, training
 from depthub.testing.contract import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -18,4 +18,13 @@ CHECKS: tuple[Check, ...] = (
     features.settings_survive,
     features.static_prompts,
     features.one_image_at_a_time,
+    protocols.stages,
+    protocols.few_shot_sample,
+    protocols.scores,
+    datasets.loading,
+    datasets.digest,
+    datasets.pictures,
+    backbones.encoding,
+    executors.outcomes,
+    executors.stopping,
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
+from unittest import SkipTest
 
 from depthub.errors import DepthubError
-from depthub.testing.case import Case
+from depthub.foreign import described
+from depthub.testing.case import Part
 
 PAGE = "docs/contract.md"
 
@@ -20,11 +21,17 @@ class ContractError(AssertionError):
         case: the component.
         check: what it was asked.
         seen: what it did instead, in one line.
+        first: the check that told the same before; empty if none did.
     """
 
-    def __init__(self, case: Case, check: Check, seen: str) -> None:
-        super().__init__(f"{case.name} breaks the contract. Expected: {check.contract} Seen: {seen}. See {check.see}")
-        self.case, self.check, self.seen = case, check, seen
+    def __init__(self, case: Part, check: Check, seen: str, first: str = "") -> None:
+        told = f"Seen: {seen}" if not first else f"Seen: the same as by the check {first}"
+        super().__init__(f"{case.name} breaks the contract. Expected: {check.contract} {told}. See {check.see}")
+        self.case, self.check, self.seen, self.first = case, check, seen, first
+
+
+class SkippedError(SkipTest):
+    """A check cannot be made here, for the reason given: files that are not on this machine. Test runners take it for a skipped test."""
 
 
 @dataclass(frozen=True)
@@ -34,38 +41,62 @@ class Check:
     Args:
         id: its name, and the anchor of its section in docs/contract.md.
         contract: what must hold, in one sentence.
-        kinds: what it asks: "methods", "heads" or both.
-        function: does the work; raises AssertionError with what was seen. Any other error counts as seen, too.
+        kinds: what it asks: "methods", "heads", "protocols" and so on.
+        function: does the work; raises AssertionError with what was seen. Any other error counts as seen, too. What it returns is a note:
+            what was left out, and why.
     """
 
     id: str
     contract: str
     kinds: tuple[str, ...]
-    function: Callable[[Case], None]
+    function: Callable[[Any], str | None]
 
     @property
     def see(self) -> str:
         """Where the contract is explained."""
         return f"{PAGE}#{self.id}"
 
-    def __call__(self, case: Case) -> None:
+    def __call__(self, case: Part) -> str:
+        """Make the check; returns its note.
+
+        Raises:
+            ContractError: if the component breaks this part of the contract.
+            SkippedError: if that cannot be seen here.
+        """
         if not __debug__:
             raise DepthubError("the checks are assertions, which `python -O` leaves out: run them without it")
         try:
-            self.function(case)
+            return self.function(case) or ""
+        except SkippedError:
+            raise
         except AssertionError as error:
-            raise ContractError(case, self, str(error) or "an assertion failed") from error
+            seen = str(error) or "an assertion failed"
+            reason = in_words(error.__cause__, case.package) if error.__cause__ else seen
+            raise self._error(case, seen, reason) from error
         except Exception as error:
-            raise ContractError(case, self, described(error)) from error
+            seen = in_words(error, case.package)
+            raise self._error(case, seen, seen) from error
+
+    def _error(self, case: Part, seen: str, reason: str) -> ContractError:
+        first = case.told.setdefault(reason, self.id)
+        return ContractError(case, self, seen, "" if first == self.id else first)
 
 
-def contract(id: str, sentence: str, *kinds: str) -> Callable[[Callable[[Case], None]], Check]:
+def contract(id: str, sentence: str, *kinds: str) -> Callable[[Callable[[Any], str | None]], Check]:
     """Make a function a check."""
     return lambda function: Check(id, sentence, kinds or ("methods", "heads"), function)
 
 
-def described(error: Exception) -> str:
-    """An error in one line, with the place it came from."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"
+def tried(case: Part, do: Callable[[], Any], where: str) -> Any:
+    """What it gives; an error is told with what was tried, and the plugin's own line."""
+    try:
+        return do()
+    except (AssertionError, SkippedError):
+        raise
+    except Exception as error:
+        raise AssertionError(f"{where} {in_words(error, case.package)}") from error
+
+
+def in_words(error: BaseException, package: str) -> str:
+    """An error in one line, with the plugin's own line; what depthub says itself in full."""
+    return f"DepthubError: {' '.join(str(error).split())}" if isinstance(error, DepthubError) else described(error, package)

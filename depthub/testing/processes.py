@@ -25,6 +25,7 @@ from depthub.engine import evaluate, fit
 from depthub.model import Tuner
 from depthub.testing import toy
 from depthub.testing.case import Case, State, images, on_cpu, tuned
+from depthub.testing.contract import in_words
 
 TOLERANCE = 1e-5  # between parameters; sums in another order differ in the last bits
 TIMEOUT = 120  # seconds for all cases together
@@ -55,15 +56,15 @@ def in_two_processes(case: Case) -> Outcome:
 
 
 def _outcome(tuner: Tuner, accelerator: Accelerator) -> Outcome:
-    count = evaluate(tuner, images(tuner, *toy.TEST), toy.BASE, accelerator)
+    count = evaluate(tuner, images(tuner, *toy.TEST), toy.BASE, accelerator).count()
     return Outcome(tuned(tuner), [list(row) for row in count.per_class])
 
 
 def _launched(group: list[Case]) -> list[Outcome]:
     with TemporaryDirectory() as folder:
         asked, given = Path(folder) / "asked.json", Path(folder) / "given.pt"
-        asked.write_text(json.dumps([[case.kind, case.cls.__module__, case.cls.__qualname__, dict(case.settings)] for case in group]))
-        path = [*(str(_root(case.cls.__module__)) for case in group), *sys.path]
+        asked.write_text(json.dumps([[case.kind, case.thing.__module__, case.thing.__qualname__, dict(case.settings)] for case in group]))
+        path = [*(str(_root(case.thing.__module__)) for case in group), *sys.path]
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(asked), str(given)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"},
@@ -101,7 +102,7 @@ def _train_all(asked: list[list[Any]], given: str) -> None:
             fit(tuner, images(tuner, *toy.TRAIN), toy.BASE, toy.RECIPE, toy.SEED, place)
             outcomes.append(vars(_outcome(tuner, place)))
         except Exception as error:  # told with its case, the others go on
-            outcomes.append({"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"})
+            outcomes.append({"error": in_words(error, module.partition(".")[0])})
     if place.is_main_process:
         torch.save(outcomes, given)
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import open_clip
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from depthub.backbone import Backbone
+from depthub.data.dataset import Data, Examples
 from depthub.method import PromptMethod
 from depthub.spec import Training
 from depthub.types import ClassSet, Prompts
@@ -56,6 +58,30 @@ def images(number: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 TRAIN, TEST = (10, 0), (13, 1)  # arguments of `images`
+SPACES = {"toys": BASE, "toys-shifted": BASE, "drawings": OTHER, "drawings-shifted": OTHER}  # the toy data sets
+
+
+def data(name: str) -> Data:
+    """A toy data set with eight training, two validation and three test images a class, with targets and a variant among the others.
+
+    Args:
+        name: of `SPACES`; any other name has the classes of `OTHER`.
+    """
+    classes = SPACES.get(name, OTHER)
+    train, val, test = (_examples(f"{name}/{split}", classes, number) for split, number in (("train", 8), ("val", 2), ("test", 3)))
+    targets = tuple(other for other, others in SPACES.items() if others.space == other != classes.space)
+    variants = tuple(other for other, others in SPACES.items() if others.space == classes.space != other)
+    return Data(classes, train, test, val, targets=targets, variants=variants).named(name)
+
+
+def _examples(split: str, classes: ClassSet, number: int) -> Examples:
+    pairs = [(f"{split}/{label}/{i}", label) for label in range(len(classes)) for i in range(number)]
+    return Examples(tuple(name for name, _ in pairs), tuple(label for _, label in pairs), picture)
+
+
+def picture(name: str) -> Image.Image:
+    """Of an id of `data`: a picture of one colour, the redder the longer the id."""
+    return Image.new("RGB", (32, 32), (min(255, len(name)), 60, 90))
 
 
 class Context(PromptMethod):

@@ -82,16 +82,21 @@ def two_processes(case: Case) -> None:
     assert one.per_class == two.per_class, f"(correct, images, predicted) per class are {two.per_class}, with one process {one.per_class}"
 
 
-@contract("mixed-precision", "it trains and scores in bf16, and what is tuned stays fp32 and finite.")
+@contract("mixed-precision", "it trains and scores in bf16, what is tuned stays fp32 and finite, and heads read features in fp32.")
 def mixed_precision(case: Case) -> None:
     tuner = case.train(precision="bf16")
     for name, p in tuner.tuned().items():
         assert p.dtype == torch.float32, f"{name} became {p.dtype}"
         assert p.isfinite().all(), f"{name} is no longer finite"
     inputs = images(tuner, *toy.TEST).tensors[0]
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        found = tuner(inputs, toy.BASE)
-    assert found.isfinite().all(), "scores are not finite"
+    with torch.no_grad():
+        with torch.autocast("cpu", torch.bfloat16):
+            features = tuner.method.features(tuner.backbone, inputs, toy.BASE)
+            lower = tuner.scores(features)
+        full = tuner.scores(features)
+    assert lower.isfinite().all(), "scores are not finite"
+    apart = int((lower.argmax(dim=-1) != full.argmax(dim=-1)).sum())
+    assert not apart, f"the same features give other predictions for {apart} of {len(inputs)} images under autocast than without"
 
 
 def _apart(one: State, other: State, name: str) -> float:

@@ -1,8 +1,6 @@
-"""Features of classes that are not those that were asked for, which only some heads notice."""
+"""Features in another precision, which heads without parameters take."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +8,10 @@ from torch import Tensor, nn
 from depthub import Backbone, ClassSet, Features, Method, Prompts
 
 
-class Renamed(Method):
-    """Says that its classes are of a label space of its own."""
+class Exact(Method):
+    """Gives features in double precision, as if they were tuned."""
+
+    tunes_image = True
 
     def __init__(self, backbone: Backbone, classes: ClassSet) -> None:
         super().__init__(backbone, classes)
@@ -19,4 +19,4 @@ class Renamed(Method):
 
     def features(self, backbone: Backbone, images: Tensor, classes: ClassSet) -> Features:
         text = backbone.encode_text(classes, Prompts(text=[self.context]))
-        return Features(backbone.encode_image(images), text, backbone.scale, replace(classes, space="mine"))
+        return Features(backbone.encode_image(images).double(), text.double(), backbone.scale, classes)

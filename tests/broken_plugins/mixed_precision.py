@@ -5,23 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from depthub import ITM, ClassSet, Features, Head
+from depthub import Backbone, ClassSet, PromptMethod, Prompts
 
 
-class Rigid(Head):
-    """Writes the similarities into a matrix of fp32."""
+class Rigid(PromptMethod):
+    """Writes the context, shifted by a layer, into a matrix of fp32."""
 
-    def __init__(self, dim: int, classes: ClassSet) -> None:
-        super().__init__(dim, classes)
-        self.itm, self.shift = ITM(dim, classes), nn.Linear(dim, dim)
+    def __init__(self, backbone: Backbone, classes: ClassSet) -> None:
+        super().__init__(backbone, classes)
+        self.context = nn.Parameter(0.02 * torch.randn(4, backbone.text_width))
+        self.shift = nn.Linear(backbone.text_width, backbone.text_width)
 
-    def loss(self, features: Features, labels: Tensor) -> Tensor:
-        return self.itm.loss(self.moved(features), labels)
-
-    def forward(self, features: Features) -> Tensor:
-        return self.itm(self.moved(features))  # type: ignore[no-any-return]
-
-    def moved(self, features: Features) -> Features:
-        rows = torch.zeros(features.image.shape)
-        rows[torch.arange(len(rows))] = self.shift(features.image)
-        return Features(rows, features.text, features.scale, features.classes)
+    def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
+        rows = torch.zeros(self.context.shape)
+        rows[torch.arange(len(rows))] = self.shift(self.context)
+        return Prompts(text=[rows])

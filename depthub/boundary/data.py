@@ -1,0 +1,86 @@
+"""What data sets hand over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from depthub.boundary.fields import check_fields
+from depthub.boundary.owner import origin, refuse, told
+from depthub.data.dataset import Data, Examples
+from depthub.errors import DepthubError
+from depthub.foreign import class_name
+from depthub.types import ClassSet, filled
+
+
+def check_data(data: Data, name: str, given_by: object = None) -> None:
+    """Check a loaded data set.
+
+    Args:
+        data: what its `load` gave.
+        name: the data set's.
+        given_by: the data set, so that a message can say whose it is.
+
+    Raises:
+        DepthubError: for fields of other types, labels without a class, ids that repeat, classes without a name or with the same words,
+            or templates that do not name the class.
+    """
+    where = f"data set {name!r}{origin(type(given_by))}"
+    if not isinstance(data, Data):
+        refuse(where, getattr(type(given_by), "load", None), f"load() gives {told(data)}", "Data")
+    check_fields(data, where)
+    check_classes(data.classes, where, data.homonyms)
+    for split in ("train", "val", "test"):
+        if (examples := getattr(data, split)) is not None:
+            check_examples(examples, data.classes, f"{where}, {split}")
+
+
+def check_classes(classes: ClassSet, where: str, homonyms: Sequence[str] = ()) -> None:
+    """Check a class set.
+
+    Args:
+        classes: M of them.
+        where: whose they are, for the message.
+        homonyms: words that several classes share in the published list itself.
+
+    Raises:
+        DepthubError: as `check_data`.
+    """
+    if not isinstance(classes, ClassSet):
+        raise DepthubError(f"{where}: the classes are a {class_name(type(classes))}, expected a ClassSet")
+    check_fields(classes, where)
+    if not len(classes) == len(classes.names) == len(set(classes.ids)):
+        raise DepthubError(f"{where}: the classes must be a ClassSet with as many different ids as names")
+    if not classes.names:
+        raise DepthubError(f"{where}: there are no classes")
+    words = [" ".join(word.lower().split()) for word in classes.words]
+    if "" in words:
+        raise DepthubError(f"{where}: class {classes.ids[words.index('')]} has an empty name; give it one")
+    shared = next((word for word, n in Counter(words).items() if n > 1 and word not in homonyms), None)
+    if shared is not None:
+        names = [name for name, word in zip(classes.names, words, strict=True) if word == shared]
+        raise DepthubError(f"{where}: classes {' and '.join(map(repr, names))} have the same words: no text tells them apart; rename one")
+    for template in (classes.template, *(template for _, template in classes.templates)):
+        filled(template, "")
+
+
+def check_examples(examples: Examples, classes: ClassSet, where: str) -> None:
+    """Check labelled images.
+
+    Args:
+        examples: N images.
+        classes: what their labels index.
+        where: whose they are, for the message.
+
+    Raises:
+        DepthubError: as `check_data`.
+    """
+    check_fields(examples, where)
+    ids, labels = examples.ids, examples.labels
+    if len(ids) != len(labels):
+        raise DepthubError(f"{where}: {len(ids)} ids, but {len(labels)} labels")
+    if wrong := [label for label in set(labels) if not 0 <= label < len(classes)]:
+        raise DepthubError(f"{where}: label {wrong[0]!r} is not one of 0 to {len(classes) - 1}")
+    if len(set(ids)) < len(ids):
+        twice = next(name for name, n in Counter(ids).items() if n > 1)
+        raise DepthubError(f"{where}: the image {twice!r} is there twice; ids must be unique")
