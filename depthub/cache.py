@@ -90,7 +90,7 @@ class Cache:
     def find(self, kind: Mapping[str, Any], wanted: Set[str]) -> dict[str, npt.NDArray[Any]]:
         """Those of the wanted rows that are there, by name. A damaged file is removed, with a line in the log."""
         found: dict[str, npt.NDArray[Any]] = {}
-        for path in sorted(self.folder.glob(f"{_prefix(kind)}-*.safetensors")):
+        for path in self._listed(_prefix(kind)):
             if left := wanted - found.keys():
                 found.update(self._read(path, left))
         return found
@@ -106,14 +106,24 @@ class Cache:
         except (DepthubError, OSError) as error:
             _say_once(f"depthub: image features are not kept for later runs: {error}")
 
+    def _listed(self, prefix: str) -> list[Path]:
+        """Files whose names begin so; none where the folder may not be read."""
+        try:
+            names = os.listdir(self.folder)  # noqa: PTH208 - Path.iterdir reports errors late
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            _say_once(f"depthub: image features of earlier runs are not read: {self.folder}: {error.strerror or error}")
+            return []
+        return [self.folder / name for name in sorted(names) if name.startswith(prefix) and _OWN.fullmatch(name)]
+
     def files(self) -> list[File]:
         """Every file of the cache, the one that was not used for longest first."""
         found = []
-        for path in self.folder.glob("*"):
+        for path in self._listed(""):
             with suppress(FileNotFoundError):  # another process has just removed it
-                if _OWN.fullmatch(path.name):
-                    state = path.stat()
-                    found.append(File(path, state.st_size, state.st_mtime_ns))
+                state = path.stat()
+                found.append(File(path, state.st_size, state.st_mtime_ns))
         return sorted(found, key=lambda file: (file.used, file.path.name))
 
     def clear(self, data: str = "") -> list[File]:

@@ -13,21 +13,35 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 PACKAGES = ("accelerate", "numpy", "open_clip_torch", "pillow", "safetensors", "scikit-learn", "timm", "torch", "torchvision")
 
 
-def collect(plugins: Iterable[tuple[str, str, str, str]], world_size: int = 1) -> dict[str, Any]:
+class Provider(Protocol):
+    """A plugin, as far as provenance tells of it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def distribution(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+
+
+def collect(components: Iterable[tuple[str, str, Provider]], world_size: int = 1) -> dict[str, Any]:
     """A run's provenance.
 
     Args:
-        plugins: (kind, name, distribution, version) of each component that the run uses.
+        components: (kind, name, plugin) of each component that the run uses.
         world_size: processes that share the run.
     """
-    used = [{"kind": kind, "name": name, "distribution": dist, "version": version, **source(dist)} for kind, name, dist, version in plugins]
+    used = [
+        {"kind": kind, "name": name, "plugin": p.name, "distribution": p.distribution, "version": p.version, **source(p.distribution)}
+        for kind, name, p in components
+    ]
     return {
         "depthub": {"version": version("depthub") or "unknown", **source("depthub")},
         "plugins": used,
@@ -48,13 +62,14 @@ class Stopwatch:
     """
 
     def __init__(self, train_s: float = 0.0, eval_s: float = 0.0) -> None:
-        self.seconds = {"train_s": train_s, "eval_s": eval_s}
+        self.seconds = {"encode_s": 0.0, "train_s": train_s, "eval_s": eval_s}
+        self.resumed = 0  # how often the run was interrupted and resumed
         cuda = _cuda()
         if cuda is not None:
             cuda.reset_peak_memory_stats()
 
     @contextmanager
-    def measure(self, what: Literal["train_s", "eval_s"]) -> Iterator[None]:
+    def measure(self, what: Literal["encode_s", "train_s", "eval_s"]) -> Iterator[None]:
         """Add the seconds that the block takes."""
         start = time.perf_counter()
         try:
@@ -79,6 +94,7 @@ class Stopwatch:
             "peak_device_bytes": None if cuda is None else int(cuda.max_memory_allocated()),
             "params_trainable": params_trainable,
             "params_total": params_total,
+            **({"resumed": self.resumed} if self.resumed else {}),
         }
 
 
@@ -118,12 +134,24 @@ def peak_rss_bytes() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def direct_url(distribution: metadata.Distribution) -> dict[str, Any]:
+    """What pip wrote down of where it took a package from (PEP 610); empty if it did not, or the file is not what it should be."""
+    try:
+        found = json.loads(distribution.read_text("direct_url.json") or "null")
+        place = url2pathname(urlparse(found["url"]).path)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}
+    told = [found[key] for key in ("vcs_info", "dir_info", "archive_info") if key in found]
+    commit = told[0].get("commit_id", "") if told and isinstance(told[0], dict) else ""
+    sound = all(isinstance(one, dict) for one in told) and isinstance(commit, str) and "\0" not in place
+    return found if sound else {}
+
+
 def _direct_url(distribution: str) -> dict[str, Any]:
     try:
-        text = metadata.distribution(distribution).read_text("direct_url.json")
-    except metadata.PackageNotFoundError:
+        return direct_url(metadata.distribution(distribution))
+    except (metadata.PackageNotFoundError, ValueError):  # ValueError: no name at all
         return {}
-    return json.loads(text) if text else {}
 
 
 def _git_state(folder: Path) -> dict[str, str | bool | None]:
@@ -134,7 +162,7 @@ def _git_state(folder: Path) -> dict[str, str | bool | None]:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=600, check=True)
     except (OSError, subprocess.SubprocessError):  # no git, or no checkout
         return None
     return done.stdout.strip()
@@ -182,4 +210,5 @@ def _execution() -> dict[str, Any]:
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "tf32": bool(torch.backends.cuda.matmul.allow_tf32),
         **({"linear": linear.used()} if (linear := sys.modules.get("depthub.linear")) else {}),
+        **({"mkl_cbwr": cbwr} if (cbwr := os.environ.get("MKL_CBWR")) else {}),
     }

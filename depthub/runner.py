@@ -1,118 +1,83 @@
-"""From a spec to a result: `run` does one, `run_many` does several wherever an executor takes them."""
+"""From a spec to a result: `run` does one, `run_many` does several wherever an executor takes them. What is done is found at once."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Generator, Hashable, Sequence
+import logging
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from depthub import presets, settings
-from depthub.attempt import Attempt, How, data_set, named
-from depthub.device import determinism
-from depthub.engine import OnEpoch, fit_together
+from depthub import recall
+from depthub.activity import tell
 from depthub.errors import DepthubError
-from depthub.executor import Executor
-from depthub.loading import weights_digest
-from depthub.plugins import installed
+from depthub.options import RunOptions
 from depthub.spec import RunSpec
-from depthub.stack import MOST, Limit, arrange
-from depthub.store import RunResult, Store
+
+if TYPE_CHECKING:  # torch is loaded when something is to be computed
+    from depthub.executor import Executor
+    from depthub.resolving import Resolved
+    from depthub.result import RunResult
 
 OnDone = Callable[[int, "RunResult | Exception", bool], None]
+OnEpoch = Callable[[int, float], None]
 OnNote = Callable[[str], None]
+_log = logging.getLogger("depthub")
 
 
 def resolve(spec: RunSpec, data_root: Path | None = None) -> RunSpec:
-    """The spec with everything spelt out that the numbers depend on; nothing is trained or loaded.
+    """The spec with everything spelt out that the numbers depend on; nothing is trained, and no image is read.
 
     Args:
         spec: what to run.
         data_root: folder that holds the data sets.
 
     Raises:
-        DepthubError: for unknown names or settings, and for files that are missing or not those the spec names.
+        DepthubError: for unknown names or settings, for files that are missing or not those the spec names, and for data that cannot give
+            a right number.
     """
-    plugins = installed()
-    data = data_set(spec.data, plugins)
-    training = presets.recipe(spec, plugins)
-    augmentation = data.augmentation if training.augmentation == "auto" else training.augmentation
-    files = data.digest(data_root)
-    weights = weights_digest(spec.backbone, named(plugins))
-    for what, given, found in (("data", spec.data.sha256, files), ("backbone", spec.backbone.sha256, weights)):
-        if given and given != found:
-            raise DepthubError(f"the files of {what} are not those of the spec: sha256 {found[:12] or 'none'}, expected {given[:12]}")
-    return replace(
-        spec,
-        method=settings.complete(spec.method, "methods", plugins),
-        head=settings.complete(spec.head, "heads", plugins),
-        protocol=settings.complete(spec.protocol, "protocols", plugins),
-        data=replace(spec.data, sha256=files),
-        backbone=replace(spec.backbone, sha256=weights),
-        training=replace(training, augmentation=augmentation),
-    )
+    from depthub.resolving import Resolver
+
+    return Resolver(data_root)(spec).spec
 
 
 def run(
     spec: RunSpec,
     *,
     runs: Path = Path("runs"),
-    data_root: Path | None = None,
-    force: bool = False,
-    workers: int = 0,
-    cache: bool = True,
-    image_cache: Path | None = None,
-    deterministic: bool = False,
-    graphs: bool = False,
-    recompute: bool = False,
+    options: RunOptions = RunOptions(),  # noqa: B008 - frozen
     on_epoch: OnEpoch | None = None,
+    on_note: OnNote | None = None,
+    **changes: Any,
 ) -> RunResult:
     """Do one run, or find it done.
 
     Args:
         spec: what to run; it is resolved first.
         runs: folder of the run files.
-        data_root: folder that holds the data sets.
-        force: do it again even if it is done.
-        workers: processes that read images.
-        cache: keep image features on disk for later runs; the environment says where (see `Cache`).
-        image_cache: a folder where images that are read again and again, because the method tunes the image side, are kept decoded.
-        deterministic: the same bits every time, also on a GPU, where some sums have no fixed order otherwise; on a CPU it is always so.
-        graphs: on a GPU, play the training steps from a CUDA graph: the same numbers with one launch a step instead of hundreds.
-        recompute: where image prompts are tuned, keep less for the backward pass and compute it again: less memory, more time.
-        on_epoch: told the number of epochs done in a stage, and the mean loss.
+        options: where things lie and how the work is done; they change no number.
+        on_epoch: called with the number of epochs done in a stage, and the mean loss; by default `depthub.progress` shows them.
+        on_note: called with what differs from a stored result or a checkpoint, one line; by default the logger `depthub`.
+        changes: single options by name, for example `force=True`.
 
     Raises:
-        DepthubError: for what the user can mend.
+        DepthubError: for user errors.
     """
-    how = How(data_root, force, workers, cache, image_cache, graphs, recompute)
-    made = Attempt(resolve(spec, data_root), Store(Path(runs)), how, on_epoch)
-    with determinism(deterministic):
-        ((_, outcome),) = _carry_out([made], "off", None)
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
+    (result,) = run_many([spec], runs=runs, options=options.changed({"stack": "off", **changes}), on_epoch=on_epoch, on_note=on_note)
+    return result
 
 
 def run_many(
     specs: Sequence[RunSpec],
     *,
     runs: Path = Path("runs"),
-    data_root: Path | None = None,
-    force: bool = False,
-    workers: int = 0,
-    cache: bool = True,
-    image_cache: Path | None = None,
-    deterministic: bool = False,
-    graphs: bool = False,
-    recompute: bool = False,
+    options: RunOptions = RunOptions(),  # noqa: B008 - frozen
     executor: Executor | None = None,
-    stack: Limit = "auto",
     on_done: OnDone | None = None,
     on_epoch: OnEpoch | None = None,
     on_note: OnNote | None = None,
+    **changes: Any,
 ) -> list[RunResult]:
     """Do several runs and return their results in the order of `specs`.
 
@@ -121,102 +86,105 @@ def run_many(
 
     Args:
         specs: what to run.
-        runs, data_root, force, workers, cache, image_cache, deterministic, graphs, recompute: as in `run`.
-        executor: where runs go, each on its own; by default into this process.
-        stack: how many train together at the most; "auto" as many as memory allows, "off" none. Processes that share runs do one at a time.
-        on_done: told (index, result or error, whether it was found on disk) as each ends.
-        on_epoch: as in `run`; without an executor only.
-        on_note: told why runs that might train together do not.
+        runs, options, on_epoch, changes: as in `run`.
+        executor: where runs go, each on its own; by default into this process. Other processes have nothing that `depthub.register` knows.
+        on_done: called with (index, result or error, found on disk) when a run ends; by default `depthub.progress` counts them.
+        on_note: as in `run`, and called with the reason why runs that might train together do not.
 
     Raises:
         DepthubError: if runs failed, after all others have ended; the first failure's own error.
     """
-    if isinstance(stack, int) and stack < 1:
-        raise DepthubError(f"stack is {stack}, expected auto, off or at least 1")
-    store, resolved = Store(Path(runs)), [resolve(spec, data_root) for spec in specs]
-    results: dict[int, RunResult | Exception] = {}
-    for i, spec in enumerate(resolved):
-        found = None if force else store.load(spec)
-        if found:
-            results[i] = found
+    options = options.changed(changes)
+    request = {"specs": [spec.as_dict() for spec in specs], "runs": str(runs), "data_root": str(options.data_root)}
+    stored = None if options.force else recall.answer(request)
+    if stored is not None:
+        for index, result in enumerate(stored if on_done else ()):
+            on_done(index, result, True)  # type: ignore[misc]
+        return stored
+    from depthub.resolving import Resolver
+
+    resolver = Resolver(options.data_root, download=options.download, cache=options.cache)
+    resolved = [resolver(spec) for spec in specs]
+    results = run_resolved(resolved, Path(runs), options, executor=executor, on_done=on_done, on_epoch=on_epoch, on_note=on_note)
+    recall.keep(request, results, places(resolved))
+    return results
+
+
+def run_resolved(
+    resolved: Sequence[Resolved],
+    runs: Path,
+    options: RunOptions,
+    *,
+    executor: Executor | None = None,
+    on_done: OnDone | None = None,
+    on_epoch: OnEpoch | None = None,
+    on_note: OnNote | None = None,
+) -> list[RunResult]:
+    """As `run_many`, of specs that are resolved already."""
+    from depthub.jobs import carry_out
+    from depthub.plugins import installed
+    from depthub.registering import look_again, own
+    from depthub.store import Store
+
+    look_again(resolved, installed())
+    outcomes: dict[int, RunResult | Exception] = {}
+    do = _Work(runs, options, own(resolved, installed()))
+    note = on_note or _log.warning
+    ended = carry_out(resolved, Store(runs), options, note, do=do, executor=executor, on_epoch=on_epoch or _tell_epoch, on_alone=on_note)
+    with closing(ended):
+        for index, outcome, on_disk in ended:
+            outcomes[index] = outcome
             if on_done:
-                on_done(i, found, True)
-    waiting = [i for i in range(len(resolved)) if i not in results]
-    todo = [resolved[i] for i in waiting]
-    how = How(data_root, force, workers, cache, image_cache, graphs, recompute)
-    if executor:
-        outcomes = executor.map(partial(run, runs=runs, deterministic=deterministic, **asdict(how)), todo)
-    else:
-        outcomes = _here(partial(Attempt, store=store, how=how, on_epoch=on_epoch), todo, stack, on_note)
-    with determinism(deterministic), closing(outcomes):  # workers stop at once if the caller does
-        for place, outcome in outcomes:
-            results[waiting[place]] = outcome
-            if on_done:
-                on_done(waiting[place], outcome, False)
-    for outcome in results.values():
+                on_done(index, outcome, on_disk)
+            elif len(resolved) > 1:
+                tell("runs", len(outcomes), len(resolved))
+    for outcome in outcomes.values():
         if isinstance(outcome, Exception):
             raise outcome
-    return [r for _, r in sorted(results.items()) if isinstance(r, RunResult)]
+    return [outcome for _, outcome in sorted(outcomes.items()) if not isinstance(outcome, Exception)]
 
 
-def _here(
-    begin: Callable[[RunSpec], Attempt], specs: Sequence[RunSpec], stack: Limit, note: OnNote | None
-) -> Generator[tuple[int, RunResult | Exception], None, None]:
-    """In this process; a failure does not stop the rest. Yields (place among `specs`, outcome) as each run ends."""
-    for places in _batches(specs, stack):
-        runs = {begin(specs[place]): place for place in places}
-        for run, outcome in _carry_out(list(runs), stack, note):
-            yield runs[run], outcome
+def places(resolved: Sequence[Resolved]) -> list[Path] | None:
+    """The files and folders that the runs read; None if those of one are not known, or if they use what this session registered."""
+    from depthub.plugins import installed
+    from depthub.registering import own
+
+    if own(resolved, installed()):
+        return None
+    known = [one.read for one in resolved if one.read is not None]
+    return [path for paths in known for path in paths] if len(known) == len(resolved) else None
 
 
-def _batches(specs: Sequence[RunSpec], stack: Limit) -> list[list[int]]:
-    """Places of the runs that may train together and are begun together, in the order of the first of each."""
-    alike: dict[Hashable, list[int]] = {}
-    for place, spec in enumerate(specs):
-        training = spec.training
-        assert training is not None, "the spec is resolved"
-        recipe = (training.batch_size, training.precision, training.augmentation)
-        key = (spec.method.name, spec.protocol, spec.data, spec.backbone, spec.shots, recipe)
-        alike.setdefault(place if stack in ("off", 1) else key, []).append(place)
-    most = max(MOST, stack) if isinstance(stack, int) else MOST
-    return [places[i : i + most] for places in alike.values() for i in range(0, len(places), most)]
+def _tell_epoch(done: int, loss: float) -> None:
+    tell(f"training: epoch {done} done, loss {loss:.3f}")
 
 
-def _carry_out(runs: Sequence[Attempt], stack: Limit, note: OnNote | None) -> Generator[tuple[Attempt, RunResult | Exception], None, None]:
-    """Bring runs to their next training, train them in stacks, and so on; yields each with its outcome as it ends."""
-    going = []
-    for run in runs:
-        outcome = run.advance()
-        if outcome is None:
-            going.append(run)
-        else:
-            yield run, outcome
-    arranged = arrange([run.course for run in going], stack if all(run.accelerator.num_processes == 1 for run in going) else "off")
-    if note:
-        for (name, why), number in Counter((going[i].spec.method.name, why) for (i, *_), why in arranged if why).items():
-            note(f"{number} {'run' if number == 1 else 'runs'} of {name} trained alone: {why}")
-    for places, _ in arranged:
-        together = [going[place] for place in places]
-        errors = _train(together)
-        yield from ((run, error) for run, error in zip(together, errors, strict=True) if error)
-        yield from _carry_out([run for run, error in zip(together, errors, strict=True) if not error], stack, note)
+@dataclass(frozen=True)
+class _Work:
+    """Does one run, wherever an executor calls it.
 
+    Args:
+        runs: folder of the run files.
+        options: of the run.
+        own: what the runs use that only this process has, in words.
+    """
 
-def _train(runs: Sequence[Attempt]) -> Sequence[Exception | None]:
-    """Train runs together, and share the time out among them; returns what each failed with."""
-    watches = [run.watch for run in runs]
-    before = watches[0].seconds["train_s"]
-    for run in runs:
-        run.stacked = max(run.stacked, len(runs))
-    try:
-        with watches[0].measure("train_s"):
-            return fit_together([run.course for run in runs], runs[0].accelerator)
-    except Exception as error:
-        if len(runs) > 1:
-            error.add_note(f"in a stack of {len(runs)} runs; with stack='off' each trains alone, from its last checkpoint on")
-        return [error] * len(runs)
-    finally:
-        share = (watches[0].seconds["train_s"] - before) / len(runs)
-        watches[0].seconds["train_s"] = before
-        for watch in watches:
-            watch.seconds["train_s"] += share
+    runs: Path
+    options: RunOptions
+    own: Sequence[str] = ()
+
+    def __call__(self, spec: RunSpec) -> RunResult:
+        return run(spec, runs=self.runs, options=self.options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Asked for on the way to another process.
+
+        Raises:
+            DepthubError: if that process lacks something.
+        """
+        if self.own:
+            raise DepthubError(
+                f"{self.own[0]} is registered for this session only, and other processes do not have it; "
+                "run without an executor, or make it a plugin"
+            )
+        return dict(vars(self))

@@ -63,6 +63,16 @@ def write(tokenizer: Any, context_length: int, classes: ClassSet, n: int, positi
     return Sentences(ids.gather(1, torch.tensor(order)), torch.tensor(slots), ends)
 
 
+def readable(tokenizer: Any, classes: ClassSet, n: int, position: str, words: str) -> tuple[str, ...]:
+    """The sentences that `write` makes, as text; `X` stands for a learned token."""
+    frozen = tokenizer.decode(tokenizer.encode(words)[n:]).strip() if words else ""
+    before = {"end": n, "middle": n // 2, "front": 0}[position]
+    parts = ([PLACEHOLDER] * before, [PLACEHOLDER] * (n - before))
+    if position == "end":
+        return tuple(f"{' '.join([*parts[0], *frozen.split(), word])}." for word in classes.words)
+    return tuple(f"{' '.join([*parts[0], word, *parts[1], *frozen.split()])}." for word in classes.words)
+
+
 def tokens(tokenizer: Any, context_length: int, sentences: Sequence[str], names: Sequence[str]) -> Tensor:
     """Token ids, (N, context length); open_clip would cut a long sentence without a word.
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from pathlib import Path, PurePath
+from typing import Any, Literal, get_args, get_origin
 
-from depthub.errors import DepthubError, hint
+from depthub.annotations import fits, in_words, setting_types
+from depthub.errors import DepthubError, hint, nearest
 from depthub.head import Head
 from depthub.plugins import Plugins
 from depthub.spec import Component
 
 
 def complete(component: Component, kind: str, plugins: Plugins) -> Component:
-    """The component with every setting spelt out, so that equal runs have equal specs.
+    """The component with every setting spelt out, in the spelling that equal runs share.
 
     Raises:
         DepthubError: for an unknown name, an unknown setting or a value that the setting does not take.
@@ -24,19 +26,15 @@ def complete(component: Component, kind: str, plugins: Plugins) -> Component:
     unknown = [name for name in component.settings if name not in accepted]
     if unknown:
         raise DepthubError(f"{component.name} has no setting {unknown[0]!r}{hint(unknown[0], accepted)}")
-    hints = _hints(cls)
-    settings: dict[str, Any] = {}
-    for name, parameter in accepted.items():
-        value = component.settings.get(name, parameter.default)
-        if isinstance(value, type) and issubclass(value, Head):
-            value = Component(value.__name__)
-        if isinstance(value, tuple):  # JSON has one kind of sequence
-            value = list(value)
-        if value is inspect.Parameter.empty:
-            raise DepthubError(f"{component.name} needs the setting {name!r}")
-        _check(component.name, name, value, hints.get(name))
-        settings[name] = complete(value, "heads", plugins) if isinstance(value, Component) else value
-    return Component(component.name, settings)
+    hints = setting_types(cls)
+    settings = {
+        name: (_head if _is_head(parameter.default) else _value)(
+            component.name, name, component.settings.get(name, parameter.default), hints.get(name, Any)
+        )
+        for name, parameter in accepted.items()
+    }
+    settings = {name: complete(value, "heads", plugins) if isinstance(value, Component) else value for name, value in settings.items()}
+    return Component(component.name, _canonical(cls, settings))
 
 
 def make(component: Component, kind: str, plugins: Plugins, *args: Any) -> Any:
@@ -50,20 +48,52 @@ def factory(component: Component, kind: str, plugins: Plugins) -> Callable[..., 
     return partial(plugins.get(kind, component.name), **settings)
 
 
-def _hints(cls: type) -> dict[str, Any]:
+def is_path(expected: Any) -> bool:
+    """Whether an annotation says that a setting is a file: `Path`, or `Path | None`."""
+    return expected is Path or Path in get_args(expected)
+
+
+def _is_head(default: Any) -> bool:
+    """Whether a setting with this default takes a head."""
+    return isinstance(default, type) and issubclass(default, Head)
+
+
+def _head(owner: str, name: str, value: Any, expected: Any) -> Component:
+    """A setting that is itself a head, given by its class, its name or as a component."""
+    if _is_head(value):
+        return Component(value.__name__)
     try:
-        return get_type_hints(cls.__init__)  # type: ignore[misc]
-    except NameError:  # a plugin whose annotations name what it imports for type checkers only
-        return {}
+        return Component.of(value)
+    except DepthubError as error:
+        raise DepthubError(f"{owner}: {name}: {error}") from error
 
 
-def _check(owner: str, name: str, value: Any, expected: Any) -> None:
-    """Refuse values that the annotation plainly excludes; what it leaves open is the constructor's to judge."""
-    if get_origin(expected) is Literal and value not in get_args(expected):
-        choices = [str(choice) for choice in get_args(expected)]
-        raise DepthubError(f"{owner}: {name} is {value!r}, expected one of {', '.join(choices)}{hint(str(value), choices)}")
-    if expected == Sequence[str] and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-        raise DepthubError(f"{owner}: {name} is {value!r}, expected a list of names")
-    accepts = {bool: (bool,), int: (int,), float: (int, float), str: (str,)}.get(expected)
-    if accepts and (not isinstance(value, accepts) or (isinstance(value, bool) and expected is not bool)):
-        raise DepthubError(f"{owner}: {name} is {value!r}, expected {expected.__name__}")
+def _value(owner: str, name: str, value: Any, expected: Any) -> Any:
+    """A setting's value as a spec holds it: sequences as lists."""
+    if value is inspect.Parameter.empty:
+        raise DepthubError(f"{owner} needs the setting {name!r}")
+    if isinstance(value, tuple):  # JSON has one kind of sequence
+        value = list(value)
+    if isinstance(value, PurePath):
+        value = str(value)
+    if isinstance(value, Component) or not fits(value, expected):
+        raise DepthubError(f"{owner}: {name} is {value!r}, expected {in_words(expected)}{_nearest(value, expected)}")
+    return value
+
+
+def _nearest(value: Any, expected: Any) -> str:
+    return nearest(str(value), map(str, get_args(expected))) if get_origin(expected) is Literal else ""
+
+
+def _canonical(cls: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    try:
+        made = dict(cls.canonical(settings))
+    except DepthubError:
+        raise
+    except Exception as error:
+        raise DepthubError(f"{cls.__name__}.canonical fails: {type(error).__name__}: {error}") from error
+    if made.keys() != settings.keys():
+        raise DepthubError(
+            f"{cls.__name__}.canonical changes the names of the settings: {', '.join(sorted(made.keys() ^ settings.keys()))}"
+        )
+    return made

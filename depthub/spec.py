@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Literal, get_args
 
-import rfc8785
-
+from depthub.canonical import canonical
 from depthub.errors import DepthubError, hint
+from depthub.types import filled
+from depthub.values import choice, number, text, whole
 
 Decoding = Literal["exact", "draft"]
+MOST = 1e6  # of rates and decays: beyond it single precision overflows within a step
+HUB = "hf-hub:"  # before the name of a model on the Hugging Face Hub
+OWN_DATA = ("folder:", "list:")  # before the path of a user's own pictures
+SCHEMES = (*OWN_DATA, "local-dir:")  # before a path
+_COMPONENTS = ("method", "head", "protocol")  # parts of a run
+_UNSAID: Mapping[str, Any] = {"decoding": "exact", "background": "", "template": "", "class_names": {}}  # of data; left out of a spec
 
 
 @dataclass(frozen=True)
@@ -36,13 +43,16 @@ class Component:
 
     @classmethod
     def of(cls, value: Component | str | Mapping[str, Any]) -> Component:
-        """From a name, or from what `as_dict` gave."""
+        """From a name, or from what `as_dict` gave: `{"name": "CoOp", "settings": {"n_ctx": 4}}`."""
         if isinstance(value, Component):
             return value
         if isinstance(value, str):
             return cls(value)
-        nested = {k: cls.of(v) if isinstance(v, Mapping) and v.keys() == {"name", "settings"} else v for k, v in value["settings"].items()}
-        return cls(value["name"], nested)
+        parts = value if isinstance(value, Mapping) and value.keys() == {"name", "settings"} else {"name": None, "settings": None}
+        if not isinstance(parts["name"], str) or not isinstance(parts["settings"], Mapping):
+            raise DepthubError(f"a component is {value!r:.80}, expected its name, or a name with settings")
+        nested = {k: cls.of(v) if isinstance(v, Mapping) and v.keys() == {"name", "settings"} else v for k, v in parts["settings"].items()}
+        return cls(parts["name"], nested)
 
 
 @dataclass(frozen=True)
@@ -60,15 +70,21 @@ class BackboneSpec:
     pretrained: str = ""
     sha256: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("model", "pretrained", "sha256"):
+            text(f"backbone.{name}", getattr(self, name))
+
 
 @dataclass(frozen=True)
 class NamedBackbone:
-    """A backbone that a plugin provides under a name of its own.
+    """A backbone that a plugin provides under a name of its own: where the model is, not the model. Nothing is loaded, and the network is
+    not asked, before a run uses it.
 
     Args:
-        name: its public name.
-        model: an open_clip model name, or `local-dir:PATH`.
-        pretrained: open_clip's tag of the weights, or the path of a checkpoint.
+        name: its public name: letters, digits, `_`, `-` and `.`.
+        model: an open_clip model name, `local-dir:PATH`, or the path of a model configuration (JSON).
+        pretrained: open_clip's tag of the weights, or the path of a checkpoint; empty for models that bring their own. A local file is told
+            from others by its content.
         summary: one line for the list of plugins.
     """
 
@@ -107,21 +123,28 @@ class Training:
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 0), ("batch_size", 1), ("warmup_epochs", 0)):
-            if getattr(self, name) < least:
-                raise DepthubError(f"training.{name} is {getattr(self, name)}, expected at least {least}")
+            whole(f"training.{name}", getattr(self, name), least)
+        for name, below in (("lr", MOST), ("momentum", 1.0), ("weight_decay", MOST), ("warmup_lr", MOST)):
+            number(f"training.{name}", getattr(self, name), 0.0, below)
+        choice("training.augmentation", self.augmentation, ("auto", "published", "none"))
+        choice("training.precision", self.precision, ("fp32", "bf16", "fp16"))
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Published values for a method, as data.
+    """Published values for a method, as data; an entry of `Method.presets`. Whoever states a value beside it overrules it.
+
+    Of several presets of one name, the first that fits a run's protocol, shots and data is its: put the special ones first. A value that no
+    preset names is the constructor's default, or the recipe's.
 
     Args:
-        name: "dept-repo", what produced the DePT paper's tables, or "original", the method's own repository.
-        settings: of the method.
-        training: of the recipe; fields of `Training`.
-        protocols: for these only; empty: for all.
-        shots: for these numbers only; empty: for all.
-        data: for these data sets only, as the originals have it; empty: for all.
+        name: "dept-repo", what produced the DePT paper's tables and what runs take unasked, "original", the method's own repository, or
+            another word of letters, digits, `_`, `-` and `.`.
+        settings: of the method, by the names of its constructor's keywords.
+        training: of the recipe; fields of `Training`, for example `{"lr": 0.002}`.
+        protocols: for protocols of these names only; empty: for all.
+        shots: for these numbers of images a class only; empty: for all.
+        data: for data sets of these names only, as the originals have it; empty: for all.
     """
 
     name: str
@@ -137,30 +160,61 @@ class Preset:
         return all(not wanted or value in wanted for value, wanted in asked)
 
 
+def _class_names(given: Any) -> Mapping[str, str] | tuple[str, ...]:
+    """Class names as a spec holds them.
+
+    Raises:
+        DepthubError: if they are no mapping of texts and no list of texts.
+    """
+    if not isinstance(given, Mapping | list | tuple):
+        raise DepthubError(f"data.class_names is {given!r:.80}, expected names by folder, or a list of names in the order of the folders")
+    for name in (*given, *given.values()) if isinstance(given, Mapping) else given:
+        text("data.class_names", name)
+    return dict(given) if isinstance(given, Mapping) else tuple(given) or {}
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """A data set by name.
 
     Args:
-        name: a data set that a plugin provides, or `folder:PATH` for your own images.
+        name: a data set that a plugin provides, or `folder:PATH` or `list:FILE` for your own images.
         test_fraction: share of each class held out for testing, for folders without `train/` and `test/`.
         sha256: of the list of files; filled in for what lies on disk, so that other files are another run.
         decoding: of JPEG files for the test transform: "exact", or "draft": large pictures are decoded at a half, a quarter or an eighth
             of their size, at least twice what the model reads. Faster, and other pixels, hence another run.
+        background: colour that transparent pictures are laid on, as Pillow names colours ("white", "#ff8000"); empty: transparency is
+            ignored and shows whatever colour lies beneath, as in the published code.
+        template: the hand-written prompt of your own images, `{}` standing for the class name; empty: "a photo of a {}."
+        class_names: of your own images: what each class is called, by the name of its folder or its label in the list, or in the sorted
+            order of these; empty: these are the names.
     """
 
     name: str = "tones"
     test_fraction: float = 0.5
     sha256: str = ""
     decoding: Decoding = "exact"
+    background: str = ""
+    template: str = ""
+    class_names: Mapping[str, str] | Sequence[str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.decoding not in get_args(Decoding):
-            raise DepthubError(f"data.decoding is {self.decoding!r}, expected exact or draft")
+        for name in ("name", "sha256", "background", "template"):
+            text(f"data.{name}", getattr(self, name))
+        if self.template:
+            filled(self.template, "")
+        object.__setattr__(self, "class_names", _class_names(self.class_names))
+        choice("data.decoding", self.decoding, get_args(Decoding))
+        number("data.test_fraction", self.test_fraction, 0.0, 1.0)
+
+    def __hash__(self) -> int:
+        return hash(digest(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data; exact decoding goes without saying, so that runs from before there was a choice keep their ids."""
-        return {k: v for k, v in vars(self).items() if (k, v) != ("decoding", "exact")}
+        """Plain data; what is not said is left out: decoding, background, template and class names, so that runs from before there was a
+        choice keep their ids.
+        """
+        return {k: v for k, v in vars(self).items() if k not in _UNSAID or v != _UNSAID[k]}
 
 
 @dataclass(frozen=True)
@@ -170,12 +224,15 @@ class RunSpec:
     Two runs are the same exactly if their resolved specs are equal; `run_id` names them.
 
     Args:
-        method, head, protocol: by name, with settings; those left out take their defaults.
+        method, head, protocol: by name, with settings; those left out take their defaults. Each part may be given as plain data too:
+            `RunSpec(method={"name": "CoOp", "settings": {"n_ctx": 4}}, head="DePT", training={"epochs": 5})`.
         data: the data set trained on.
         backbone: the frozen model.
         training: the recipe; None: the one that the DePT paper's tables use for this method.
         shots: training images a class.
         seed: of the few-shot sample, the initialisation and the order of the images.
+        other_data: digests of the further data sets that the protocol reads, by name; filled in for those that have one, so that other
+            files are another run.
     """
 
     method: Component = Component("CoOp")
@@ -186,43 +243,47 @@ class RunSpec:
     training: Training | None = None
     shots: int = 16
     seed: int = 1
+    other_data: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in (*_COMPONENTS, "data", "backbone", "training"):
+            object.__setattr__(self, name, _part(name, getattr(self, name)))
         for name, least in (("shots", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise DepthubError(f"{name} is {getattr(self, name)}, expected at least {least}")
+            whole(name, getattr(self, name), least)
+
+    def __hash__(self) -> int:
+        return hash(digest(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data in the order of the fields, fit for JSON."""
+        """Plain data in the order of the fields, fit for JSON; digests of other data sets only where there are any."""
         return {
             k: v.as_dict() if isinstance(v, Component | DataSpec) else asdict(v) if isinstance(v, BackboneSpec | Training) else v
             for k, v in vars(self).items()
+            if v or k != "other_data"
         }
 
     def without_places(self) -> RunSpec:
-        """The spec with paths cut to their last name wherever a `sha256` says what is there: what a run file holds and `run_id` hashes."""
+        """The spec with paths cut to their last name wherever a digest says what is there: what a run file holds and `run_id` hashes.
+
+        The places of a user's own pictures among the protocol's settings are cut as well; their digests are in `other_data`.
+        """
         data, backbone = self.data, self.backbone
+        protocol = replace(self.protocol, settings=changed(self.protocol.settings, placeless))
+        others = {placeless(name): sha256 for name, sha256 in self.other_data.items()}
         if data.sha256:
             data = replace(data, name=_last_name(data.name))
         if backbone.sha256:
             backbone = replace(backbone, model=_last_name(backbone.model), pretrained=_last_name(backbone.pretrained))
-        return replace(self, data=data, backbone=backbone)
+        return replace(self, protocol=protocol, data=data, backbone=backbone, other_data=others)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> RunSpec:
         """From what `as_dict` gave, or from a part of it; the rest takes the defaults."""
-        parts = {"data": DataSpec, "backbone": BackboneSpec, "training": Training}
         fields = cls.__dataclass_fields__
-        made: dict[str, Any] = {}
-        for key, value in values.items():
+        for key in values:
             if key not in fields:
                 raise DepthubError(f"unknown key {key!r} in a run's spec{hint(key, fields)}")
-            if key in ("method", "head", "protocol"):
-                made[key] = Component.of(value)
-            elif key in parts and isinstance(value, Mapping):
-                made[key] = _dataclass_of(parts[key], value, key)
-            else:
-                made[key] = value
+        made: dict[str, Any] = {key: Component.of(value) if key in _COMPONENTS else value for key, value in values.items()}
         return cls(**made)
 
     @property
@@ -231,9 +292,45 @@ class RunSpec:
         return digest(self.without_places().as_dict())
 
 
+def placeless(name: str) -> str:
+    """A data set's name without the place of its files: `folder:colours` of `folder:/home/colours`; all other names stay."""
+    return _last_name(name) if name.startswith(OWN_DATA) else name
+
+
+def changed(value: Any, change: Callable[[str], str]) -> Any:
+    """A setting, or settings, with a change of every text that is one of their values, at any depth of lists and mappings."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: changed(inner, change) for key, inner in value.items()}
+    return type(value)(changed(inner, change) for inner in value) if isinstance(value, list | tuple) else value
+
+
 def _last_name(path: str) -> str:
-    scheme, colon, rest = path.rpartition(":")
-    return scheme + colon + PurePath(rest).name
+    """A path without the folders above it, and with the scheme before it."""
+    if path.startswith(HUB):  # a name, not a place
+        return path
+    scheme = next((scheme for scheme in SCHEMES if path.startswith(scheme)), "")
+    return scheme + PurePath(path.removeprefix(scheme)).name
+
+
+def _part(name: str, value: Any) -> Any:
+    """A part of a run's spec, from itself, its name or plain data.
+
+    Raises:
+        DepthubError: for anything else.
+    """
+    kind: Any = {"data": DataSpec, "backbone": BackboneSpec, "training": Training}.get(name, Component)
+    if isinstance(value, kind) or (kind is Training and value is None):
+        return value
+    if kind is Component and isinstance(value, str | Mapping):
+        return Component.of(value)
+    if isinstance(value, Mapping):
+        return _dataclass_of(kind, value, name)
+    if kind is Training or not isinstance(value, str):
+        expected = "a Training or None" if kind is Training else f"a name or a {kind.__name__}"
+        raise DepthubError(f"{name} is {value!r}, expected {expected}")
+    return kind(value)
 
 
 def _dataclass_of(cls: type, values: Mapping[str, Any], where: str) -> Any:
@@ -245,4 +342,7 @@ def _dataclass_of(cls: type, values: Mapping[str, Any], where: str) -> Any:
 
 def digest(value: Any) -> str:
     """SHA-256 of a value's canonical JSON (RFC 8785: sorted keys, one spelling of every number)."""
-    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+    try:
+        return hashlib.sha256(canonical(value)).hexdigest()
+    except (ValueError, RecursionError) as error:  # NaN, an integer beyond 2**53, a lone surrogate, an object that JSON does not have
+        raise DepthubError(f"a value that JSON cannot hold: {' '.join(str(error).split())}") from error

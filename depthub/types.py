@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from depthub.errors import DepthubError
+
 if TYPE_CHECKING:  # data sets and the command line read class sets without paying for torch
     from torch import Tensor
 
@@ -40,8 +42,12 @@ class ClassSet:
         return dict(self.templates).get(family, self.template)
 
     def sentences(self, template: str = "") -> list[str]:
-        """One sentence a class, from `template` or the space's own."""
-        return [(template or self.template).format(name) for name in self.words]
+        """One sentence a class, from `template` or the space's own.
+
+        Raises:
+            DepthubError: if the template does not name the class.
+        """
+        return [filled(template or self.template, name) for name in self.words]
 
     def take(self, rows: list[int]) -> ClassSet:
         """The classes in these rows, in that order."""
@@ -53,6 +59,20 @@ class ClassSet:
         if self.space != other.space or not row.keys() >= set(self.ids):
             return None
         return [row[i] for i in self.ids]
+
+
+def filled(template: str, name: str) -> str:
+    """A template with a class name in place of `{}`.
+
+    Raises:
+        DepthubError: if it has no `{}`, or anything else in braces.
+    """
+    around = template.replace("{}", "") if isinstance(template, str) else "{"
+    if around == template or "{" in around or "}" in around:
+        raise DepthubError(
+            f"the template {template!r} does not name the class; expected {{}} where the name stands, for example 'a photo of a {{}}.'"
+        )
+    return template.replace("{}", name)
 
 
 @dataclass(frozen=True)
@@ -78,12 +98,15 @@ class Prompts:
 class Features:
     """Features in the joint space, **not** normalised, and what is needed to read them.
 
+    Image and text features share device and precision. Whoever reads them must not change them in place: they may be shared by batches,
+    and kept for later runs.
+
     Args:
-        image: (B, d).
-        text: (M, d), or (B, M, d) when the prompts depend on the image.
-        scale: (), exp of CLIP's logit scale.
-        classes: the M classes of `text`.
-        reference: what the method's own losses compare with; heads do not read it.
+        image: of B images, (B, d).
+        text: of M classes, (M, d), or (B, M, d) when the prompts depend on the image.
+        scale: exp of CLIP's logit scale, (): `backbone.scale`, which is not tuned.
+        classes: the M classes of `text`, in its order: as the method was given them.
+        reference: what the method's own losses compare with, of any shape; heads do not read it.
     """
 
     image: Tensor

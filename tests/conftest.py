@@ -6,6 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# a busy machine is ten times slower; no test is about how long it takes
+settings.register_profile("depthub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("depthub")
 
 MakeDistribution = Callable[..., Path]
 

@@ -19,20 +19,23 @@ PLUGINS = sorted(
 )
 # A module imports from lower layers only, or from its own package.
 LAYERS = (
-    {"__init__", "errors", "types", "hookspecs", "executor", "provenance"},
-    {"spec", "files", "schema"},
-    {"linear", "sentences", "token_trie"},
-    {"block"},
-    {"image_tower", "text_encoder", "cache"},
-    {"backbone", "method", "head", "protocol", "data"},
-    {"loading", "model", "plugins", "features", "metrics", "schedule"},
-    {"checkpoint", "settings", "store"},
-    {"presets", "stack", "device", "recording"},
-    {"engine"},
-    {"attempt"},
-    {"runner", "picture"},
-    {"calibration", "leaderboard"},
-    {"testing"},
+    {"__init__", "activity", "annotations", "archive", "canonical", "classified", "dialects", "errors", "executor"}
+    | {"flat", "hookspecs"}
+    | {"numerics", "provenance", "text", "token_trie", "written"},
+    {"cells", "files", "foreign", "importance", "isolation", "launch", "linear", "network", "options", "protocol", "recording"}
+    | {"schema", "showing", "types", "values", "weights"},
+    {"block", "device", "digests", "distributions", "head", "inputs", "metrics", "ranks", "sentences", "spec", "statistics"},
+    {"admission", "cache", "data", "image_tower", "method", "picture", "predictions", "schedule", "sources", "text_encoder"},
+    {"backbone", "boundary", "plugins", "result", "stored"},
+    {"comparison", "in_memory", "loading", "model", "scoring", "settings"},
+    {"checkpoint", "document", "presets", "replay", "stack", "text_features"},
+    {"batches", "recall", "resolving", "store"},
+    {"collection", "evaluation", "features", "leaderboard"},
+    {"engine", "models"},
+    {"attempt", "classifier", "registering"},
+    {"export", "jobs", "predicting", "rescoring"},
+    {"runner"},
+    {"calibration", "testing"},
     {"cli"},
     {"__main__"},
 )

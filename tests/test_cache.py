@@ -206,6 +206,28 @@ def test_the_command_shows_and_clears(here: Cache, capsys: pytest.CaptureFixture
     assert here.files() == []
 
 
+def test_the_command_clears_what_lies_beside(here: Cache, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, name = here.folder.parent, "0" * 64
+    own = ["digests.sqlite", "digests.sqlite-journal", f"recall/{name}.json", f"lists/{name}.list", "linear.json"]
+    own += [f"recall/.{name}.json.12-0a1b2c3d.tmp", f"lists/.{name}.list.12-0a1b2c3d.tmp"]
+    foreign = ["mine.json", "recall/mine.json", "lists/mine.list", f"lists/{name}.json", "splits/split.json", f"images/{name}.npy"]
+    for path in (*own, *foreign):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(b"x" * 1000)
+    here.add(KIND, NAMES, ROWS)
+    assert main(["cache", "info"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    for line in ("digests of files: 2 files, 2 kB", "finished commands: 1 file, 1 kB", "lists of images: 1 file, 1 kB"):
+        assert line in shown
+    assert main(["cache", "clear", "--data", "tones"]) == 0
+    assert all((folder / path).exists() for path in own)
+    assert "digests" not in capsys.readouterr().out
+    assert main(["cache", "clear"]) == 0
+    assert "removed what killed processes left: 2 files, 2 kB" in capsys.readouterr().out.splitlines()
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == set(foreign)
+    assert main(["cache", "clear"]) == 0
+
+
 def test_the_command_says_that_the_cache_is_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("DEPTHUB_CACHE", "off")
     assert main(["cache", "info"]) == 2

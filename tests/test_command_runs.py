@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from depthub.cli import main
 from tests.models import write_backbone, write_pictures
+from tests.processes import needs_proc, started, wait_until
+
+COMMAND = (sys.executable, "-m", "depthub")
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,15 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def arguments(small: Path, runs: Path, *more: str) -> list[str]:
-    model = ["--backbone.model", str(small / "model/tiny_clip.json"), "--backbone.pretrained", str(small / "model/tiny_clip.safetensors")]
-    return ["run", "--data", f"folder:{small / 'colours'}", *model, "--training.epochs", "2", "--shots", "4", "--runs", str(runs), *more]
+    options = {
+        "--data": f"folder:{small / 'colours'}",
+        "--backbone.model": str(small / "model/tiny_clip.json"),
+        "--backbone.pretrained": str(small / "model/tiny_clip.safetensors"),
+        "--training.epochs": "2",
+        "--shots": "4",
+        "--runs": str(runs),
+    }
+    return ["run", *(word for option, value in options.items() if option not in more for word in (option, value)), *more]
 
 
 def test_runs_end_with_a_table_and_are_found_again(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,12 +87,12 @@ def _with_unreadable(small: Path, tmp_path: Path) -> str:
         (["--data", "tonez"], "unknown data set 'tonez'; did you mean 'tones'?"),
         (["--data", "folder:/nowhere"], "no folder /nowhere; expected train/<class>/*"),
         (["--data", "EMPTY"], "class folders without images in"),
-        (["--data", "UNREADABLE"], "test/red/0.png: cannot identify image file"),
-        (["--method.n_ctx", "60"], "the prompt of class 'blue' has 64 tokens, the text tower reads 40"),
+        (["--data", "UNREADABLE"], "test/red/0.png: it is a web page"),
+        (["--method.n_ctx", "60"], "a context of 60 tokens, expected 1 to 40"),
         (["--backbone.model", "ViT-B-61"], "unknown backbone 'ViT-B-61'; did you mean 'ViT-B-16'?"),
         (["--backbone.model", "ViT-B-16-SigLIP", "--backbone.pretrained", "webli"], "cannot be tuned with prompts"),
         (["--backbone.model", "ViT-B-16", "--backbone.pretrained", "openai"], "use 'ViT-B-16-quickgelu'"),
-        (["--backbone.model", "ViT-B-32"], "cannot load ViT-B-32 with weights"),
+        (["--backbone.model", "ViT-B-32"], "cannot load tiny_clip.safetensors: it is a safetensors file with 86 tensors"),
     ],
 )
 def test_mistakes_cost_one_line_and_leave_nothing(
@@ -99,14 +107,50 @@ def test_mistakes_cost_one_line_and_leave_nothing(
     assert not list((tmp_path / "runs").rglob("*.json"))
 
 
-def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(small: Path, tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "depthub", *arguments(small, tmp_path, "--training.epochs", "100000")]
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("*/tuned-0.safetensors")) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert error.strip().splitlines()[-1] == "depthub: interrupted"
+def _trains(runs: Path) -> bool:
+    return any(runs.glob("*/tuned-0.safetensors"))
+
+
+ENDS = [
+    (signal.SIGINT, 130, "depthub: interrupted"),
+    (signal.SIGTERM, 143, "depthub: terminated; the same command may be given again"),
+    (signal.SIGHUP, 129, "depthub: its terminal was closed; the same command may be given again"),
+]
+
+
+@pytest.mark.parametrize(("number", "status", "says"), ENDS)
+def test_a_signal_ends_a_run_and_leaves_nothing_half_written(
+    number: signal.Signals, status: int, says: str, small: Path, tmp_path: Path
+) -> None:
+    with started(*COMMAND, *arguments(small, tmp_path, "--training.epochs", "100000")) as child:
+        child.wait_until(lambda: _trains(tmp_path), "a first checkpoint")
+        child.send(number)
+        assert child.status() == status
+        assert child.err.splitlines()[-1] == says
+        assert "Traceback" not in child.err
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["tuned-0.safetensors"]
+
+
+def test_what_is_ignored_from_the_start_stays_ignored(small: Path, tmp_path: Path) -> None:
+    ignored = (signal.SIGINT, signal.SIGHUP)
+    with started(*COMMAND, *arguments(small, tmp_path, "--training.epochs", "100000"), ignored=ignored) as child:
+        child.wait_until(lambda: _trains(tmp_path), "a first checkpoint")
+        for number in (*ignored, signal.SIGTERM):
+            child.send(number)
+        assert child.status() == 143
+        assert child.err.splitlines()[-1] == ENDS[1][2]
+
+
+@needs_proc
+@pytest.mark.parametrize("everyone", [True, False], ids=["to all processes", "to the first"])
+@pytest.mark.parametrize(("number", "status", "says"), ENDS)
+def test_a_signal_ends_the_workers_too(number: signal.Signals, status: int, says: str, everyone: bool, small: Path, tmp_path: Path) -> None:
+    workers = ["--seeds", "1", "2", "--executor", "Local", "--executor.workers", "2"]
+    with started(*COMMAND, *arguments(small, tmp_path, "--training.epochs", "100000", *workers)) as child:
+        child.wait_until(lambda: len(list(tmp_path.glob("*/tuned-0.safetensors"))) == 2, "two checkpoints")
+        (child.send_all if everyone else child.send)(number)
+        assert child.status() == status
+        assert child.err.splitlines()[-1] == says
+        assert "Traceback" not in child.err
+        wait_until(lambda: child.members() == [], "the end of the workers")
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["tuned-0.safetensors"] * 2

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from depthub.files import atomic_write
 from depthub.protocol import Count
 from depthub.spec import RunSpec
 from depthub.store import RunResult
+from tests.processes import alive, needs_proc, started, wait_until
 
 ROOT = Path(__file__).parent.parent
 SPECS = [RunSpec(seed=seed) for seed in range(5)]
@@ -52,15 +52,15 @@ def work(spec: RunSpec, *, fail: int = -1, die: int = -1) -> RunResult:
 
 
 def write_slowly(spec: RunSpec, folder: Path) -> RunResult:
-    """Says that it began, waits, and writes; interrupted, it leaves a trace of having cleaned up."""
+    """Says that it began, and works until it is stopped; then it takes its temporary file away."""
     atomic_write(folder / f"began-{spec.seed}-{os.getpid()}", b"")
     temporary = folder / f"temporary-{spec.seed}"
     temporary.write_bytes(b"half")
     try:
-        time.sleep(60)
+        while True:
+            time.sleep(0.1)
     finally:
         temporary.unlink()
-    return work(spec)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -93,33 +93,13 @@ def test_a_worker_that_dies_is_reported_for_what_it_left_undone() -> None:
     assert "a worker process died" in str(outcomes[2])
 
 
-def _alive(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-
-
-def _until(met: Callable[[], bool], seconds: float = 20.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if met():
-            return True
-        time.sleep(0.05)
-    return False
-
-
-needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
-
-
 @needs_proc
 def test_a_caller_that_stops_listening_stops_the_workers(tmp_path: Path) -> None:
-    outcomes = Local(workers=2).map(partial(_first_is_quick, folder=tmp_path), SPECS)
-    next(outcomes)
-    assert _until(lambda: len(list(tmp_path.glob("temporary-*"))) == 2)
-    outcomes.close()  # type: ignore[attr-defined]
+    with closing(Local(workers=2).map(partial(_first_is_quick, folder=tmp_path), SPECS)) as outcomes:
+        next(outcomes)
+        wait_until(lambda: len(list(tmp_path.glob("temporary-*"))) == 2, "two runs under way")
     assert list(tmp_path.glob("temporary-*")) == []
-    assert not any(map(_alive, _workers(tmp_path)))
+    assert not any(map(alive, _workers(tmp_path)))
 
 
 def _first_is_quick(spec: RunSpec, folder: Path) -> RunResult:
@@ -143,25 +123,20 @@ if __name__ == "__main__":
 
 
 @needs_proc
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_no_process_outlives_the_parent(how: signal.Signals, tmp_path: Path) -> None:
-    """Ctrl-C reaches the whole group, as from a terminal; a kill reaches the parent alone."""
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("ignored", [(), (signal.SIGTERM,)], ids=["", "SIGTERM ignored"])
+def test_no_process_outlives_the_parent(how: signal.Signals, ignored: tuple[signal.Signals, ...], tmp_path: Path) -> None:
+    """Ctrl-C and a closed terminal reach the whole group; a kill reaches the parent alone."""
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
-    environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
-    parent = subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path)], env=environ, start_new_session=True, stderr=subprocess.PIPE, text=True
-    )
-    assert _until(lambda: len(list(tmp_path.glob("temporary-*"))) == 2)
-    workers = _workers(tmp_path)
-    if how == signal.SIGINT:
-        os.killpg(parent.pid, how)
-    else:
-        parent.send_signal(how)
-    _, said = parent.communicate(timeout=15)
-    assert _until(lambda: not any(map(_alive, workers)))
-    assert _until(lambda: list(tmp_path.glob("temporary-*")) == [], 5)
+    environ = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
+    with started(sys.executable, str(script), str(tmp_path), environ=environ, ignored=ignored) as child:
+        child.wait_until(lambda: len(list(tmp_path.glob("temporary-*"))) == 2, "two runs under way")
+        (child.send if how == signal.SIGKILL else child.send_all)(how)
+        assert child.status() != 0
+        wait_until(lambda: child.members() == [], "the end of the workers")
+        if how == signal.SIGINT:
+            assert child.err.count("Traceback") == 1  # the parent's own; the workers end quietly
+            assert "KeyboardInterrupt" in child.err
+    assert list(tmp_path.glob("temporary-*")) == []
     assert len(_workers(tmp_path)) == 2  # nothing new was begun
-    if how == signal.SIGINT:
-        assert said.count("Traceback") == 1  # the parent's own; the workers end quietly
-        assert "KeyboardInterrupt" in said

@@ -160,8 +160,8 @@ def test_data_sets_that_do_not_fit(name: str, given: dict[str, Any], source: Dat
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"targets": "digits"}, "targets is 'digits', expected a list of names"),
-        ({"targets": [1]}, r"targets is \[1\], expected a list of names"),
+        ({"targets": "digits"}, "targets is 'digits', expected a list of texts"),
+        ({"targets": [1]}, r"targets is \[1\], expected a list of texts"),
         ({"target": ["digits"]}, "has no setting 'target'; did you mean 'targets'"),
     ],
 )
@@ -210,10 +210,7 @@ def test_run_files_hold_the_sample_over_all_classes(spec: RunSpec, tmp_path: Pat
     assert base.provenance["data_sha256"] == {"folder:colours": base.spec.data.sha256}
 
 
-def test_own_folders_are_tested_on_by_themselves_only(spec: RunSpec, tmp_path: Path) -> None:
-    beside = replace(spec, protocol=Component("CrossDataset", {"targets": [spec.data.name + "/train"]}))
-    with pytest.raises(DepthubError, match="can be trained on, but not tested on beside another data set"):
-        depthub.run(beside, runs=tmp_path)
+def test_an_unknown_target_is_named(spec: RunSpec, tmp_path: Path) -> None:
     unknown = replace(spec, protocol=Component("CrossDataset", {"targets": ["digit"]}))
     with pytest.raises(DepthubError, match="unknown data set 'digit'; did you mean 'digits'"):
         depthub.run(unknown, runs=tmp_path)

@@ -6,15 +6,17 @@ Only here are errors turned into messages.
 
 from __future__ import annotations
 
-import os
 import pkgutil
 import sys
+from contextlib import nullcontext
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-from depthub.cli.parser import Parser
+from depthub.cli import done, ending
+from depthub.cli.progress import Activity
 from depthub.errors import DepthubError, hint
+from depthub.text import plain
 
 USAGE = """usage: depthub COMMAND [options]
 
@@ -37,24 +39,32 @@ def main(args: list[str] | None = None) -> int:
         args: the command line without the program's name; by default this process's.
 
     Returns:
-        The exit status: 0, 2 for the user's mistakes, 130 when interrupted. Bugs keep their traceback.
+        The exit status: 0, 2 for the user's mistakes, 130 when interrupted, 143 when terminated, 129 when the terminal was closed. Bugs
+        keep their traceback.
     """
     try:
-        status = _dispatch(sys.argv[1:] if args is None else args)
-        sys.stdout.flush()  # a reader that has gone shows here, not when Python exits
+        with ending.ended_by_signals():
+            status = _dispatch(sys.argv[1:] if args is None else args)
+            sys.stdout.flush()  # a reader that has gone shows here, not when Python exits
         return status
     except DepthubError as error:
-        print(f"depthub: error: {error}", file=sys.stderr)
+        print(f"depthub: error: {plain(str(error))}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("depthub: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # the reader has gone; what Python still flushes at exit goes nowhere, without a complaint
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt as end:
+        return ending.report(end)
+    except BrokenPipeError:  # the reader has gone
+        ending.discard(sys.stdout.fileno())
         return 1
     except SystemExit as end:  # how argument parsers end after --help
-        return end.code if isinstance(end.code, int) else 0
+        return _status(end.code)
+
+
+def _status(code: object) -> int:
+    """The exit status that Python gives to `sys.exit(code)`; words are said, as Python does."""
+    if code is None or isinstance(code, int):
+        return code or 0
+    print(f"depthub: error: {plain(str(code))}", file=sys.stderr)
+    return 1
 
 
 def commands() -> dict[str, Any]:
@@ -71,18 +81,29 @@ def _dispatch(args: list[str]) -> int:
         print(f"depthub {version('depthub')}")
     elif first.startswith("-"):
         _root().parse_args(args)
+    elif first == "run" and (status := done.at_once(args[1:])) is not None:
+        return status
     else:
         names = {info.name for info in pkgutil.iter_modules(__path__)}
         module: Any = import_module(f"{__name__}.{first}") if first in names else None
         if not hasattr(module, "HELP"):
             raise DepthubError(f"unknown command {first!r}{hint(first, commands())}")
-        status: int = module.main(module.parser().parse_args(args[1:]))
-        return status
+        done.arguments.set(tuple(args[1:]))
+        with Activity() if getattr(module, "LONG", False) and not _asks(args) else nullcontext():
+            ended: int = module.main(module.parser().parse_args(args[1:]))
+        return ended
     return 0
 
 
-def _root() -> Parser:
+def _asks(args: list[str]) -> bool:
+    """Whether a command line asks how to use the command, which is no work."""
+    return any(arg == "-h" or arg.startswith(("--help", "--print")) or arg.endswith(".help") for arg in args)
+
+
+def _root() -> Any:
     """All commands in one parser: for completion scripts, which are worth loading everything."""
+    from depthub.cli.parser import Parser  # a finished run is shown without it
+
     parser = Parser("depthub", "")
     subcommands = parser.add_subcommands(required=True)
     for name, module in commands().items():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -10,16 +13,28 @@ from rich.table import Table
 
 from depthub.cache import Cache, File
 from depthub.cli.parser import Parser
+from depthub.data import lists
+from depthub.digests import NAME
 from depthub.errors import DepthubError
 from depthub.files import OFF, PLACE
 
-HELP = "show or remove the image features kept on disk"
+HELP = "show or remove what is kept on disk to save time"
+_SHA256 = "[0-9a-f]{64}"
+_ANSWER, _LIST = rf"{_SHA256}\.json", rf"{_SHA256}{re.escape(lists.SUFFIX)}"
+# What lies beside the image features, by the pattern of its path below the cache folder; fetched split files and decoded images stay.
+_BESIDE = {
+    "digests of files": rf"{re.escape(NAME)}(-journal|-wal|-shm)?",
+    "finished commands": f"recall/{_ANSWER}",
+    "lists of images": f"{lists.FOLDER}/{_LIST}",
+    "choices of arithmetic": r"linear\.json",  # of earlier versions
+    "what killed processes left": rf"(recall/\.{_ANSWER}|{lists.FOLDER}/\.{_LIST})\.[0-9a-f-]+\.tmp",
+}
 
 
 def parser() -> Parser:
     """`info` and `clear`, and what they take."""
-    clear = Parser("depthub cache clear", "Remove the image features kept on disk; later runs make them again.")
-    clear.add_argument("--data", type=str, default="", help="of this data set only, as `depthub cache info` names it")
+    clear = Parser("depthub cache clear", "Remove what is kept on disk to save time; later runs make it again.")
+    clear.add_argument("--data", type=str, default="", help="the image features of this data set only, as `depthub cache info` names it")
     made = Parser("depthub cache", HELP.capitalize() + ".")
     commands = made.add_subcommands(required=True)
     info = Parser("depthub cache info", "Show the cache's folder, files and size.")
@@ -41,12 +56,45 @@ def main(config: Any) -> int:
     if config.subcommand == "clear":
         removed = cache.clear(config.clear.data)
         console.print(f"removed from {cache.folder}: {_amount(removed)}", soft_wrap=True)
+        beside = {} if config.clear.data else _beside(cache.folder.parent)
+        for what, found in beside.items():
+            _remove(found)
+            console.print(f"removed {what}: {_amount(found)}", soft_wrap=True)
         return 0
     files = cache.files()
     console.print(f"{cache.folder}: {_amount(files)}, limit {_size(cache.limit)}", soft_wrap=True)
     if files:
         console.print(_table(files))
+    for what, found in _beside(cache.folder.parent).items():
+        console.print(f"{what}: {_amount(found)}", soft_wrap=True)
     return 0
+
+
+def _beside(folder: Path) -> dict[str, list[File]]:
+    """What else the cache folder holds to save time, by what it is."""
+    paths = [path for path in (*_inside(folder), *_inside(folder / "recall"), *_inside(folder / lists.FOLDER)) if path.is_file()]
+    found = dict[str, list[File]]()
+    for what, pattern in _BESIDE.items():
+        own = [path for path in paths if re.fullmatch(pattern, path.relative_to(folder).as_posix())]
+        if own:
+            found[what] = [File(path, path.stat().st_size, path.stat().st_mtime_ns) for path in own]
+    return found
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """What a folder holds; nothing where it is not there or may not be read."""
+    try:
+        yield from sorted(folder.iterdir())
+    except OSError:
+        return
+
+
+def _remove(files: list[File]) -> None:
+    for file in files:
+        try:
+            file.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise DepthubError(f"cannot remove {file.path}: {error.strerror or error}") from error
 
 
 def _table(files: list[File]) -> Table:

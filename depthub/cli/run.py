@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from statistics import mean, stdev
 from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeInt
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 
+from depthub import recall
+from depthub.activity import tell
+from depthub.cli import done
 from depthub.cli.parser import Parser
+from depthub.cli.progress import Activity, Progress, showing
+from depthub.data.naming import read_names
 from depthub.errors import DepthubError
+from depthub.launch import is_main
+from depthub.options import RunOptions
 from depthub.spec import BackboneSpec, Component, DataSpec, Decoding, RunSpec, Training
+from depthub.text import plain
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from depthub.plugins import Plugins
     from depthub.store import RunResult
 
+LONG = True  # it says what it is doing
 HELP = "train with few images and test: one method, head and protocol on one data set"
 
 
 def parser() -> Parser:
     """The command's options; every setting of every plugin is one."""
     # Plugins, and torch with them, are loaded only when this command is called.
+    tell("loading torch and plugins")
     from depthub import presets
     from depthub.backbone import Backbone
     from depthub.cli.plugins import usable
+    from depthub.cli.recipe import RunPrecedence
     from depthub.executor import Executor
     from depthub.head import Head
     from depthub.method import Method
@@ -39,16 +46,24 @@ def parser() -> Parser:
 
     plugins, default = usable(), RunSpec()
     made = Parser("depthub run", HELP)
-    made.prepare = with_preset
-    made.note = plugins.left_out
-    made.add_argument("--config", action="config", help="a file of options, as --print_config writes it; options after it override it")
+    made.choices.note = plugins.left_out
+    made.precedence = RunPrecedence(made.choices, plugins)
+    made.settled = with_true_preset
+    made.add_argument("--config", action="config", help="a file of options, as --print_config writes it; options override it")
     made.add_choice("method", Callable[[Backbone, ClassSet], Method], _classes(plugins, "methods"), default.method.name, "what is tuned")
     made.add_choice("head", Callable[[int, ClassSet], Head], _classes(plugins, "heads"), default.head.name, "what reads the features")
     made.add_choice(
         "protocol", Protocol, _classes(plugins, "protocols"), default.protocol.name, "what is trained on, tested on and reported"
     )
-    made.add_argument("--preset", type=str, default=presets.DEFAULT, help="published values of method and recipe: dept-repo, or original")
-    made.add_argument("--data", type=str, default=default.data.name, help=f"one of {', '.join(plugins.names('datasets'))}, or folder:PATH")
+    made.add_argument(
+        "--preset",
+        type=str | None,
+        default=presets.DEFAULT,
+        help=f"published values of method and recipe: {', '.join(presets.names(plugins))}",
+    )
+    made.add_argument(
+        "--data", type=str, default=default.data.name, help=f"one of {', '.join(plugins.names('datasets'))}, or folder:PATH or list:FILE"
+    )
     made.add_argument(
         "--test_fraction", type=float, default=default.data.test_fraction, help="held out of folders without train/ and test/"
     )
@@ -58,6 +73,9 @@ def parser() -> Parser:
         default=default.data.decoding,
         help="of JPEG files: draft is faster for large pictures and changes pixels a little",
     )
+    made.add_argument("--background", type=str, default="", metavar="COLOUR", help="behind transparent pictures: white, '#ff8000'")
+    made.add_argument("--template", type=str, default="", metavar="TEXT", help="of folder: and list:, 'a photo of a {}, a type of pet.'")
+    made.add_argument("--class_names", type=Path | None, default=None, metavar="FILE", help="of folder: and list:, as CSV or JSON")
     made.add_argument("--data_root", type=Path | None, default=None, help="the folder that holds data sets on this machine")
     made.add_class_arguments(BackboneSpec, "backbone", skip={"sha256"})
     made.add_class_arguments(Training, "training")
@@ -72,11 +90,12 @@ def parser() -> Parser:
     )
     made.add_argument("--deterministic", action="store_true", help="the same bits every time also on a GPU, where that is slower")
     made.add_argument("--graphs", action="store_true", help="on a GPU: play training steps from a CUDA graph, one launch a step")
+    made.add_argument("--download", action="store_true", help="get weights that are not on this machine; without, nothing asks the network")
     made.add_argument("--recompute", action="store_true", help="where image prompts are tuned: less memory, more time, the same numbers")
     made.add_argument("--workers", type=NonNegativeInt, default=0, help="processes that read images; they change no number")
     made.add_argument(
         "--stack",
-        type=int | Literal["auto", "off"],
+        type=PositiveInt | Literal["auto", "off"],
         default="auto",
         metavar="auto|off|N",
         help="runs that train together, N at the most; auto: as many as memory allows; an executor takes each alone",
@@ -85,91 +104,66 @@ def parser() -> Parser:
     return made
 
 
-def with_preset(made: Parser, args: list[str]) -> list[str]:
-    """Give method and recipe the defaults of the preset that the arguments choose; what is given explicitly stays."""
+def with_true_preset(config: Namespace) -> Namespace:
+    """The same, called by a preset only if it has that preset's values: options may have changed them."""
     from depthub.plugins import installed
-    from depthub.presets import DEFAULT, preset
+    from depthub.presets import matching
 
-    default, plugins = RunSpec(), installed()
-    method = _glimpse(made, args, "method") or default.method.name
-    if method not in plugins.names("methods"):  # the parser says so better
-        return args
-    shots, protocol = _glimpse(made, args, "shots"), _glimpse(made, args, "protocol") or default.protocol.name
-    asked = RunSpec(
-        method=Component(method),
-        protocol=Component(protocol),
-        data=DataSpec(_glimpse(made, args, "data") or default.data.name),
-        shots=int(shots) if shots.isdecimal() and int(shots) else default.shots,
-    )
-    values = preset(_glimpse(made, args, "preset") or DEFAULT, asked, plugins)
-    made.published = {method: values.settings}
-    made.set_defaults({f"training.{field}": value for field, value in values.training.items()})
-    # spelt out, so that its settings are the preset's and not the constructor's
-    return args if _glimpse(made, args, "method") else [*args, "--method", method]
-
-
-def _glimpse(made: Parser, args: Sequence[str], option: str) -> str:
-    """What the arguments, or a configuration file that they name, say of one option; empty if nothing. The last word counts."""
-    found = ""
-    for arg, following in zip(args, [*args[1:], ""], strict=False):
-        name, equals, value = arg.partition("=")
-        value = value if equals else following
-        if name == "--config" and Path(value).is_file():
-            held = made.loaded(Path(value)).get(option) or ""
-            found = str(held.get("class_path", "") if isinstance(held, Mapping) else held).rpartition(".")[2] or found
-        elif name == f"--{option}":
-            found = value
-    return found
+    unnamed, plugins = config.clone(), installed()
+    unnamed.class_names = None  # presets do not depend on them, and their file is read once
+    spec = specs(unnamed)[0]
+    found = matching(spec, plugins) if spec.method.name in plugins.names("methods") else []
+    made = config.clone()
+    made.preset = config.preset if config.preset in found else next(iter(found), None)
+    return made
 
 
 def main(config: Namespace) -> int:
     """Do the runs and show what they gave."""
-    from rich.console import Console
-
     from depthub.plugins import installed
-    from depthub.runner import resolve, run_many
-    from depthub.store import FILE, Store
+    from depthub.resolving import Resolver
+    from depthub.runner import places, run_resolved
 
-    asked = specs(config)
+    shown = showing.get() or Activity()
     executor = _component(config.executor) if config.executor else None
     place = installed().get("executors", executor.name)(**executor.settings) if executor else None
-    resolved = [resolve(spec, config.data_root) for spec in asked]
-    console = Console(highlight=False)
-    for spec in resolved:
-        console.print(
-            f"run {spec.run_id[:12]}: {spec.method.name} + {spec.head.name}, {spec.protocol.name} on {spec.data.name}, seed {spec.seed}"
-        )
-    found: set[int] = set()
-    with _Progress(len(asked)) as progress:
+    chosen, resolver = options(config), Resolver(config.data_root, download=config.download, cache=config.cache)
+    tell("reading lists of images")
+    resolved = [resolver(spec) for spec in specs(config)]
+    if is_main():
+        for one in resolved:
+            print(plain(_line(one.spec)))
+    on_disk: set[int] = set()
+    with Progress(len(resolved), shown) as progress:
 
-        def on_done(index: int, outcome: RunResult | Exception, on_disk: bool) -> None:
-            found.update({index} if on_disk else ())
-            progress.advance("failed" if isinstance(outcome, Exception) else "already done" if on_disk else "done", resolved[index])
+        def on_done(index: int, outcome: RunResult | Exception, found_on_disk: bool) -> None:
+            on_disk.update({index} if found_on_disk else ())
+            how = "failed" if isinstance(outcome, Exception) else "already done" if found_on_disk else "done"
+            progress.advance(how, resolved[index].spec)
 
-        results = run_many(
-            asked,
-            runs=config.runs,
-            data_root=config.data_root,
-            force=config.force,
-            workers=config.workers,
-            cache=config.cache,
-            image_cache=_image_cache(config.image_cache),
-            deterministic=config.deterministic,
-            graphs=config.graphs,
-            recompute=config.recompute,
-            executor=place,
-            stack=config.stack,
-            on_done=on_done,
-            on_epoch=progress.epoch,
-            on_note=progress.note,
+        results = run_resolved(
+            resolved, config.runs, chosen, executor=place, on_done=on_done, on_epoch=progress.epoch, on_note=progress.note
         )
-    for warning in dict.fromkeys(warning for result in results for warning in result.warnings):
-        print(f"depthub: warning: {warning}", file=sys.stderr)
-    console.print(table(results))
-    for index, result in enumerate(results):
-        path = Store(config.runs).path(result.spec) / FILE
-        console.print(f"already done: {path} (use --force to run again)" if index in found else str(path), soft_wrap=True, markup=False)
+    if is_main():
+        done.show(results, on_disk)
+        if arguments := done.arguments.get():
+            named = [*done.named_files(arguments), *([config.class_names] if config.class_names else [])]
+            recall.keep(done.request(arguments), results, _with_files(places(resolved), named))
     return 0
+
+
+def options(config: Namespace) -> RunOptions:
+    """What a parsed command line says of how the work is done."""
+    given = {field.name: config[field.name] for field in fields(RunOptions) if field.name != "image_cache"}
+    return RunOptions(**given, image_cache=_image_cache(config.image_cache))
+
+
+def _line(spec: RunSpec) -> str:
+    return f"run {spec.run_id[:12]}: {spec.method.name} + {spec.head.name}, {spec.protocol.name} on {spec.data.name}, seed {spec.seed}"
+
+
+def _with_files(places: list[Path] | None, named: Sequence[Path]) -> list[Path] | None:
+    return None if places is None else [*places, *named]
 
 
 def specs(config: Namespace) -> list[RunSpec]:
@@ -180,35 +174,35 @@ def specs(config: Namespace) -> list[RunSpec]:
     """
     default = RunSpec()
     # without the plugin of a default there is no choice; the spec then names what is missing
-    chosen = {part: _component(config[part]) if config[part] else getattr(default, part) for part in ("method", "head", "protocol")}
+    method, head, protocol = (
+        _component(config[part]) if config[part] else getattr(default, part) for part in ("method", "head", "protocol")
+    )
     spec = RunSpec(
-        **chosen,
-        data=DataSpec(config.data, config.test_fraction, decoding=config.decoding),
+        method=method,
+        head=head,
+        protocol=protocol,
+        data=_data(config),
         backbone=BackboneSpec(**config.backbone.as_dict()),
         training=Training(**config.training.as_dict()),
         shots=config.shots,
         seed=config.seed,
     )
-    return [replace(spec, seed=seed) for seed in dict.fromkeys(config.seeds or [config.seed])]
+    for seed in config.seeds:
+        if config.seeds.count(seed) > 1:
+            raise DepthubError(f"--seeds names {seed} twice, expected each seed once")
+    return [replace(spec, seed=seed) for seed in config.seeds or [config.seed]]
 
 
-def table(results: Sequence[RunResult]) -> Table:
-    """Tasks and scores of runs that differ in their seeds; with several, mean and sample standard deviation."""
-    from rich.table import Table
-
-    several = len(results) > 1
-    made = Table("")
-    for result in results:
-        made.add_column(f"seed {result.spec.seed}", justify="right")
-    made.add_column("mean ± std, %" if several else "%", justify="right")
-    for task in results[0].counts:
-        counts = [result.counts[task] for result in results]
-        made.add_row(task, *(f"{c.n_correct}/{c.n_total}" for c in counts), _percent([c.percent for c in counts]))
-    made.add_section()
-    for score in results[0].scores:
-        values = [result.scores[score] for result in results]
-        made.add_row(score, *(f"{v:.2f}" if several else "" for v in values), _percent(values))
-    return made
+def _data(config: Namespace) -> DataSpec:
+    names = read_names(config.class_names) if config.class_names else {}
+    return DataSpec(
+        config.data,
+        config.test_fraction,
+        decoding=config.decoding,
+        background=config.background,
+        template=config.template,
+        class_names=names,
+    )
 
 
 def _image_cache(given: str) -> Path | None:
@@ -224,10 +218,6 @@ def _image_cache(given: str) -> Path | None:
     return beside.folder.parent / "images"
 
 
-def _percent(values: Sequence[float]) -> str:
-    return f"{mean(values):.2f} ± {stdev(values):.2f}" if len(values) > 1 else f"{values[0]:.2f}"
-
-
 def _classes(plugins: Plugins, kind: str) -> Mapping[str, type]:
     return {name: plugins.get(kind, name) for name in plugins.names(kind)}
 
@@ -237,39 +227,3 @@ def _component(chosen: Namespace) -> Component:
     settings = vars(chosen.init_args) if "init_args" in chosen else {}
     plain = {name: _component(value) if isinstance(value, Namespace) else value for name, value in settings.items()}
     return Component(chosen.class_path.rpartition(".")[2], plain)
-
-
-class _Progress:
-    """A bar on stderr; plain lines where that is no terminal."""
-
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self.total, self.ended = total, 0
-        console = Console(file=sys.stderr, highlight=False)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self.bar = Progress(*columns, console=console, disable=not console.is_terminal)
-        self.task = self.bar.add_task("runs", total=total)
-
-    def __enter__(self) -> _Progress:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-
-    def epoch(self, done: int, loss: float) -> None:
-        """A run in this process finished an epoch."""
-        self.bar.update(self.task, description=f"epoch {done}, loss {loss:.3f}")
-
-    def note(self, text: str) -> None:
-        """A line above the bar."""
-        self.bar.console.print(f"depthub: {text}", markup=False, soft_wrap=True)
-
-    def advance(self, how: str, spec: RunSpec) -> None:
-        """One run ended."""
-        self.ended += 1
-        self.bar.advance(self.task)
-        if self.bar.disable:
-            print(f"{self.ended}/{self.total} {how}: {spec.run_id[:12]}", file=sys.stderr)

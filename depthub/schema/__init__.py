@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, NoReturn
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
+import jsonschema_rs
 
 from depthub.errors import DepthubError
 
 Kind = Literal["run", "leaderboard"]
-VERSION = "1.0.0"
+VERSION = "1.1.0"
+LARGEST = 64 * 2**20  # bytes of a document
+EXACT = 2**53  # integers from here on are not exact in every reader of JSON
+DEEPEST = 64  # lists and objects within one another; a run's has half a dozen
 
 
 @cache
@@ -40,37 +43,93 @@ def validate(document: Any, kind: Kind, source: str) -> None:
     Raises:
         DepthubError: with the place and the reason, in one line.
     """
-    found = document.get("kind") if isinstance(document, Mapping) else None
-    if found != kind:
-        raise DepthubError(f"{source}: not a {kind} document (kind is {found!r})")
-    error = best_match(_validator(kind).iter_errors(document))
+    present = document.get("kind") if isinstance(document, Mapping) else None
+    if present != kind:
+        raise DepthubError(f"{source}: not a {kind} document (kind is {_short(repr(present))})")
+    try:
+        error = next(_validator(kind).iter_errors(_telling(document)), None)
+    except (ValueError, TypeError) as unfit:  # objects that JSON does not have
+        raise DepthubError(f"{source}: {_short(str(unfit))}") from unfit
     if error is not None:
         raise DepthubError(f"{source}: {_sentence(error)}")
 
 
-def parse(text: str | bytes, source: str) -> Any:
-    """JSON without NaN and infinities, which JSON does not have.
+def parse(content: str | bytes, source: str) -> Any:
+    """JSON in UTF-8, of which every reader makes the same: no key twice, no NaN or infinity, no integer that is not exact, at most
+    `DEEPEST` levels.
 
     Raises:
-        DepthubError: if it is not JSON.
+        DepthubError: if it is not that.
     """
+    if len(content) > LARGEST:
+        raise DepthubError(f"{source}: {len(content)} bytes, expected at most {LARGEST}: this is no document of depthub's")
     try:
-        return json.loads(text, parse_constant=_refuse)
-    except ValueError as error:  # also bytes that are not UTF-8
-        raise DepthubError(f"{source}: not JSON ({_short(str(error))}); the file is damaged") from error
+        text = content.decode("utf-8") if isinstance(content, bytes) else content
+        document = json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_exact, object_pairs_hook=_distinct)
+        _require_shallow(document)
+        json.dumps(document, ensure_ascii=False).encode()  # lone surrogates
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else _short(str(error))
+        raise DepthubError(f"{source}: not JSON ({reason}); the file is damaged") from error
+    return document
+
+
+def _require_shallow(document: Any) -> None:
+    """Refuse what would exhaust the stack of those that go through it, level by level."""
+    level = [document]
+    for _ in range(DEEPEST):
+        level = [
+            inner for value in level if isinstance(value, dict | list) for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return
+    raise RecursionError
 
 
 @cache
-def _validator(kind: Kind) -> Draft202012Validator:
-    return Draft202012Validator(load(kind))
+def _validator(kind: Kind) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(load(kind))
+
+
+def _telling(value: Any) -> Any:
+    """The value with 5.0 a little less than 5: JSON Schema takes 5.0 for an integer, a count is written as one."""
+    if isinstance(value, float) and value.is_integer():
+        return math.nextafter(value, 0.0) if value else math.ulp(0.0)
+    if isinstance(value, Mapping):
+        return {key: _telling(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple) and not {*map(type, value)} <= {int, str}:  # long lists of which nothing changes stay as they are
+        return [_telling(inner) for inner in value]
+    return value
 
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _sentence(error: ValidationError) -> str:
-    return f"{error.json_path.removeprefix('$.')}: {_short(error.message)}"
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is too large a number")
+    return value
+
+
+def _exact(text: str) -> int:
+    if len(text) > 17 or abs(int(text)) >= EXACT:
+        raise ValueError(f"{text[:20]} is too large an integer")
+    return int(text)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+    return made
+
+
+def _sentence(error: jsonschema_rs.ValidationError) -> str:
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path).removeprefix(".")
+    return f"{place + ': ' if place else ''}{_short(error.message)}"
 
 
 def _short(message: str, limit: int = 140) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -19,6 +22,10 @@ class ZeroShot(Method):
     def __init__(self, backbone: Backbone, classes: ClassSet, *, templates: list[str] | None = None) -> None:
         super().__init__(backbone, classes)
         self.templates = templates or [""]
+
+    @classmethod
+    def canonical(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        return settings if any(settings["templates"] or ()) else {**settings, "templates": None}
 
     def features(self, backbone: Backbone, images: Tensor, classes: ClassSet) -> Features:
         text = [backbone.encode_sentences(classes.sentences(template)) for template in self.templates]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl, start_context
+from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, canonical_context, hookimpl, start_context
 
 
 class CoCoOp(PromptMethod):
@@ -30,6 +33,10 @@ class CoCoOp(PromptMethod):
         if hidden < 1:
             raise DepthubError(f"CoCoOp: reduction is {reduction}, expected at most {backbone.dim}, the size of the joint space")
         self.meta_net = nn.Sequential(nn.Linear(backbone.dim, hidden), nn.ReLU(), nn.Linear(hidden, backbone.text_width))
+
+    @classmethod
+    def canonical(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        return canonical_context(settings)
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
         shift = self.meta_net(F.normalize(image, dim=-1))  # type: ignore[arg-type]  # (B, w); given, since needs_image

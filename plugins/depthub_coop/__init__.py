@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl, start_context, trained_rows
+from depthub import (
+    Backbone,
+    ClassSet,
+    DepthubError,
+    Preset,
+    PromptMethod,
+    Prompts,
+    canonical_context,
+    hookimpl,
+    start_context,
+    trained_rows,
+)
 
 WORDS = {"n_ctx": 4, "ctx_init": "a photo of a"}
 RECIPE = {"lr": 0.002, "batch_size": 32}
@@ -51,6 +63,10 @@ class CoOp(PromptMethod):
         self.classes, self.class_specific, self.position = classes, class_specific, position
         shape = (len(classes), n_ctx) if class_specific else (n_ctx,)
         self.context = nn.Parameter(start_context(backbone, self.words, *shape))  # (n, w), or (M, n, w)
+
+    @classmethod
+    def canonical(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        return canonical_context(settings)
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
         context = self.context[trained_rows(classes, self.classes)] if self.class_specific else self.context

@@ -128,6 +128,9 @@ class DePT(Head):
     def loss(self, features: Features, labels: Tensor) -> Tensor:
         return self.balance * self.cat.loss(features, labels) + (1 - self.balance) * self.itm.loss(features, labels)
 
+    def gives_probabilities(self, classes: ClassSet) -> bool:
+        return self.fusion == "probabilities" and classes.rows_in(self.classes) is not None
+
     def forward(self, features: Features) -> Tensor:
         """Fused logits or probabilities on trained classes, ITM's logits on others, (B, M)."""
         if features.classes.rows_in(self.classes) is None:

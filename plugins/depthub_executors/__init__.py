@@ -8,6 +8,7 @@ import pickle
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +20,10 @@ from depthub import DepthubError, Executor, RunResult, RunSpec, hookimpl
 
 Do = Callable[[RunSpec], RunResult]
 Outcome = tuple[int, RunResult | Exception]
+
+PATIENCE = 60.0  # seconds for a worker to clean up: more than the longest step, also on a busy machine
+# What a terminal sends to all processes at once, when someone types Ctrl-C or closes it; Windows knows the first only.
+FROM_TERMINAL = {signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])}
 
 
 class Local(Executor):
@@ -49,8 +54,9 @@ def _here(do: Do, specs: Sequence[RunSpec]) -> Generator[Outcome, None, None]:
 
 def _in_processes(do: Do, specs: Sequence[RunSpec], workers: int) -> Generator[Outcome, None, None]:
     before = set(multiprocessing.active_children())
-    # Not fork: torch and CUDA do not survive it.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare, (max(1, _cores() // workers),))
+    with _interrupts_held():  # from the process that counts the semaphores; starting it ends the block for Ctrl-C, hence the second
+        # Not fork: torch and CUDA do not survive it.
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare, (max(1, _cores() // workers),))
     try:
         with _interrupts_held():
             futures = {pool.submit(_guarded, do, spec): index for index, spec in enumerate(specs)}
@@ -80,23 +86,24 @@ def _cores() -> int:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back; processes started meanwhile never see it, so that the parent alone decides how to stop."""
+    """Hold the terminal's signals back; processes started meanwhile never see them, so that the parent alone decides how to stop."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, FROM_TERMINAL)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
-def _stop(workers: set[multiprocessing.process.BaseProcess], patience: float = 5.0) -> None:
+def _stop(workers: set[multiprocessing.process.BaseProcess]) -> None:
     """End the workers: politely, so that their temporary files go, then for certain."""
     for worker in workers:
         worker.terminate()
+    end = time.monotonic() + PATIENCE
     for worker in workers:
-        worker.join(patience)
+        worker.join(max(0.0, end - time.monotonic()))
         if worker.is_alive():
             worker.kill()
             worker.join()
@@ -110,7 +117,9 @@ class _Stopped(BaseException):
 
 
 def _prepare(threads: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in FROM_TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's word, also where the parent itself was started to ignore it
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # read when torch is loaded, which is later as a rule
         os.environ[name] = str(threads)
     if "torch" in sys.modules:
@@ -124,15 +133,22 @@ def _follow_parent() -> None:
     if parent is not None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(PATIENCE)
+        os._exit(1)
 
 
 def _guarded(do: Do, spec: RunSpec) -> RunResult:
-    previous = signal.signal(signal.SIGTERM, _raise_stopped)
     try:
-        return do(spec)
+        return _carried_out(do, spec)
     except _Stopped:
         # The pool would take this for the run's failure and go on with the next run.
         os._exit(1)
+
+
+def _carried_out(do: Do, spec: RunSpec) -> RunResult:
+    previous = signal.signal(signal.SIGTERM, _raise_stopped)
+    try:
+        return do(spec)
     except Exception as error:
         raise _portable(error) from None
     finally:

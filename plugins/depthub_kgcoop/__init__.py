@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, Features, Preset, PromptMethod, Prompts, hookimpl, start_context, trained_rows
+from depthub import Backbone, ClassSet, Features, Preset, PromptMethod, Prompts, canonical_context, hookimpl, start_context, trained_rows
 
 
 class KgCoOp(PromptMethod):
@@ -36,6 +39,10 @@ class KgCoOp(PromptMethod):
         self.context = nn.Parameter(start_context(backbone, self.words, n_ctx))  # (n, w)
         sentences = classes.sentences(template or classes.template_of("kgcoop"))
         self.register_buffer("anchors", backbone.encode_sentences(sentences), persistent=False)
+
+    @classmethod
+    def canonical(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        return canonical_context(settings)
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
         return Prompts(text=[self.context], words=self.words)

