@@ -15,7 +15,7 @@ from torch.utils.data import TensorDataset
 from benchmarks.cases import EMBEDDED, Case, backbone, reference
 from benchmarks.measure import OURS, PLAIN, TOLERANCE, Benchmark, relative_error, side_by_side, through
 from depthub.engine import Course, fit_together
-from depthub.linear import engine, linear
+from depthub.linear import choice, linear
 from depthub.model import Tuner
 from depthub.plugins import installed
 from depthub.sentences import write
@@ -64,7 +64,7 @@ def test_stack(benchmark: Benchmark, sweep: Sweep) -> None:
     losses: list[list[float]] = [[], []]
     together, alone = (courses(sweep, told) for told in losses)
     stacks = [[together[i] for i in places] for places, _ in arrange(together, "auto")]
-    ours, plain = (through(engine(), trainer(parts)) for parts in (stacks, [[course] for course in alone]))
+    ours, plain = (through(choice(), trainer(parts)) for parts in (stacks, [[course] for course in alone]))
     ours()
     plain()
     benchmark.extra_info["loss_error"] = relative_error(*(torch.tensor(sorted(told)) for told in losses))
@@ -87,7 +87,7 @@ def test_products(benchmark: Benchmark, sweep: Sweep) -> None:
         for x, weight in zip(given, weights, strict=True):
             linear(x, weight).backward(torch.ones(len(x), len(weight)))
 
-    ours, plain = (through(engine(), lambda given=given: products(given)) for given in (together, alone))
+    ours, plain = (through(choice(), lambda given=given: products(given)) for given in (together, alone))
     ours()
     side_by_side(benchmark, f"products of a step of one of {sweep}", 5, {PLAIN: lambda: [plain() for _ in range(runs)], OURS: ours})
     benchmark.extra_info.update({key: value / runs for key, value in benchmark.extra_info.items() if key.endswith("_ms")})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from depthub.linear import engine
+from depthub.linear import choice
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -26,5 +26,5 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     mkl = re.search(r"Math Kernel Library Version ([\d.]+)", build)
     blas = re.search(r"BLAS_INFO=(\w+)", build)
     machine_info["versions"] = {name: version(name) for name in ("depthub", "torch", "open_clip_torch")}
-    machine_info["linear"] = engine()
+    machine_info["linear"] = choice()
     machine_info["blas"] = f"MKL {mkl[1]}" if mkl else blas[1] if blas else "unknown"

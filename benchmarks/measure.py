@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from depthub import ClassSet
-from depthub.linear import Engine, engine, using
+from depthub.linear import Engine, choice, using
 from depthub.model import Tuner
 
 TOLERANCE = 2e-5  # relative, fp32: sums in another order
@@ -48,7 +48,7 @@ def variants(ours: Callable[[], object], plain: Callable[[], object] | None = No
     """What to measure beside one another; oneDNN where depthub chooses it on this machine."""
     made = {PLAIN: through("torch", plain)} if plain else {}
     made[OURS] = through("torch", ours)
-    return made if engine() == "torch" else {**made, ONEDNN: through("onednn", ours)}
+    return made if choice() == "torch" else {**made, ONEDNN: through("onednn", ours)}
 
 
 def side_by_side(benchmark: Benchmark, case: str, rounds: int, ways: Mapping[str, Callable[[], object]], gflop: float = 0.0) -> None:
