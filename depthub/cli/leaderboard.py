@@ -40,5 +40,5 @@ def main(config: Any) -> int:
     for row in board["rows"]:
         if row["missing"]:
             print(plain(f"incomplete: {row['label']} lacks {len(row['missing'])} runs, listed in {files[1]}"))
-    print(plain(f"{len(board['rows'])} rows: {files[0]}, {files[1]}"))
+    print(plain(f"{len(board['rows'])} row{'' if len(board['rows']) == 1 else 's'}: {files[0]}, {files[1]}"))
     return 0
