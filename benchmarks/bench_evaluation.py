@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.cases import CARS, EMBEDDED, Case, grid
 from benchmarks.measure import TOLERANCE, Benchmark, relative_error, score_errors, side_by_side, variants
-from depthub.engine import TEST_BATCH
+from depthub.evaluation import TEST_BATCH
 from depthub.model import Tuner
 
 TEXT = (*grid(("CoOp", "CoCoOp"), (50,)), Case("CoOp", 500), Case("CoOp, 4 words", len(CARS), names=CARS))

@@ -25,8 +25,9 @@ from depthub.data.imagecache import cached
 from depthub.data.views import Views, drafted, pixels, transform
 from depthub.device import accelerator
 from depthub.document import PREDICTIONS
-from depthub.engine import Course, Labelled, OnEpoch, evaluate
+from depthub.evaluation import evaluate
 from depthub.features import ViewFeatures
+from depthub.job import Course, Labelled, OnEpoch
 from depthub.model import Tuner
 from depthub.models import features_of, frozen, untrained
 from depthub.options import RunOptions

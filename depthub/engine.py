@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from time import perf_counter
@@ -12,56 +11,24 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.utils.data import ConcatDataset, DataLoader, Dataset
+from torch.utils.data import ConcatDataset, DataLoader
 
-from depthub.batches import Parts, loader, on_device
+from depthub.batches import ProcessBatches, ShuffledBatches, StackedBatches
 from depthub.checkpoint import Checkpoint
-from depthub.data.views import EpochOrder, PerEpoch, mixed
+from depthub.data.loader import loader, on_device
+from depthub.data.views import PerEpoch, mixed
 from depthub.device import undisturbed
 from depthub.errors import DepthubError
-from depthub.evaluation import TEST_BATCH as TEST_BATCH
-from depthub.evaluation import evaluate as evaluate
+from depthub.job import Course, Labelled, OnEpoch
 from depthub.model import Tuner
 from depthub.ranks import add_gradients, gathered
 from depthub.recording import Recorded
 from depthub.schedule import learning_rate
 from depthub.spec import Training
-from depthub.stack import Abreast, Stack
+from depthub.stack import Stack
 from depthub.types import ClassSet
 
 Step = Callable[..., Tensor]
-Labelled = Dataset[tuple[Tensor, int]] | Dataset[tuple[Tensor, ...]]
-OnEpoch = Callable[[int, float], None]
-
-
-@dataclass(eq=False)
-class Course:
-    """The training of one run.
-
-    Args:
-        tuner: is changed in place; left as it is if nothing of it is trainable.
-        images: pixels or features, with labels into `classes`.
-        classes: the M training classes.
-        training: the recipe; its batch size is the global one, over all processes.
-        seed: of the order of the images, which depends on nothing else.
-        checkpoint: resumed from, and written after every epoch.
-        on_epoch: told the number of epochs done and the mean loss.
-        workers: processes that read images.
-        graphs: play its steps from a CUDA graph.
-        seconds: that its training took so far, reading its images included; grows by those that the checkpoint tells of and by those of
-            every epoch.
-    """
-
-    tuner: Tuner
-    images: Labelled
-    classes: ClassSet
-    training: Training
-    seed: int
-    checkpoint: Checkpoint | None = None
-    on_epoch: OnEpoch | None = None
-    workers: int = 0
-    graphs: bool = False
-    seconds: float = 0.0
 
 
 def fit(
@@ -132,7 +99,7 @@ class _Lane:
 
     def __init__(self, course: Course, first: int) -> None:
         recipe, self.course, self.first = course.training, course, first
-        self.order = EpochOrder(len(course.images), recipe.batch_size, course.seed)  # type: ignore[arg-type]
+        self.order = ShuffledBatches(len(course.images), recipe.batch_size, course.seed)  # type: ignore[arg-type]
         own = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
         self.epoch = 0
         self.error: Exception | None = None
@@ -201,7 +168,7 @@ def _until_one_ends(lanes: list[_Lane], optimizer: torch.optim.Optimizer, accele
     with undisturbed():  # for mixed precision only: gradients are added up here, so that unlike parts of a batch count for what they are
         model, stepper = accelerator.prepare_model(stack, evaluation_mode=True), accelerator.prepare_optimizer(optimizer)
     model.train()
-    batches = Parts(Abreast([lane.order for lane in lanes]), accelerator.process_index, accelerator.num_processes)
+    batches = ProcessBatches(StackedBatches([lane.order for lane in lanes]), accelerator.process_index, accelerator.num_processes)
     loaded = loader(ConcatDataset([lane.course.images for lane in lanes]), accelerator.device, first.workers, batch_sampler=batches)
     step: Step = partial(_step, model, first.classes, stepper, accelerator, batches.weight, [*first.tuner.tuned().values()])
     recorded = Recorded(step, stack.settle) if first.graphs else None

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import Subset
 
-from depthub.batches import OnProgress, loader, on_device
+from depthub.data.loader import OnProgress, loader, on_device
 from depthub.errors import DepthubError
 from depthub.model import Tuner
 from depthub.predictions import BEST, Predictions

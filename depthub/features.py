@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from depthub import launch
 from depthub.backbone import Backbone
-from depthub.batches import OnProgress, on_device
 from depthub.cache import Cache
 from depthub.data.dataset import Examples, Fingerprinting, fingerprints
+from depthub.data.loader import OnProgress, on_device
 from depthub.data.views import PerEpoch, Views, transform
 from depthub.provenance import version
 from depthub.ranks import gathered, share, told

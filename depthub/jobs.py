@@ -10,15 +10,16 @@ from functools import partial
 from depthub import inputs, launch, ranks
 from depthub.attempt import Attempt, OnNote
 from depthub.device import determinism
-from depthub.engine import OnEpoch, fit_together
+from depthub.engine import fit_together
 from depthub.executor import Executor
+from depthub.grouping import MOST, arrange
+from depthub.job import OnEpoch
 from depthub.models import frozen
 from depthub.numerics import steady
 from depthub.options import RunOptions, Stack
 from depthub.resolving import Resolved
 from depthub.result import RunResult
 from depthub.spec import RunSpec
-from depthub.stack import MOST, arrange
 from depthub.store import Store
 
 Outcome = tuple[int, RunResult | Exception, bool]

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 # Cc: control characters, with ESC; Cf: format characters, with the ones that turn the reading direction; Cs: lone surrogates, which no
 # encoding can write; Zl and Zp: the line breaks of Unicode.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # What Markdown acts on: its marks, addresses that GitHub turns into links, and what begins a heading, a list or a rule at a line's start.
 _MARKS = re.compile(r"[\\`*_\[\]#|~$]|(?<=www)\.|:(?=//)|^[-+=]|^\d+[.)]", re.IGNORECASE)
+
+
+SHOWN = 3  # of many things, in a message
+
+
+def listed(things: Sequence[Any], limit: int = SHOWN, of: int | None = None) -> str:
+    """The first `limit` of the things, and how many more there are; `of` is their number where not all of them are given."""
+    total = len(things) if of is None else of
+    return ", ".join(map(str, things[:limit])) + (f" and {total - limit} more" if total > limit else "")
 
 
 def plain(text: str) -> str:

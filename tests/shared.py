@@ -22,7 +22,8 @@ from depthub import ClassSet, Component, DepthubError, Training, features
 from depthub.checkpoint import Checkpoint
 from depthub.data.folder import Folder
 from depthub.device import accelerator
-from depthub.engine import evaluate, fit
+from depthub.engine import fit
+from depthub.evaluation import evaluate
 from depthub.features import ImageFeatures, ViewFeatures
 from depthub.loading import load_backbone
 from depthub.model import Tuner

@@ -19,10 +19,13 @@ from torch.utils.data import Dataset, TensorDataset
 
 from depthub import ITM, ClassSet, Features, Head
 from depthub.backbone import Backbone
+from depthub.batches import ShuffledBatches
 from depthub.checkpoint import Checkpoint
-from depthub.data.views import EpochOrder, Views, transform
-from depthub.engine import Course, evaluate, fit, fit_together
+from depthub.data.views import Views, transform
+from depthub.engine import fit, fit_together
 from depthub.errors import DepthubError
+from depthub.evaluation import evaluate
+from depthub.job import Course
 from depthub.model import Tuner
 from depthub.plugins import installed
 from depthub.predictions import Predictions
@@ -64,7 +67,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 @pytest.mark.parametrize(("length", "batch", "steps"), [(22, 4, 5), (20, 4, 5), (3, 4, 1), (4, 4, 1), (1, 4, 1)])
 def test_the_last_images_are_dropped_unless_there_is_no_full_batch(length: int, batch: int, steps: int) -> None:
-    batches = list(EpochOrder(length, batch, seed=1))
+    batches = list(ShuffledBatches(length, batch, seed=1))
     assert len(batches) == steps
     assert all(len(b) == min(batch, length) for b in batches)
     seen = [i for b in batches for i in b]
@@ -73,7 +76,7 @@ def test_the_last_images_are_dropped_unless_there_is_no_full_batch(length: int, 
 
 def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     def orders(seed: int) -> list[list[list[int]]]:
-        order, found = EpochOrder(22, 4, seed), []
+        order, found = ShuffledBatches(22, 4, seed), []
         for epoch in range(3):
             order.epoch = epoch
             torch.rand(epoch + seed)  # whatever else draws in between
@@ -102,7 +105,7 @@ def test_training_is_plain_sgd_at_the_rates_of_the_schedule(backbone: Backbone, 
     recipe = replace(RECIPE, warmup_lr=0.01, momentum=0.5, weight_decay=0.02)
     tuned, plain = (tuner(backbone, head=Component("DePT")) for _ in range(2))
     fit(tuned, images, CLASSES, recipe, 1, Accelerator(cpu=True))
-    order, momentum = EpochOrder(len(images), recipe.batch_size, 1), {name: torch.zeros_like(p) for name, p in plain.tuned().items()}
+    order, momentum = ShuffledBatches(len(images), recipe.batch_size, 1), {name: torch.zeros_like(p) for name, p in plain.tuned().items()}
     for epoch in range(recipe.epochs):
         order.epoch = epoch
         for batch in order:

@@ -17,8 +17,9 @@ from torch.utils.data import TensorDataset
 from depthub.backbone import Backbone
 from depthub.checkpoint import Checkpoint
 from depthub.cli import run as command
-from depthub.engine import evaluate, fit
+from depthub.engine import fit
 from depthub.errors import DepthubError
+from depthub.evaluation import evaluate
 from depthub.model import Tuner
 from depthub.plugins import installed
 from depthub.settings import complete, make

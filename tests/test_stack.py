@@ -21,11 +21,13 @@ from depthub import BackboneSpec, ClassSet, Component, DepthubError, Features, P
 from depthub.backbone import Backbone
 from depthub.checkpoint import Checkpoint
 from depthub.cli import main
-from depthub.engine import Course, fit, fit_together
+from depthub.engine import fit, fit_together
+from depthub.grouping import arrange
+from depthub.job import Course
 from depthub.model import Tuner
 from depthub.plugins import installed
 from depthub.settings import complete, factory
-from depthub.stack import Stack, arrange
+from depthub.stack import Stack
 from depthub.store import RunResult, Store, document
 from tests.models import CLASSES, random_backbone, write_backbone, write_pictures
 
@@ -276,7 +278,7 @@ def test_runs_are_arranged_by_what_they_share(backbone: Backbone, monkeypatch: p
     many = [runs[0]] * 33
     assert [len(places) for places, _ in arrange(many, "auto")] == [11, 11, 11]
     assert [len(places) for places, _ in arrange(many, 17)] == [16, 17]
-    monkeypatch.setattr("depthub.stack.SHARE", 1e-12)
+    monkeypatch.setattr("depthub.grouping.SHARE", 1e-12)
     assert [len(places) for places, _ in arrange(many, "auto")] == [1] * 33
 
 

@@ -13,8 +13,9 @@ from depthub.data.fewshot import draw_both, fingerprint
 from depthub.data.listing import FOLDER, Listing, children, kind, strange
 from depthub.data.ondisk import OnDisk, Place
 from depthub.data.report import LEVELS, Fault, Report
-from depthub.data.splits import Split, listed
+from depthub.data.splits import Split
 from depthub.errors import DepthubError
+from depthub.text import listed
 
 LAYOUT, SPLIT, IDENTITY, NAMES, FILES, PER_CLASS, DECODING, SAMPLING, ZERO_SHOT = range(len(LEVELS))
 CLASS_NAMES = "classnames.txt"  # ImageNet's names, which other code reads and this does not

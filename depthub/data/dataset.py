@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from depthub.data.names import words
-from depthub.data.splits import listed
 from depthub.errors import DepthubError, nearest
+from depthub.text import listed
 
 if TYPE_CHECKING:
     from PIL.Image import Image

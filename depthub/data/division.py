@@ -6,9 +6,9 @@ import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from depthub.data.facts import Part
-from depthub.data.splits import listed
+from depthub.data.parts import Part
 from depthub.errors import DepthubError
+from depthub.text import listed
 
 Pictures = Mapping[str, list[str]]  # class name to the sorted names of its pictures
 _PARTS: Mapping[str, Part] = {

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from depthub.data.parts import Part
 from depthub.errors import DepthubError, hint
 
-Part = Literal["train", "val", "test"]
 Layout = Literal["split", "lists", "folders", "numbered"]
-PARTS: tuple[Part, ...] = get_args(Part)
 
 
 @dataclass(frozen=True)

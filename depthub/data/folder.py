@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from depthub.data.division import Division, Pictures, divided, named, part_of, require_parts
-from depthub.data.facts import Part
 from depthub.data.listing import ABSENT, FOLDER, children, kind, subfolders
 from depthub.data.naming import LABELS, Naming
 from depthub.data.own import OwnPictures
+from depthub.data.parts import Part
 from depthub.data.pictures import SUFFIXES
 from depthub.data.reader import FolderReader
-from depthub.data.splits import listed
 from depthub.errors import DepthubError
+from depthub.text import listed
 
 EXPECTED = "train/<class>/* and test/<class>/*, or <class>/*"
 

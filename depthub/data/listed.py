@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from depthub.data.division import Division, divided, named, part_of, require_parts
-from depthub.data.facts import Part
 from depthub.data.listing import PLAIN_PATHS, Listing, clean, strange
 from depthub.data.naming import LABELS, Naming
 from depthub.data.own import OwnPictures
+from depthub.data.parts import Part
 from depthub.data.reader import FolderReader
 from depthub.data.tables import Form
 from depthub.errors import DepthubError

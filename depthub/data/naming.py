@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from depthub.data.names import require_distinct
-from depthub.data.splits import listed
 from depthub.data.tables import Form
 from depthub.errors import DepthubError, nearest
+from depthub.text import listed
 from depthub.types import ClassSet
 
 FORM = Form(

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from depthub.data import imagenet, lists, splits
 from depthub.data.dataset import Data, DataSet, Examples
-from depthub.data.facts import Facts, Part
+from depthub.data.facts import Facts
 from depthub.data.listing import Listing, subfolders, visible
+from depthub.data.parts import Part
 from depthub.data.pictures import SUFFIXES
 from depthub.data.reader import FolderReader
 from depthub.data.signature import described
 from depthub.data.splits import Row, Split
 from depthub.errors import DepthubError, nearest
+from depthub.text import listed
 from depthub.types import ClassSet
 
 
@@ -174,7 +176,7 @@ class OnDisk(DataSet):
         for part, pictures in found.items():
             if lacking := sorted(every - pictures.keys()):
                 where = place.images / self.facts.parts[part]
-                raise DepthubError(f"{where} lacks class folders that the others have: {splits.listed(lacking)}; {self.facts.by_hand}")
+                raise DepthubError(f"{where} lacks class folders that the others have: {listed(lacking)}; {self.facts.by_hand}")
         classes, names = sorted(every, key=lambda name: known[name]), imagenet.class_names()
 
         def rows(part: Part, folder: str) -> Iterator[Row]:
@@ -220,7 +222,7 @@ class OnDisk(DataSet):
         if facts.layout == "split" and not splits.has_official_content(split, facts):
             yield f"{self.name}: {facts.split_file} is not the official one, so results cannot be compared with published ones"
         if miscounts := splits.miscounts(split, facts):
-            yield f"{self.name}: {splits.listed(miscounts)}"
+            yield f"{self.name}: {listed(miscounts)}"
         elif splits.names_sha256(names) != facts.names_sha256:
             yield f"{self.name}: the class names, or their order, are not the published ones"
         if facts.sorted_first:
@@ -244,13 +246,13 @@ def _pictures_by_class(folder: Path, known: Mapping[str, int], name: str) -> dic
     found = lists.by_folder(folder, subfolders(folder), _pictures)
     if strangers := [child for child in found if child not in known]:
         raise DepthubError(
-            f"{folder} holds folders that are no class of {name}: {splits.listed(strangers)}; "
+            f"{folder} holds folders that are no class of {name}: {listed(strangers)}; "
             f"expected names like {next(iter(known))}; rename them or move them away"
         )
     if len(found) < 2:
         raise DepthubError(f"{folder} holds {len(found)} class folders, expected {len(known)}, with names like {next(iter(known))}")
     if empty := [child for child, pictures in found.items() if not pictures]:
-        raise DepthubError(f"class folders without images in {folder}: {splits.listed(empty)}; unpack them again")
+        raise DepthubError(f"class folders without images in {folder}: {listed(empty)}; unpack them again")
     return found
 
 

@@ -18,6 +18,7 @@ from depthub.data.facts import Facts
 from depthub.data.listing import PLAIN_PATHS, children, strange
 from depthub.data.ondisk import OnDisk, Place
 from depthub.errors import DepthubError
+from depthub.text import listed
 
 ARCHIVES = tuple(ending for _, endings, _ in shutil.get_unpack_formats() for ending in endings)
 UNREADABLE = (shutil.ReadError, tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error)
@@ -109,7 +110,7 @@ def _needed(dataset: OnDisk, folders: Sequence[Path], place: Place) -> set[str]:
         raise DepthubError(f"{facts.name}: which images it needs is not known without its split file; {splits.source(facts, file)}")
     paths = [row.path for row in splits.read(file, facts).rows()]
     if odd := [path for path in paths if strange(path)]:  # nothing is ever put beside a data set's own folder
-        raise DepthubError(f"{file}: {PLAIN_PATHS}: {splits.listed(odd)}; {splits.source(facts, file)}")
+        raise DepthubError(f"{file}: {PLAIN_PATHS}: {listed(odd)}; {splits.source(facts, file)}")
     return {PurePosixPath(path).parts[0] for path in paths}
 
 

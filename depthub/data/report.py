@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from depthub.data.splits import listed
+from depthub.text import listed
 
 LEVELS = ("layout", "split file", "identity", "class names", "files", "per class", "decoding", "sampling", "zero shot")
 

@@ -12,14 +12,15 @@ from itertools import combinations, count, islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from depthub.data.facts import PARTS, Facts, Part
+from depthub.data.facts import Facts
 from depthub.data.listing import PLAIN_PATHS, strange
+from depthub.data.parts import PARTS, Part
 from depthub.data.signature import EMPTY, WEB_PAGE, described
 from depthub.errors import DepthubError
 from depthub.files import cache_folder
+from depthub.text import SHOWN, listed
 
 _PIECE = 10_000  # rows hashed at a time
-SHOWN = 3  # of many things, in a message
 State = Literal["official", "same content, other bytes", "self-made", "unknown"]
 
 
@@ -174,7 +175,7 @@ def faults(split: Split) -> list[str]:
     missing = max(names, default=-1) + 1 - (len(names) - len(below))
     if missing or below:
         gaps = islice((label for label in count() if label not in names), min(missing, SHOWN))  # of a billion, the first few are enough
-        found.append(f"labels must be 0 to n-1 without gaps; missing, or below 0: {_first([*below, *gaps], len(below) + missing)}")
+        found.append(f"labels must be 0 to n-1 without gaps; missing, or below 0: {listed([*below, *gaps], of=len(below) + missing)}")
     several = [f"{label} ({', '.join(sorted(own))})" for label, own in sorted(names.items()) if len(own) > 1]
     if several:
         found.append(f"labels with several names: {listed(several)}")
@@ -209,12 +210,3 @@ def _repeated(names: list[str]) -> list[str]:
     for name in names:
         (twice if name in seen else seen).add(name)
     return sorted(twice)
-
-
-def listed(things: list[Any], limit: int = SHOWN) -> str:
-    """The first few, and how many more there are."""
-    return _first(things, len(things), limit)
-
-
-def _first(things: list[Any], total: int, limit: int = SHOWN) -> str:
-    return ", ".join(map(str, things[:limit])) + (f" and {total - limit} more" if total > limit else "")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from depthub.data.signature import described
-from depthub.data.splits import listed
 from depthub.errors import DepthubError, nearest
+from depthub.text import listed
 
 
 @dataclass(frozen=True)

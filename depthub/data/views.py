@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
@@ -122,26 +122,3 @@ def _picture(examples: Examples, name: str) -> Image:
     if given.mode != "RGB":
         raise DepthubError(f"{where}the reader of image {name!r} gives a picture in mode {given.mode}, expected RGB: .convert('RGB')")
     return given
-
-
-class EpochOrder:
-    """Batches of indices in an order that depends on seed and epoch alone, so that methods and heads see the same images together.
-
-    Args:
-        length: N.
-        batch_size: of every batch. The rest that fills no batch is dropped, unless there is no full batch at all: then one short
-            batch is kept.
-        seed: of the order.
-    """
-
-    def __init__(self, length: int, batch_size: int, seed: int) -> None:
-        self.length, self.batch_size, self.seed, self.epoch = length, min(batch_size, length), seed, 0
-
-    def __len__(self) -> int:
-        return self.length // self.batch_size
-
-    def __iter__(self) -> Iterator[list[int]]:
-        generator = torch.Generator().manual_seed(mixed(self.seed, self.epoch))
-        order = torch.randperm(self.length, generator=generator).tolist()
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            yield order[start : start + self.batch_size]

@@ -18,7 +18,8 @@ from torch.utils.data import TensorDataset
 
 from depthub.checkpoint import Checkpoint
 from depthub.device import accelerator
-from depthub.engine import evaluate, fit
+from depthub.engine import fit
+from depthub.evaluation import evaluate
 from depthub.foreign import class_name, is_class, package_of
 from depthub.head import ITM
 from depthub.model import Tuner

@@ -21,7 +21,8 @@ import torch
 from accelerate import Accelerator, debug_launcher
 
 from depthub.device import accelerator
-from depthub.engine import evaluate, fit
+from depthub.engine import fit
+from depthub.evaluation import evaluate
 from depthub.model import Tuner
 from depthub.testing import toy
 from depthub.testing.case import Case, State, images, on_cpu, tuned

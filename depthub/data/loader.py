@@ -1,0 +1,36 @@
+"""Batches of pixels or features on their way from a data set to the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from depthub.data.elsewhere import in_one_line
+
+OnProgress = Callable[[int, int], None]  # called with the number of images done, and of all
+
+
+def on_device(loader: Iterable[Any], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """A loader's batches, (images, labels); from pinned memory they travel while the device computes.
+
+    Raises:
+        DepthubError: in one line, whichever process reads the images.
+    """
+    for images, labels in in_one_line(loader):
+        yield images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+
+
+def loader(images: Any, device: torch.device, workers: int, **how: Any) -> DataLoader[tuple[Tensor, Tensor]]:
+    """A loader whose batches are ready to travel; what loading draws at random is no part of what runs draw.
+
+    Args:
+        images: the data set.
+        device: where its batches go.
+        workers: processes that read images.
+        how: else about the batches, as `DataLoader` takes it.
+    """
+    return DataLoader(images, num_workers=workers, pin_memory=device.type == "cuda", generator=torch.Generator(), **how)
