@@ -11,8 +11,8 @@ from torch import Tensor
 
 from benchmarks.cases import CARS, EMBEDDED, Case, grid
 from benchmarks.measure import TOLERANCE, Benchmark, relative_error, score_errors, side_by_side, variants
-from depthub.evaluation import TEST_BATCH
-from depthub.model import Tuner
+from depthub.training.evaluation import TEST_BATCH
+from depthub.training.tuner import Tuner
 
 TEXT = (*grid(("CoOp", "CoCoOp"), (50,)), Case("CoOp", 500), Case("CoOp, 4 words", len(CARS), names=CARS))
 BATCHES = (*grid(("CoOp", "CoOp+DePT"), (10,), backbone=EMBEDDED), *grid(("CoOp", "MaPLe"), (10,), pixels=True, backbone=EMBEDDED))

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from benchmarks.bench_stack import BALANCES, Sweep, courses, parameters, trainer
 from benchmarks.cases import Case
 from benchmarks.measure import OURS, PLAIN, Benchmark, relative_error, seconds
-from depthub.device import accelerator
+from depthub.compute.device import accelerator
 
 GRAPHS = "graphs"
 STEPS, ROUNDS = 50, 5

@@ -16,8 +16,8 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import InterpolationMode
 
 from benchmarks.measure import OURS, PLAIN, Benchmark, relative_error, side_by_side
-from depthub.data.folder import Folder
-from depthub.data.imagecache import cached
+from depthub.data.image_cache import cached
+from depthub.data.own.folder import Folder
 from depthub.data.views import Views, drafted, pixels, transform
 
 SIZE = (224, 224)

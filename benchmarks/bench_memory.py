@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from benchmarks.cases import EMBEDDED, Case
 from benchmarks.measure import Benchmark, total
-from depthub.linear import using
-from depthub.model import Tuner
+from depthub.compute.linear import using
+from depthub.training.tuner import Tuner
 
 CASES = (
     Case("CoOp", 10, backbone=EMBEDDED),

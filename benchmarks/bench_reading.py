@@ -12,8 +12,8 @@ import pytest
 
 from benchmarks.bench_startup import DEPTHUB
 from benchmarks.measure import Benchmark
-from depthub.document import read
-from depthub.store import Store
+from depthub.records.document import read
+from depthub.records.store import Store
 
 BOARD = Path(__file__).parent.parent / "leaderboards/shapes/runs"
 RUNS = 1000

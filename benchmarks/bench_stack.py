@@ -14,15 +14,15 @@ from torch.utils.data import TensorDataset
 
 from benchmarks.cases import EMBEDDED, Case, backbone, reference
 from benchmarks.measure import OURS, PLAIN, TOLERANCE, Benchmark, relative_error, side_by_side, through
-from depthub.engine import fit_together
-from depthub.grouping import arrange
-from depthub.job import Course
-from depthub.linear import choice, linear
-from depthub.model import Tuner
-from depthub.plugins import installed
-from depthub.sentences import write
+from depthub.compute.linear import choice, linear
+from depthub.encoding.sentences import write
+from depthub.encoding.token_trie import plant
+from depthub.registry.plugins import installed
 from depthub.spec import Training
-from depthub.token_trie import plant
+from depthub.training.grouping import arrange
+from depthub.training.job import Course
+from depthub.training.loop import fit_together
+from depthub.training.tuner import Tuner
 
 BALANCES = [i / 10 for i in range(11)]  # of DePT, as in the paper's figure 4
 

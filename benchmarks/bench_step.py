@@ -13,8 +13,8 @@ from benchmarks.cases import CARS, EMBEDDED, LARGE, MANY, STEPS, Case, backbone,
 from benchmarks.floor import step_gflop
 from benchmarks.measure import OURS, PLAIN, TOLERANCE, Benchmark, side_by_side, step_errors, through, total, variants
 from depthub import Backbone, ClassSet, Prompts
-from depthub.model import Tuner
 from depthub.spec import Training
+from depthub.training.tuner import Tuner
 
 RECIPE = Training()
 

@@ -14,10 +14,10 @@ from open_clip import IMAGENET_CLASSNAMES
 from torch import Tensor
 
 from depthub import Backbone, ClassSet, Method
-from depthub.loading import RANDOM, load_backbone
-from depthub.model import Tuner
-from depthub.plugins import installed
+from depthub.encoding.loading.load import RANDOM, load_backbone
+from depthub.registry.plugins import installed
 from depthub.spec import BackboneSpec
+from depthub.training.tuner import Tuner
 
 EMBEDDED, LARGE = "embedded CLIP", "ViT-B/16"
 WORDS = {"n_ctx": 4, "ctx_init": "a photo of a"}

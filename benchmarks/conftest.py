@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from depthub.linear import choice
+from depthub.compute.linear import choice
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,8 +8,8 @@ import torch
 
 from benchmarks.cases import Case, backbone, parts
 from depthub import PromptMethod
-from depthub.image_tower import image_tower
-from depthub.sentences import write
+from depthub.encoding.image_tower import image_tower
+from depthub.encoding.sentences import write
 
 
 def floor(sentences: Sequence[Sequence[int]], width: int, layers: int, dim: int) -> int:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from depthub import ClassSet
-from depthub.linear import Engine, choice, using
-from depthub.model import Tuner
+from depthub.compute.linear import Engine, choice, using
+from depthub.training.tuner import Tuner
 
 TOLERANCE = 2e-5  # relative, fp32: sums in another order
 NOMINAL = 100.0  # GFLOP/s of sgemm on the machine that normalised times are for

@@ -10,44 +10,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from depthub.backbone import Backbone
-    from depthub.classified import Classified
-    from depthub.classifier import Classifier, load
-    from depthub.collection import Results, results
-    from depthub.comparison import Comparison, compare
     from depthub.data.dataset import Data, DataSet, Examples
-    from depthub.data.facts import Facts
     from depthub.data.fewshot import few_shot
-    from depthub.data.ondisk import OnDisk
-    from depthub.document import read
+    from depthub.data.published.cards import Facts
+    from depthub.data.published.on_disk import OnDisk
+    from depthub.encoding.backbone import Backbone
     from depthub.errors import DepthubError
     from depthub.executor import Executor
-    from depthub.export import export_classifier, export_prompts
     from depthub.head import ITM, Head, trained_rows
-    from depthub.hookspecs import hookimpl
-    from depthub.in_memory import data_in_memory
+    from depthub.inference.classified import Classified
+    from depthub.inference.classifier import Classifier, load
+    from depthub.inference.export import export_classifier, export_prompts
+    from depthub.inference.rescoring import Reading, Rescored, rescore, rescore_jointly
     from depthub.method import Method, PromptMethod, canonical_context, canonical_words, start_context
-    from depthub.options import RunOptions
-    from depthub.predictions import Predictions
-    from depthub.presets import with_preset
     from depthub.protocol import Count, Protocol, Stage, Summary, Task
-    from depthub.registering import register
-    from depthub.rescoring import Reading, Rescored, rescore, rescore_jointly
-    from depthub.result import RunResult, Sample, TestedTask, TrainedStage
-    from depthub.runner import run, run_many
-    from depthub.showing import progress
+    from depthub.records.collection import Results, results
+    from depthub.records.comparison import Comparison, compare
+    from depthub.records.document import read
+    from depthub.records.predictions import Predictions
+    from depthub.records.result import RunResult, Sample, TestedTask, TrainedStage
+    from depthub.records.store import Store
+    from depthub.registry.hookspecs import hookimpl
+    from depthub.registry.presets import with_preset
+    from depthub.running.in_memory import data_in_memory
+    from depthub.running.options import RunOptions
+    from depthub.running.runner import run, run_many
+    from depthub.running.session import register
     from depthub.spec import BackboneSpec, Component, DataSpec, NamedBackbone, Preset, RunSpec, Training
-    from depthub.store import Store
+    from depthub.system.display import progress
     from depthub.types import ClassSet, Features, Prompts
 
 _HOME = {
     "ITM": "head",
-    "Backbone": "backbone",
+    "Backbone": "encoding.backbone",
     "BackboneSpec": "spec",
     "ClassSet": "types",
-    "Classified": "classified",
-    "Classifier": "classifier",
-    "Comparison": "comparison",
+    "Classified": "inference.classified",
+    "Classifier": "inference.classifier",
+    "Comparison": "records.comparison",
     "Component": "spec",
     "Count": "protocol",
     "Data": "data.dataset",
@@ -56,51 +56,51 @@ _HOME = {
     "DepthubError": "errors",
     "Examples": "data.dataset",
     "Executor": "executor",
-    "Facts": "data.facts",
+    "Facts": "data.published.cards",
     "Features": "types",
     "Head": "head",
     "Method": "method",
     "NamedBackbone": "spec",
-    "OnDisk": "data.ondisk",
-    "Predictions": "predictions",
+    "OnDisk": "data.published.on_disk",
+    "Predictions": "records.predictions",
     "Preset": "spec",
     "PromptMethod": "method",
     "Prompts": "types",
     "Protocol": "protocol",
-    "Reading": "rescoring",
-    "Rescored": "rescoring",
-    "Results": "collection",
-    "RunOptions": "options",
-    "RunResult": "result",
+    "Reading": "inference.rescoring",
+    "Rescored": "inference.rescoring",
+    "Results": "records.collection",
+    "RunOptions": "running.options",
+    "RunResult": "records.result",
     "RunSpec": "spec",
-    "Sample": "result",
+    "Sample": "records.result",
     "Stage": "protocol",
-    "Store": "store",
+    "Store": "records.store",
     "Summary": "protocol",
     "Task": "protocol",
-    "TestedTask": "result",
-    "TrainedStage": "result",
+    "TestedTask": "records.result",
+    "TrainedStage": "records.result",
     "Training": "spec",
     "canonical_context": "method",
     "canonical_words": "method",
-    "compare": "comparison",
-    "data_in_memory": "in_memory",
-    "export_classifier": "export",
-    "export_prompts": "export",
+    "compare": "records.comparison",
+    "data_in_memory": "running.in_memory",
+    "export_classifier": "inference.export",
+    "export_prompts": "inference.export",
     "few_shot": "data.fewshot",
-    "hookimpl": "hookspecs",
-    "load": "classifier",
-    "progress": "showing",
-    "read": "document",
-    "register": "registering",
-    "rescore": "rescoring",
-    "rescore_jointly": "rescoring",
-    "results": "collection",
-    "run": "runner",
-    "run_many": "runner",
+    "hookimpl": "registry.hookspecs",
+    "load": "inference.classifier",
+    "progress": "system.display",
+    "read": "records.document",
+    "register": "running.session",
+    "rescore": "inference.rescoring",
+    "rescore_jointly": "inference.rescoring",
+    "results": "records.collection",
+    "run": "running.runner",
+    "run_many": "running.runner",
     "start_context": "method",
     "trained_rows": "head",
-    "with_preset": "presets",
+    "with_preset": "registry.presets",
 }
 
 __all__ = [

@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from depthub.records.store import RunResult
     from depthub.spec import RunSpec
-    from depthub.store import RunResult
 
 
 class Executor(ABC):

@@ -14,7 +14,7 @@ from depthub.spec import Preset
 from depthub.types import ClassSet, Features, Prompts
 
 if TYPE_CHECKING:
-    from depthub.backbone import Backbone
+    from depthub.encoding.backbone import Backbone
 
 
 class Method(nn.Module, ABC):

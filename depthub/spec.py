@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Literal, get_args
 
-from depthub.canonical import canonical
 from depthub.errors import DepthubError, hint
 from depthub.types import filled
-from depthub.values import choice, number, text, whole
+from depthub.values.canonical import canonical
+from depthub.values.checks import choice, number, text, whole
 
 Decoding = Literal["exact", "draft"]
 MOST = 1e6  # of rates and decays: beyond it single precision overflows within a step

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import depthub
-from depthub.classifier import Classifier, load
-from depthub.data.folder import Folder
-from depthub.result import RunResult
+from depthub.data.own.folder import Folder
+from depthub.inference.classifier import Classifier, load
+from depthub.records.result import RunResult
 from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, Training
 from tests.models import write_backbone, write_pictures
 

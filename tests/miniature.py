@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from depthub.data import splits
-from depthub.data.facts import Facts
-from depthub.data.ondisk import OnDisk
-from depthub.plugins import installed
+from depthub.data.published import splits
+from depthub.data.published.cards import Facts
+from depthub.data.published.on_disk import OnDisk
+from depthub.registry.plugins import installed
 
 SIZE = {"train": 5, "val": 2, "test": 3}  # images a class
 COLOURS = ((220, 40, 40), (40, 190, 40), (40, 40, 220), (230, 220, 30))

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from depthub.backbone import Backbone
+from depthub.encoding.backbone import Backbone
 from depthub.spec import BackboneSpec, DataSpec
 from depthub.types import ClassSet
 

@@ -18,18 +18,19 @@ from torch import Tensor
 from torch.multiprocessing import start_processes
 from torch.utils.data import Dataset, TensorDataset
 
-from depthub import ClassSet, Component, DepthubError, Training, features
-from depthub.checkpoint import Checkpoint
-from depthub.data.folder import Folder
-from depthub.device import accelerator
-from depthub.engine import fit
-from depthub.evaluation import evaluate
-from depthub.features import ImageFeatures, ViewFeatures
-from depthub.loading import load_backbone
-from depthub.model import Tuner
-from depthub.plugins import installed
-from depthub.ranks import together
-from depthub.settings import complete, factory
+from depthub import ClassSet, Component, DepthubError, Training
+from depthub.compute.device import accelerator
+from depthub.compute.processes import together
+from depthub.data.own.folder import Folder
+from depthub.encoding import image_features
+from depthub.encoding.image_features import ImageFeatures, ViewFeatures
+from depthub.encoding.loading.load import load_backbone
+from depthub.registry.plugins import installed
+from depthub.registry.settings import complete, factory
+from depthub.training.checkpoint import Checkpoint
+from depthub.training.evaluation import evaluate
+from depthub.training.loop import fit
+from depthub.training.tuner import Tuner
 from tests.models import random_backbone, write_backbone
 
 THREE = ClassSet("three", (0, 1, 2), ("forest", "annual_crop_land", "bird of paradise"))
@@ -78,7 +79,7 @@ def train(folder: str) -> None:
 
 def encode(folder: str) -> None:
     """Features of pictures and of their views, in batches of eight; each process writes what it has and how many it encoded."""
-    place, features.BATCH = accelerator("fp32"), 8
+    place, image_features.BATCH = accelerator("fp32"), 8
     spec = write_backbone(Path(folder) / f"model-{place.process_index}")
     backbone, encoded, told = load_backbone(spec, {}), list[int](), list[tuple[int, int]]()
     encode_image = backbone.encode_image

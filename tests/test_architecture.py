@@ -4,42 +4,35 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import depthub
-from depthub import hookspecs
+from depthub.registry import hookspecs
 
 ROOT = Path(__file__).parent.parent
 CORE = sorted((ROOT / "depthub").rglob("*.py"))
 PLUGINS = sorted(
     p for p in [*(ROOT / "plugins").glob("*/"), ROOT / "tests/third_party/depthub_third_party"] if (p / "__init__.py").exists()
 )
-# A module imports from lower layers only, or from its own package.
+# From the ground up. A wing (a package, or a file beside them) imports from its own layer or from lower ones.
 LAYERS = (
-    {"__init__", "activity", "annotations", "archive", "canonical", "classified", "dialects", "errors", "executor"}
-    | {"flat", "hookspecs"}
-    | {"numerics", "provenance", "text", "token_trie", "written"},
-    {"cells", "files", "foreign", "importance", "isolation", "launch", "linear", "network", "options", "protocol", "recording"}
-    | {"schema", "showing", "types", "values", "weights"},
-    {"block", "device", "digests", "distributions", "head", "inputs", "metrics", "ranks", "sentences", "spec", "statistics"},
-    {"admission", "cache", "data", "image_tower", "method", "picture", "predictions", "schedule", "sources", "text_encoder"},
-    {"backbone", "boundary", "plugins", "result", "stored"},
-    {"comparison", "in_memory", "loading", "model", "scoring", "settings"},
-    {"checkpoint", "document", "presets", "replay", "stack", "text_features"},
-    {"batches", "job", "recall", "resolving", "store"},
-    {"collection", "evaluation", "features", "grouping", "leaderboard"},
-    {"engine", "models"},
-    {"attempt", "classifier", "registering"},
-    {"export", "jobs", "predicting", "rescoring"},
-    {"runner"},
-    {"calibration", "testing"},
-    {"cli"},
-    {"__main__"},
+    {"errors", "values", "types", "spec", "system", "identity", "compute"},
+    {"method", "head", "protocol", "executor", "statistics"},
+    {"data", "encoding"},
+    {"registry", "boundary"},
+    {"records"},
+    {"training"},
+    {"running"},
+    {"inference", "boards"},
+    {"testing"},
+    {"cli", "__main__"},
 )
-LAYER = {name: depth for depth, names in enumerate(LAYERS) for name in names}
+LAYER = {wing: height for height, wings in enumerate(LAYERS) for wing in wings}
+PUBLIC_PAGE = "__init__"  # names of the public page are imported from it only where a module must not load their own yet
 
 
 def imported(path: Path, *, for_types: bool) -> Iterator[tuple[str, str]]:
@@ -58,32 +51,56 @@ def imported(path: Path, *, for_types: bool) -> Iterator[tuple[str, str]]:
     yield from walk(ast.parse(path.read_text()))
 
 
-def own(path: Path) -> str:
-    """The part of the core that a file belongs to."""
-    return path.relative_to(ROOT / "depthub").with_suffix("").parts[0]
+def module_of(path: Path) -> str:
+    """The dotted name of a file of the core, without `depthub`."""
+    names = path.relative_to(ROOT / "depthub").with_suffix("").parts
+    return ".".join(names[:-1] if names[-1] == "__init__" and len(names) > 1 else names)
 
 
-def parts(path: Path, *, for_types: bool) -> set[str]:
-    """The parts of the core that a file imports."""
-    found = set()
+def modules_imported(path: Path, *, for_types: bool) -> set[str]:
+    """The modules of the core that a file imports, dotted, without `depthub`."""
+    modules = set()
     for module, name in imported(path, for_types=for_types):
         if module == "depthub":
-            found.add(depthub._HOME.get(name, name).partition(".")[0] if name else "__init__")
+            modules.add(depthub._HOME.get(name, name) if name else PUBLIC_PAGE)
         elif module.startswith("depthub."):
-            found.add(module.split(".")[1])
-    return found - {own(path)}
+            inner = f"{module}.{name}".removeprefix("depthub.")
+            modules.add(inner if inner in MODULES else module.removeprefix("depthub."))
+    return modules - {module_of(path)}
+
+
+MODULES = {module_of(path): path for path in CORE}
+
+
+def wing(module: str) -> str:
+    """The package below `depthub` that a module lies in, or itself."""
+    return module.partition(".")[0]
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_core_knows_no_plugin_and_imports_downwards(path: Path) -> None:
     assert [module for module, _ in imported(path, for_types=True) if module.startswith("depthub_")] == []
-    assert own(path) in LAYER, f"give {own(path)!r} a layer"
-    assert {part: LAYER[part] for part in parts(path, for_types=False) if LAYER[part] >= LAYER[own(path)]} == {}
+    own = wing(module_of(path))
+    if own != PUBLIC_PAGE:
+        assert own in LAYER, f"give {own!r} a layer"
+        wings = {wing(module) for module in modules_imported(path, for_types=False)} - {own, PUBLIC_PAGE}
+        assert {other: LAYER[other] for other in wings if LAYER[other] > LAYER[own]} == {}
+
+
+@pytest.mark.parametrize("of", [lambda module: module, wing], ids=["modules", "wings"])
+def test_no_circle(of: Callable[[str], str]) -> None:
+    below: dict[str, set[str]] = {}
+    for module, path in MODULES.items():
+        below.setdefault(of(module), set()).update(map(of, modules_imported(path, for_types=False)))
+    for name, others in below.items():
+        others -= {name, PUBLIC_PAGE}
+    TopologicalSorter(below).prepare()  # raises CycleError with the circle
 
 
 def test_methods_and_heads_do_not_know_each_other() -> None:
-    assert parts(ROOT / "depthub/method.py", for_types=True).isdisjoint({"head", "model", "engine"})
-    assert parts(ROOT / "depthub/head.py", for_types=True).isdisjoint({"method", "backbone", "model", "engine"})
+    assert modules_imported(ROOT / "depthub/method.py", for_types=True).isdisjoint({"head", "training.tuner", "training.loop"})
+    others = {"method", "encoding.backbone", "training.tuner", "training.loop"}
+    assert modules_imported(ROOT / "depthub/head.py", for_types=True).isdisjoint(others)
 
 
 @pytest.mark.parametrize("package", PLUGINS, ids=lambda path: path.name)
@@ -123,7 +140,7 @@ def test_what_is_public_is_documented(thing: type) -> None:
 
 
 def test_every_hook_has_its_kind_or_is_a_run_event() -> None:
-    from depthub.plugins import KINDS
+    from depthub.registry.plugins import KINDS
 
     assert {hook.__name__ for hook in HOOKS} == {*(f"depthub_{kind}" for kind in KINDS), "depthub_run_started", "depthub_run_finished"}
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from depthub import recording
+from depthub.training import graphs
 from tests import tape
 from tests.models import CLASSES, random_backbone
 from tests.processes import started
@@ -48,7 +48,7 @@ def test_a_difference_would_show() -> None:
 
 def test_what_is_measured_on_a_gpu_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """On the CPU, with a tape in place of CUDA graphs."""
-    monkeypatch.setattr(recording, "record", tape.record)
+    monkeypatch.setattr(graphs, "record", tape.record)
     for seeds in (1, 2):
         sweep = stack.Sweep(cases.Case("CoOp+DePT", 4, backbone=cases.EMBEDDED), (0.7,), seeds, steps=3, rounds=1)
         ways, tuned = gpu.steps(sweep, Accelerator(cpu=True))

@@ -15,12 +15,12 @@ from torch.nn import functional as F
 
 import depthub
 from depthub import BackboneSpec, ClassSet, Component, Count, Data, DataSpec, DepthubError, Examples, Features, Protocol, RunSpec, Training
+from depthub.boards import board, markdown, of_folder
 from depthub.cli import main
-from depthub.cli.run import parser, specs
-from depthub.leaderboard import board, markdown, of_folder
-from depthub.plugins import installed
-from depthub.runner import resolve
-from depthub.store import RunResult, read
+from depthub.cli.commands.run import parser, specs
+from depthub.records.store import RunResult, read
+from depthub.registry.plugins import installed
+from depthub.running.runner import resolve
 from tests.models import write_backbone, write_pictures
 
 FIVE = ClassSet("five", (0, 1, 2, 3, 4), ("ant", "bee", "cat", "dog", "eel"))

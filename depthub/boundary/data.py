@@ -9,7 +9,7 @@ from depthub.boundary.fields import check_fields
 from depthub.boundary.owner import origin, refuse, told
 from depthub.data.dataset import Data, Examples
 from depthub.errors import DepthubError
-from depthub.foreign import class_name
+from depthub.registry.foreign import class_name
 from depthub.types import ClassSet, filled
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from depthub.data.dataset import Data, Examples
 from depthub.errors import DepthubError
-from depthub.foreign import shown
 from depthub.protocol import Stage, Task
+from depthub.registry.foreign import shown
 from depthub.types import ClassSet
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from depthub import image_tower, text_encoder
 from depthub.boundary.owner import refuse, whose
+from depthub.encoding import image_tower, text_tower
 from depthub.method import Method
 
 if TYPE_CHECKING:
-    from depthub.backbone import Backbone
+    from depthub.encoding.backbone import Backbone
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")  # of torch's modules
 COMPUTE = "compute what changes with torch.func.functional_call(backbone.clip.visual, tensors, images)"
@@ -76,7 +76,7 @@ def _parts(backbone: Backbone) -> Iterator[tuple[str, str, nn.Module, bool]]:
     """Every module of the model: tower, name, the module, and whether its hooks are called in all encodings."""
     text, visual = backbone.text, backbone.clip.visual
     plain = backbone.exact == "plain"
-    called = {"text": plain or not text_encoder.fits(text), "image": plain or not image_tower.fits(visual)}
+    called = {"text": plain or not text_tower.fits(text), "image": plain or not image_tower.fits(visual)}
     towers = {id(module): "image" for module in visual.modules()}
     layers = {id(module) for block in _blocks(backbone) for module in block.modules()}
     for name, module in backbone.named_modules():

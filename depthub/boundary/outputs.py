@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from depthub.boundary.owner import refuse, told, whose, within
 from depthub.errors import DepthubError
-from depthub.foreign import described, package_of, place, shown
 from depthub.head import Head
 from depthub.method import Method
+from depthub.registry.foreign import described, package_of, place, shown
 from depthub.types import ClassSet, Features
 
 HEAD = "head"  # name of the head's loss

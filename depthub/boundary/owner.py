@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 
 from torch import Tensor
 
-from depthub.distributions import found, normal
 from depthub.errors import DepthubError
-from depthub.foreign import class_name, is_class, package_of, place, shown
-from depthub.text import plain
+from depthub.registry.distributions import found, normal
+from depthub.registry.foreign import class_name, is_class, package_of, place, shown
+from depthub.values.text import plain
 
 BUILT_IN = "depthub"  # the distribution that needs no naming
 

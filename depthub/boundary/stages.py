@@ -11,8 +11,8 @@ from depthub.boundary.fields import check_fields
 from depthub.boundary.owner import origin, refuse, told, whose
 from depthub.data.dataset import Data
 from depthub.errors import DepthubError
-from depthub.foreign import place, shown
 from depthub.protocol import Protocol, Stage, Task
+from depthub.registry.foreign import place, shown
 
 
 def check_stages(stages: Sequence[Stage], data: Mapping[str, Data], protocol: str, given_by: object = None) -> None:

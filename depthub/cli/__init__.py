@@ -13,10 +13,10 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-from depthub.cli import done, ending
+from depthub.cli import commands, done, ending
 from depthub.cli.progress import Activity
 from depthub.errors import DepthubError, hint
-from depthub.text import plain
+from depthub.values.text import plain
 
 USAGE = """usage: depthub COMMAND [options]
 
@@ -67,16 +67,19 @@ def _status(code: object) -> int:
     return 1
 
 
-def commands() -> dict[str, Any]:
+def command_modules() -> dict[str, Any]:
     """The command modules by name."""
-    modules = {info.name: import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)}
-    return {name: module for name, module in modules.items() if hasattr(module, "HELP")}
+    return {name: import_module(f"{commands.__name__}.{name}") for name in _names()}
+
+
+def _names() -> list[str]:
+    return sorted(info.name for info in pkgutil.iter_modules(commands.__path__))
 
 
 def _dispatch(args: list[str]) -> int:
     first = args[0] if args else "--help"
     if first in ("-h", "--help"):
-        print(USAGE.format(commands="\n".join(f"  {name:<31}  {module.HELP}" for name, module in commands().items())), end="")
+        print(USAGE.format(commands="\n".join(f"  {name:<31}  {module.HELP}" for name, module in command_modules().items())), end="")
     elif first == "--version":
         print(f"depthub {version('depthub')}")
     elif first.startswith("-"):
@@ -84,10 +87,9 @@ def _dispatch(args: list[str]) -> int:
     elif first == "run" and (status := done.at_once(args[1:])) is not None:
         return status
     else:
-        names = {info.name for info in pkgutil.iter_modules(__path__)}
-        module: Any = import_module(f"{__name__}.{first}") if first in names else None
-        if not hasattr(module, "HELP"):
-            raise DepthubError(f"unknown command {first!r}{hint(first, commands())}")
+        if first not in _names():
+            raise DepthubError(f"unknown command {first!r}{hint(first, _names())}")
+        module: Any = import_module(f"{commands.__name__}.{first}")
         done.arguments.set(tuple(args[1:]))
         with Activity() if getattr(module, "LONG", False) and not _asks(args) else nullcontext():
             ended: int = module.main(module.parser().parse_args(args[1:]))
@@ -102,11 +104,11 @@ def _asks(args: list[str]) -> bool:
 
 def _root() -> Any:
     """All commands in one parser: for completion scripts, which are worth loading everything."""
-    from depthub.cli.parser import Parser  # a finished run is shown without it
+    from depthub.cli.options.parser import Parser
 
     parser = Parser("depthub", "")
     subcommands = parser.add_subcommands(required=True)
-    for name, module in commands().items():
+    for name, module in command_modules().items():
         try:
             subcommands.add_subcommand(name, module.parser(), help=module.HELP)
         except ValueError:  # jsonargparse takes no parser with subcommands of its own: only the command itself is completed

@@ -8,9 +8,10 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from depthub import launch, recall
-from depthub.result import RunResult
-from depthub.text import plain
+from depthub.records.result import RunResult
+from depthub.running import recall
+from depthub.system import launch
+from depthub.values.text import plain
 
 arguments: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())  # the command line of `depthub run` that is carried out
 UNKEPT = ("--force", "--help", "-h", "--print_config", "--executor")  # what begins an option that asks for more than finished runs

@@ -8,14 +8,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depthub.boards.labels import row_label
 from depthub.executor import Executor
-from depthub.leaderboard.labels import row_label
+from depthub.records.store import Store
 from depthub.spec import DataSpec, RunSpec
-from depthub.store import Store
-from depthub.text import plain
+from depthub.values.text import plain
 
 if TYPE_CHECKING:
-    from depthub.result import RunResult
+    from depthub.records.result import RunResult
 
 
 class Packs(Executor):
@@ -61,7 +61,7 @@ class InPacks:
         """
         import torch
 
-        from depthub.runner import run_many
+        from depthub.running.runner import run_many
 
         def say(place: int, outcome: RunResult | Exception, on_disk: bool) -> None:
             if isinstance(outcome, Exception):

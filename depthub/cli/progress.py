@@ -9,10 +9,10 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
-from depthub import activity
-from depthub.launch import is_main
 from depthub.spec import RunSpec
-from depthub.text import plain
+from depthub.system import activity
+from depthub.system.launch import is_main
+from depthub.values.text import plain
 
 showing: ContextVar[Activity | None] = ContextVar("showing", default=None)  # of the command that is carried out
 EVERY = 5.0  # seconds after which a line is written where there is no terminal

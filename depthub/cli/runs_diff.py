@@ -12,8 +12,8 @@ from rich.table import Column, Table
 from depthub.cli.table import shown
 
 if TYPE_CHECKING:
-    from depthub.comparison import Comparison
     from depthub.protocol import Count
+    from depthub.records.comparison import Comparison
 
 NAMES = ("A", "B")
 MCNEMAR = ("both right", "only A", "only B", "none")

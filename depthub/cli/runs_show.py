@@ -10,9 +10,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from depthub.cli.table import shown
-from depthub.flat import flat
-from depthub.result import RunResult
-from depthub.text import plain
+from depthub.records.result import RunResult
+from depthub.values.flat import flat
+from depthub.values.text import plain
 
 MEGABYTE = 2**20
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from depthub.leaderboard.summary import shared
+from depthub.boards.summary import shared
 from depthub.protocol import Summary
-from depthub.statistics.aggregate import Statistic, over_seeds
-from depthub.text import plain
+from depthub.statistics.averages import Statistic, over_seeds
+from depthub.values.text import plain
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from depthub.result import RunResult
+    from depthub.records.result import RunResult
 
 
 def table(results: Sequence[RunResult]) -> Table:

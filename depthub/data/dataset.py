@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from depthub.data.names import words
+from depthub.data.class_names import words
 from depthub.errors import DepthubError, nearest
-from depthub.text import listed
+from depthub.values.text import listed
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from depthub.data.elsewhere import in_one_line
+from depthub.data.worker_errors import in_one_line
 
 OnProgress = Callable[[int, int], None]  # called with the number of images done, and of all
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from depthub.data import pictures
-from depthub.digests import files_sha256
+from depthub.identity.file_digests import files_sha256
 
 
 @dataclass(frozen=True)

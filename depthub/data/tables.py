@@ -12,7 +12,7 @@ from typing import Any
 
 from depthub.data.signature import described
 from depthub.errors import DepthubError, nearest
-from depthub.text import listed
+from depthub.values.text import listed
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import open_clip
 import torch
 from torch import Tensor
 
-from depthub.backbone import Backbone
+from depthub.encoding.backbone import Backbone
+from depthub.encoding.loading.load import load_backbone
+from depthub.encoding.loading.sources import RANDOM, find
 from depthub.errors import DepthubError
-from depthub.loading import load_backbone
-from depthub.plugins import installed
-from depthub.sources import RANDOM, find
+from depthub.registry.plugins import installed
 from depthub.spec import HUB, BackboneSpec, NamedBackbone
 from depthub.testing import toy
 from depthub.testing.case import Part

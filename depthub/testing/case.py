@@ -16,15 +16,15 @@ from accelerate.utils import patch_environment
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from depthub.checkpoint import Checkpoint
-from depthub.device import accelerator
-from depthub.engine import fit
-from depthub.evaluation import evaluate
-from depthub.foreign import class_name, is_class, package_of
+from depthub.compute.device import accelerator
 from depthub.head import ITM
-from depthub.model import Tuner
+from depthub.registry.foreign import class_name, is_class, package_of
 from depthub.spec import Training
 from depthub.testing import toy
+from depthub.training.checkpoint import Checkpoint
+from depthub.training.evaluation import evaluate
+from depthub.training.loop import fit
+from depthub.training.tuner import Tuner
 from depthub.types import ClassSet
 
 State = dict[str, Tensor]

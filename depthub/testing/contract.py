@@ -8,7 +8,7 @@ from typing import Any
 from unittest import SkipTest
 
 from depthub.errors import DepthubError
-from depthub.foreign import described
+from depthub.registry.foreign import described
 from depthub.testing.case import Part
 
 PAGE = "docs/contract.md"

@@ -12,7 +12,7 @@ from PIL.Image import Image
 from depthub.boundary import check_data
 from depthub.data.dataset import Data, DataSet, Examples, Fingerprinting
 from depthub.errors import DepthubError
-from depthub.plugins import installed
+from depthub.registry.plugins import installed
 from depthub.testing.case import Part
 from depthub.testing.contract import SkippedError, contract
 

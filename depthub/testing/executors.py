@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from depthub import run
 from depthub.executor import Executor
-from depthub.result import RunResult
+from depthub.records.result import RunResult
 from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, Training
 from depthub.testing import toy
 from depthub.testing.case import Part

@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from depthub import settings
 from depthub.errors import DepthubError
 from depthub.head import Head
-from depthub.model import Tuner
-from depthub.plugins import Plugins, installed
+from depthub.registry import settings
+from depthub.registry.plugins import Plugins, installed
 from depthub.spec import Component
 from depthub.testing import toy
 from depthub.testing.case import Case, Part, difference, images, scores, tuned
 from depthub.testing.contract import contract, tried
+from depthub.training.tuner import Tuner
 from depthub.types import ClassSet, Features
 
 CLOSE = 1e-4  # relative, and absolute between scores: the rounding of fp32 in sums of another order

@@ -20,13 +20,13 @@ from weakref import WeakKeyDictionary
 import torch
 from accelerate import Accelerator, debug_launcher
 
-from depthub.device import accelerator
-from depthub.engine import fit
-from depthub.evaluation import evaluate
-from depthub.model import Tuner
+from depthub.compute.device import accelerator
 from depthub.testing import toy
 from depthub.testing.case import Case, State, images, on_cpu, tuned
 from depthub.testing.contract import in_words
+from depthub.training.evaluation import evaluate
+from depthub.training.loop import fit
+from depthub.training.tuner import Tuner
 
 TOLERANCE = 1e-5  # between parameters; sums in another order differ in the last bits
 TIMEOUT = 120  # seconds for all cases together

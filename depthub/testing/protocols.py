@@ -13,7 +13,7 @@ from depthub.boundary import check_scores, check_stages
 from depthub.data.dataset import Data
 from depthub.errors import DepthubError
 from depthub.protocol import Count, Protocol, Stage
-from depthub.scoring import check_summary
+from depthub.records.scoring import check_summary
 from depthub.testing import toy
 from depthub.testing.case import Part
 from depthub.testing.contract import SkippedError, contract, tried

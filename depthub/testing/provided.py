@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from depthub.errors import DepthubError, UnknownNameError
-from depthub.plugins import installed
+from depthub.registry.plugins import installed
 from depthub.testing.backbones import BackboneCase
 from depthub.testing.case import Case, Part
 from depthub.testing.datasets import DataSetCase

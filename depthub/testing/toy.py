@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from depthub.backbone import Backbone
 from depthub.data.dataset import Data, Examples
+from depthub.encoding.backbone import Backbone
 from depthub.method import PromptMethod
 from depthub.spec import Training
 from depthub.types import ClassSet, Prompts

@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 import torch
 from safetensors import safe_open
 
-from depthub.checkpoint import MOMENTUM, Checkpoint
 from depthub.testing import toy
 from depthub.testing.case import Case, State, difference, images, scores, tuned
 from depthub.testing.contract import contract
 from depthub.testing.processes import TOLERANCE, in_one_process, in_two_processes
+from depthub.training.checkpoint import MOMENTUM, Checkpoint
 
 
 @contract("gradients", "every trainable parameter gets a gradient within two steps.")

@@ -12,11 +12,11 @@ import numpy as np
 
 from depthub.data.dataset import Examples
 from depthub.data.fewshot import draw_both
-from depthub.importance import channel_importance
-from depthub.metrics import count, macro_f1
-from depthub.schedule import learning_rate
+from depthub.inference.channel_importance import channel_importance
+from depthub.records.metrics import count, macro_f1
 from depthub.spec import Training
 from depthub.testing.golden.comparison import Comparison
+from depthub.training.schedule import learning_rate
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from depthub.backbone import Backbone
+from depthub.encoding.backbone import Backbone
 from depthub.errors import DepthubError
 
 WEIGHTS, CONFIG = "model.safetensors", "small_clip.json"

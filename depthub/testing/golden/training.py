@@ -14,19 +14,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from depthub.data.views import PerEpoch
-from depthub.engine import fit
+from depthub.encoding.sentences import write
 from depthub.errors import DepthubError, hint
 from depthub.head import ITM, Head
 from depthub.method import Method, PromptMethod
-from depthub.model import Tuner
-from depthub.plugins import installed
-from depthub.schedule import learning_rate
-from depthub.sentences import write
-from depthub.settings import complete, make
+from depthub.registry.plugins import installed
+from depthub.registry.settings import complete, make
 from depthub.spec import Component
 from depthub.spec import Training as Recipe
 from depthub.testing.golden import model as small_clip
 from depthub.testing.golden.comparison import Comparison
+from depthub.training.loop import fit
+from depthub.training.schedule import learning_rate
+from depthub.training.tuner import Tuner
 from depthub.types import ClassSet, Features
 
 LAST = 5  # the step after which the parameters are recorded and evaluated once more

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from depthub.encoding.sentences import tokens
 from depthub.head import ITM
-from depthub.sentences import tokens
 from depthub.testing.golden import model as small_clip
 from depthub.testing.golden.comparison import Comparison
 from depthub.types import ClassSet, Features

@@ -1,0 +1,103 @@
+"""A leaderboard document as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from depthub.values.text import markdown as escaped
+
+Table = Sequence[Sequence[str]]
+CONVENTIONS = "Percent: mean ± standard deviation over seeds (n − 1). The average's deviation is that of the per-seed averages."
+HARMONIC = {
+    "harmonic-of-means": "{0} is the harmonic mean of the averaged {1} and {2} (harmonic-of-means), not the average of {0}.",
+    "mean-of-harmonics": "{0}, the harmonic mean of {1} and {2}, is the average of the data sets' own (mean-of-harmonics).",
+}
+
+
+def markdown(board: Mapping[str, Any]) -> str:
+    """The tables: averages first, then one for each data set. All numbers are percentages; names are escaped."""
+    lines = [f"# {escaped(board['title'])}", "", CONVENTIONS, "", *_left_out(board.get("left_out", []))]
+    lines += [line for note in board.get("notes", []) for line in (f"**Not checked.** {escaped(note)}", "")]
+    for setting in board["settings"]:
+        rows = [row for row in board["rows"] if row["setting"] == setting["name"]]
+        lines += [f"## {escaped(setting['name'])}", "", *_averages(setting, rows), "", *_missing(setting, rows)]
+        for data in setting["data"]:
+            tested = [row for row in rows if data in row["per_data"]]
+            body = [_cells(row, setting, row["per_data"][data]) for row in tested]
+            lines += [f"### {escaped(data)}", "", *_table(_header(setting), body), ""]
+    runs = sum(len(row["runs"]) for row in board["rows"])
+    lines.append(f"Made from {runs} runs by depthub {board['depthub_version']}; SHA-256 of the inputs: `{board['inputs_sha256']}`")
+    return "\n".join(lines) + "\n"
+
+
+def conventions(setting: Mapping[str, Any]) -> list[str]:
+    """A sentence for each harmonic score of a setting: how it is averaged. Names are as the protocol gives them, not escaped."""
+    ways = setting.get("aggregation", {})  # boards of schema 1.0 do not say it here
+    return [HARMONIC[ways[score]].format(score, *parts) for score, parts in setting.get("harmonic", {}).items()]
+
+
+def statistic(value: Mapping[str, Any] | None) -> str:
+    """Mean and spread, or an en dash where there is none."""
+    if value is None:
+        return "–"
+    return f"{value['mean']:.2f}" if value["std"] is None else f"{value['mean']:.2f} ± {value['std']:.2f}"
+
+
+def change(row: Mapping[str, Any], score: str) -> str:
+    """Signed difference from the untrained row, or an en dash."""
+    difference = row["difference"]
+    return "–" if difference is None or score not in difference["scores"] else f"{difference['scores'][score]:+.2f}"
+
+
+def _left_out(entries: Sequence[Mapping[str, str]]) -> list[str]:
+    if not entries:
+        return []
+    lines = [f"- {escaped(entry['reason'])}" for entry in entries]
+    one = len(entries) == 1
+    return [f"**Left out.** {len(entries)} run{' is' if one else 's are'} there and cannot be used:", "", *lines, ""]
+
+
+def _averages(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    against = sorted({row["difference"]["against"] for row in rows if row["difference"]})
+    header = [*_header(setting), *([f"{setting['headline']} against {' or '.join(against)}"] if against else []), "trained parameters"]
+    body = []
+    for row in rows:
+        params = row["cost"]["params_trainable"]
+        difference = [change(row, setting["headline"])] if against else []
+        body.append([*_cells(row, setting, row["average"] or {}), *difference, "–" if params is None else f"{params:,}"])
+    common = list(map(escaped, setting["common_data"]))
+    over = f"Average over {len(common)} data set{'' if len(common) == 1 else 's'}: {', '.join(common) or 'none in common'}."
+    return [" ".join([over, *map(escaped, conventions(setting))]), "", *_table(header, body)]
+
+
+def _missing(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = [f"- {escaped(row['label'])} lacks {_listed(row['missing'])}" for row in rows if row["missing"]]
+    if not lines:
+        return []
+    uncommon = len(setting["data"]) - len(setting["common_data"])
+    note = f" {uncommon} of {len(setting['data'])} data sets are not in the averages, because not every row has them." if uncommon else ""
+    return [f"**Incomplete.** Means are over the seeds that are there.{note}", "", *lines, ""]
+
+
+def _listed(missing: Iterable[Mapping[str, Any]]) -> str:
+    parts = []
+    for data, cells in groupby(missing, key=lambda cell: str(cell["data"])):
+        seeds = [str(cell["seed"]) for cell in cells]
+        parts.append(f"{escaped(data)} (seed{'' if len(seeds) == 1 else 's'} {', '.join(seeds)})")
+    return ", ".join(parts)
+
+
+def _header(setting: Mapping[str, Any]) -> list[str]:
+    return ["method", *setting["scores"]]
+
+
+def _cells(row: Mapping[str, Any], setting: Mapping[str, Any], scores: Mapping[str, Any]) -> list[str]:
+    return [row["label"], *(statistic(scores.get(name)) for name in setting["scores"])]
+
+
+def _table(header: Sequence[str], body: Table) -> list[str]:
+    """A table whose columns after the first are figures, which hold nothing to escape."""
+    rule = ["---"] + ["---:"] * (len(header) - 1)
+    return [f"| {' | '.join(row)} |" for row in (map(escaped, header), rule, *([escaped(row[0]), *row[1:]] for row in body))]

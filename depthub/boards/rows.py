@@ -1,0 +1,113 @@
+"""Rows of a leaderboard: runs that differ in data set and seed only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from depthub.boards.labels import distinct, row_label
+from depthub.errors import DepthubError
+from depthub.records.result import RunResult
+from depthub.spec import digest
+
+
+@dataclass
+class Row:
+    """Runs that differ in data and seed only.
+
+    Args:
+        spec: what they share, as plain data.
+        cells: run ids by data set's label, then seed.
+        runs: by run id.
+        label: unlike that of every other row of the setting.
+    """
+
+    spec: dict[str, Any]
+    cells: dict[str, dict[int, str]] = field(default_factory=dict)
+    runs: dict[str, RunResult] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def untrained(self) -> bool:
+        """No run trained a parameter: what others are compared with, whatever its name."""
+        return all(run.cost.get("params_trainable") == 0 for run in self.runs.values())
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What makes rows comparable: protocol and backbone."""
+        return {key: self.spec[key] for key in ("protocol", "backbone")}
+
+    def in_order(self) -> list[tuple[str, int, str]]:
+        """(data set, seed, run id) of each run, sorted."""
+        return [(data, seed, run_id) for data in sorted(self.cells) for seed, run_id in sorted(self.cells[data].items())]
+
+    def scores(self, data: str) -> dict[int, Mapping[str, float]]:
+        """Scores in percent on one data set, by seed."""
+        return {seed: self.runs[run_id].scores for seed, run_id in sorted(self.cells[data].items())}
+
+
+def settings(runs: Mapping[str, RunResult]) -> list[list[Row]]:
+    """Rows of the runs, those that can be compared together; labels are set.
+
+    Args:
+        runs: by run id.
+
+    Raises:
+        DepthubError: if comparable runs of one data set and seed had other test images.
+    """
+    comparable: dict[str, list[Row]] = {}
+    for row in _rows(runs):
+        comparable.setdefault(digest(row.shared), []).append(row)
+    for rows in comparable.values():
+        for row, label in zip(rows, distinct([row_label(row.spec) for row in rows], [row.spec for row in rows]), strict=True):
+            row.label = label
+        _check_same_images(rows)
+    return list(comparable.values())
+
+
+def reference(row: Row, rows: Sequence[Row]) -> Row | None:
+    """The untrained row to compare with; None for itself, or if several would do."""
+    if row.untrained:
+        return None
+    untrained = [other for other in rows if other.untrained]
+    alike = [other for other in untrained if all(other.spec[key] == row.spec[key] for key in ("shots", "training"))]
+    candidates = alike if len(untrained) > 1 else untrained
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _rows(runs: Mapping[str, RunResult]) -> list[Row]:
+    # Without places: a run of a moment ago and one read from its file are of the same row.
+    specs = {run_id: run.spec.without_places().as_dict() for run_id, run in runs.items()}
+    data = {run_id: digest(spec["data"]) for run_id, spec in specs.items()}
+    sets = {data[run_id]: spec.pop("data") for run_id, spec in specs.items()}
+    labels = dict(zip(sets, distinct([entry["name"] for entry in sets.values()], list(sets.values())), strict=True))
+    rows: dict[str, Row] = {}
+    for run_id, spec in specs.items():
+        seed = spec.pop("seed")
+        row = rows.setdefault(digest(spec), Row(spec))
+        row.cells.setdefault(labels[data[run_id]], {})[seed] = run_id
+        row.runs[run_id] = runs[run_id]
+    return list(rows.values())
+
+
+def _check_same_images(rows: Sequence[Row]) -> None:
+    first: dict[tuple[str, int, str], str] = {}
+    runs = {run_id: run for row in rows for run_id, run in row.runs.items()}
+    for data, seed, run_id in [cell for row in rows for cell in row.in_order()]:
+        for task in runs[run_id].counts:
+            other_id = first.setdefault((data, seed, task), run_id)
+            if fault := _other_images((other_id, runs[other_id]), (run_id, runs[run_id]), task):
+                raise DepthubError(
+                    f"{data}, seed {seed}, task {task!r}: {fault}; the data set changed in between, delete the older run and repeat it"
+                )
+
+
+def _other_images(one: tuple[str, RunResult], other: tuple[str, RunResult], task: str) -> str:
+    """How the test images of two runs differ, as far as both say it; empty if they do not."""
+    (id_one, run_one), (id_other, run_other) = one, other
+    totals = [run.counts[task].n_total for run in (run_one, run_other)]
+    if totals[0] != totals[1]:
+        return f"{totals[0]} test images in run {id_one[:12]}, {totals[1]} in run {id_other[:12]}"
+    digests = {run.tasks[task].images_sha256 for run in (run_one, run_other) if task in run.tasks}
+    return f"other test images in run {id_one[:12]} than in run {id_other[:12]}" if len(digests - {""}) > 1 else ""

@@ -1,0 +1,43 @@
+"""One summary for runs of one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from depthub.errors import DepthubError
+from depthub.protocol import Summary
+from depthub.records.scoring import check_summary
+
+if TYPE_CHECKING:
+    from depthub.records.result import RunResult
+
+
+def shared(runs: Mapping[str, RunResult]) -> Summary:
+    """How the scores of runs of one protocol combine.
+
+    Args:
+        runs: at least one, by run id. Those that declare nothing (files of schema 1.0, whose protocol is not installed) take what the
+            others declare; where none does, the last score ranks and every score is averaged by the mean.
+
+    Raises:
+        DepthubError: if two runs declare different summaries, or a run lacks a score that the summary names.
+    """
+    declared = {run_id: run.summary for run_id, run in runs.items() if run.summary}
+    if not declared:
+        return Summary(next(iter(runs.values())).headline)
+    first, summary = next(iter(declared.items()))
+    for run_id, other in declared.items():
+        if other != summary:
+            raise DepthubError(
+                f"runs {first[:12]} and {run_id[:12]} declare their scores otherwise ({_said(summary)}; {_said(other)}); "
+                "their protocol changed in between, do the older one again with --force"
+            )
+    for run_id, run in runs.items():
+        check_summary(summary, run.scores, f"run {run_id[:12]}")
+    return summary
+
+
+def _said(summary: Summary) -> str:
+    parts = [f"{name} of {one} and {other}" for name, (one, other) in summary.harmonic.items()]
+    return f"headline {summary.headline}, harmonic {', '.join(parts) or 'none'}"

@@ -1,0 +1,1 @@
+"""Options: their parsing, their files, their order, and errors in one line."""

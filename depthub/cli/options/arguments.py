@@ -1,0 +1,71 @@
+"""A command line as options with their values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from depthub.cli.options.configuration import brief, unfit
+from depthub.errors import DepthubError
+
+REPEATABLE = ("--config",)
+
+
+@dataclass
+class Option:
+    """One option as it was given.
+
+    Args:
+        name: with its dashes in front and underscores within.
+        values: what follows it.
+        joined: whether the first value follows a "=".
+    """
+
+    name: str
+    values: list[str] = field(default_factory=list)
+    joined: bool = False
+
+    @property
+    def path(self) -> list[str]:
+        """The name's parts: ["head", "cat", "bias"] for `--head.cat.bias`."""
+        return self.name.removeprefix("--").removesuffix("+").split(".")
+
+    def words(self) -> list[str]:
+        """As it stands on a command line."""
+        first, *others = self.values if self.joined else [""]
+        return [f"{self.name}={first}", *others] if self.joined else [self.name, *self.values]
+
+
+def split(args: Sequence[str]) -> tuple[list[str], list[Option]]:
+    """What stands before the first option, and the options; dashes within their names become underscores.
+
+    Raises:
+        DepthubError: for an argument that is not valid Unicode.
+    """
+    leading: list[str] = []
+    options: list[Option] = []
+    for arg in args:
+        if reason := unfit(arg):
+            raise DepthubError(f"an argument {reason}")
+        if not re.match(r"--|-[A-Za-z]", arg):
+            (options[-1].values if options else leading).append(arg)
+            continue
+        name, equals, value = arg.partition("=")
+        spelt = "--" + name[2:].replace("-", "_") if name.startswith("--") else name
+        options.append(Option(spelt, [value] if equals else [], bool(equals)))
+    return leading, options
+
+
+def refuse_repeats(options: Iterable[Option]) -> None:
+    """Refuse an option that is given twice with different values; of two words nobody knows which was meant.
+
+    Raises:
+        DepthubError: with both.
+    """
+    seen: dict[str, Option] = {}
+    for option in options:
+        before = seen.setdefault(option.name, option)
+        if before.values != option.values and option.name not in REPEATABLE and not option.name.endswith("+"):
+            first, second = (brief(" ".join(one.values)) for one in (before, option))
+            raise DepthubError(f"{option.name} is given twice, as {first} and as {second}; give it once")

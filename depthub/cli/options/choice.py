@@ -1,0 +1,132 @@
+"""Options that choose a class by name, with the class's settings as options of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import Parameter, isclass, signature
+from typing import Any, NoReturn
+
+from depthub.cli.options.configuration import brief, short
+from depthub.errors import DepthubError, UnknownNameError, hint, nearest
+
+HEAD = "head"  # settings that are classes themselves are of this option
+KEYS = ("class_path", "init_args")
+Stated = dict[str, Any]  # what was said of a choice: {"class_path": name, "init_args": {setting: value, or what was said of it}}
+
+
+class Choices:
+    """The classes that options choose from, and what was said of a choice put into one form.
+
+    Attributes:
+        classes: by option and name.
+        default: the class that an option has if nothing is said, where there is one.
+        note: what else could explain an unknown name, for example a broken plugin.
+    """
+
+    def __init__(self) -> None:
+        self.classes: dict[str, Mapping[str, type]] = {}
+        self.default: dict[str, type] = {}
+        self.note = ""
+
+    def find(self, option: str, name: Any) -> type:
+        """The class of that name, be it the whole path that it is imported by.
+
+        Raises:
+            UnknownNameError: if there is none; nothing else is ever imported.
+        """
+        classes = self.classes.get(option, {})
+        for known, cls in classes.items():
+            if name == known or name in paths(cls):
+                return cls
+        raise UnknownNameError(option, short(name if isinstance(name, str) else repr(name)), classes, self.note)
+
+    def stated(self, option: str, given: Any) -> Stated:
+        """What was said of a choice: a name, or a name under `class_path` with settings under `init_args`.
+
+        Raises:
+            DepthubError: for anything else, and for settings that the class does not have.
+        """
+        if not isinstance(given, Mapping):
+            return {"class_path": self.find(option, given).__name__, "init_args": {}}
+        if "class_path" not in given:
+            raise DepthubError(f"{option} has no class_path, expected the name of a {option} there{hint('', self.classes.get(option, {}))}")
+        cls, settings = self.find(option, given["class_path"]), given.get("init_args")
+        for key in given:
+            if key not in KEYS:
+                _refuse_key(option, cls, key)
+        if not isinstance(settings, Mapping | None):
+            raise DepthubError(f"init_args of {option} {cls.__name__} is {brief(settings)}, expected settings by name{_known(cls)}")
+        for name in settings or {}:
+            if name not in defaults(cls):
+                self.refuse_setting(option, cls, name)
+        own = {name: self.stated(HEAD, value) if nests(cls, name) else value for name, value in (settings or {}).items()}
+        return {"class_path": cls.__name__, "init_args": own}
+
+    def over(self, option: str, earlier: Stated | None, later: Stated | None, notes: list[str]) -> Stated | None:
+        """Both together, where the later counts. Another class takes none of the settings of the one that it replaces.
+
+        Args:
+            option: that both are of.
+            earlier, later: what was said, as `stated` gives it; None: nothing is chosen.
+            notes: takes a line for what is left out.
+        """
+        if not earlier or not later or earlier["class_path"] != later["class_path"]:
+            if earlier and later and earlier["init_args"]:
+                left_out = f"settings of {earlier['class_path']} ({', '.join(earlier['init_args'])}) are left out"
+                notes.append(f"{option} is {later['class_path']}: {left_out}")
+            return later
+        merged = {**earlier["init_args"], **later["init_args"]}
+        cls = self.find(option, later["class_path"])
+        for name in earlier["init_args"].keys() & later["init_args"].keys():
+            if nests(cls, name):
+                merged[name] = self.over(HEAD, earlier["init_args"][name], later["init_args"][name], notes)
+        return {"class_path": later["class_path"], "init_args": merged}
+
+    def whole(self, option: str, stated: Stated) -> dict[str, Any]:
+        """A class with all its settings spelt out, as jsonargparse wants it.
+
+        Left to itself, jsonargparse lets a class inherit settings of the same name from the one that it replaces, be they only defaults.
+        """
+        cls = self.find(option, stated["class_path"])
+        settings = {**defaults(cls), **stated["init_args"]}
+        for name, value in settings.items():
+            if nests(cls, name):
+                settings[name] = self.whole(HEAD, self.stated(HEAD, paths(value)[-1]) if isclass(value) else value)
+        return {"class_path": paths(cls)[-1], "init_args": settings}
+
+    def refuse_setting(self, option: str, cls: type, setting: str) -> NoReturn:
+        """Say that a class has no such setting."""
+        raise DepthubError(f"{option} {cls.__name__} has no setting {setting!r}{_known(cls, setting)}")
+
+
+def defaults(cls: type) -> dict[str, Any]:
+    """The settings of a class with their defaults."""
+    return {p.name: p.default for p in signature(cls).parameters.values() if p.kind is Parameter.KEYWORD_ONLY}
+
+
+def nests(cls: type, setting: str) -> bool:
+    """Whether a setting is itself a choice of a class."""
+    return isclass(defaults(cls).get(setting))
+
+
+def is_text(cls: type, setting: str) -> bool:
+    """Whether a setting is text and nothing else."""
+    return signature(cls).parameters[setting].annotation in (str, "str")
+
+
+def paths(cls: type) -> list[str]:
+    """The names a class may be imported by, its own last: it may also stand in any package around its module."""
+    parts = cls.__module__.split(".")
+    return [".".join([*parts[: n + 1], cls.__qualname__]) for n in range(len(parts))]
+
+
+def _refuse_key(option: str, cls: type, key: str) -> NoReturn:
+    if key in defaults(cls):
+        raise DepthubError(f"{option} {cls.__name__}: {key!r} stands beside class_path; put it under init_args")
+    raise DepthubError(
+        f"{option} {cls.__name__}: unknown key {key!r}{nearest(key, KEYS)}; expected class_path, and the settings under init_args"
+    )
+
+
+def _known(cls: type, setting: str = "") -> str:
+    return hint(setting, defaults(cls)) if defaults(cls) else "; it has none"

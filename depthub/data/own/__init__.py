@@ -1,0 +1,1 @@
+"""A user's own pictures: folders and lists of files."""

@@ -1,0 +1,55 @@
+"""ImageNet's class names and WordNet ids, from packages that are installed anyway."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from depthub.data.published.splits import names_sha256
+from depthub.errors import DepthubError
+
+NAMES = "IMAGENET_CLASSNAMES"
+SHA256 = "571ae1c583b4be7da87519494c52bf405a46af05d5815627c7a0dee997068b60"  # of the names, joined by newlines
+EVERY = "imagenet_synsets.txt"
+
+
+@cache
+def class_names() -> tuple[str, ...]:
+    """The 1,000 names that CLIP's authors published, in the order of the sorted WordNet ids. 998 differ.
+
+    They are open_clip's, taken from its source, since importing it means importing torch.
+
+    Raises:
+        DepthubError: if open_clip does not hold them where it did, or holds others.
+    """
+    path = _package("open_clip") / "zero_shot_metadata.py"
+    tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [target.id for target in node.targets if isinstance(target, ast.Name)] == [NAMES]:
+            names = tuple(ast.literal_eval(node.value))
+            if names_sha256(names) == SHA256:
+                return names
+    raise DepthubError(f"{path} does not hold the published {NAMES}; pip install 'open_clip_torch>=3.3,<4'")
+
+
+@cache
+def wordnet_ids(which: str = EVERY) -> tuple[str, ...]:
+    """One of timm's lists of WordNet ids, sorted.
+
+    Raises:
+        DepthubError: if timm has no such list.
+    """
+    path = _package("timm") / "data/_info" / which
+    if not path.is_file():
+        raise DepthubError(f"no {path}; pip install 'timm>=1.0.20'")
+    return tuple(sorted(path.read_text(encoding="utf-8").split()))
+
+
+def _package(name: str) -> Path:
+    """The folder of a package, which is not imported."""
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise DepthubError(f"{name} is not installed; its list of ImageNet classes is needed")
+    return Path(spec.origin).parent

@@ -1,0 +1,1 @@
+"""From a name or files to a frozen model with its weights and tokenizer."""

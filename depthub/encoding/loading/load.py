@@ -1,0 +1,233 @@
+"""From a `BackboneSpec` to an open_clip model with its weights and tokenizer, or a clear refusal."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from contextlib import nullcontext
+from copy import deepcopy
+from dataclasses import asdict, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.convert import convert_state_dict
+from open_clip.model import (
+    convert_to_custom_text_state_dict,
+    resize_pos_embed,
+    resize_text_pos_embed,
+    set_model_preprocess_cfg,
+)
+from open_clip.pretrained import download_pretrained
+from open_clip.transform import PreprocessCfg, merge_preprocess_dict
+from torch import Tensor
+
+from depthub.encoding.backbone import Backbone
+from depthub.encoding.loading import weights
+from depthub.encoding.loading.sources import RANDOM, Sources, find, read_config, weights_digest
+from depthub.encoding.loading.weights import unusable
+from depthub.errors import DepthubError, UnknownNameError, hint
+from depthub.spec import BackboneSpec, NamedBackbone
+from depthub.system import network
+from depthub.values.text import plain
+
+__all__ = ["RANDOM", "load_backbone", "refusal", "weights_digest"]
+
+QUICK = "-quickgelu"  # how open_clip's names of models with QuickGELU end
+TOKENIZING = {"additional_special_tokens", "clean"}  # what a configuration may say of the tokenizer: the rest reads files, or at random
+
+
+def load_backbone(spec: BackboneSpec, named: Mapping[str, NamedBackbone], download: bool = False) -> Backbone:
+    """Build the frozen model, in float32 whatever the precision of its file.
+
+    Args:
+        spec: which one.
+        named: backbones that plugins provide, by name.
+        download: whether the network may be asked for what is not on this machine; else nothing asks it.
+
+    Raises:
+        DepthubError: for an unknown model or tag, a family whose text tower cannot take learned prompts, an activation other than
+            the weights were trained with, or weights that are not there, not finite, or do not fit.
+    """
+    with nullcontext() if download else network.offline():
+        sources = find(spec, named, download)
+        config, pixels = _config(sources, named)
+        if reason := refusal(config):
+            raise DepthubError(f"backbone {spec.model!r} cannot be tuned with prompts: {reason}")
+        if sources.config is None:
+            sources, pixels = _tagged(sources, config, download)
+        elif sources.weights is None and sources.pretrained != RANDOM:
+            _refuse_weights(sources, [])
+        clip = _build(sources, config, pixels)
+        if sources.weights is not None:
+            _fill(clip, sources, config)
+        return Backbone(clip, _tokenizer(sources, config["text_cfg"]))
+
+
+def refusal(config: Mapping[str, Any]) -> str:
+    """Why a model's text tower cannot take learned prompts, or an empty string."""
+    text = config["text_cfg"]
+    pool = text.get("pool_type", "argmax")
+    reasons = {
+        "CoCa appends a class token to the text and pools it there, so the end of the text is not its feature": "multimodal_cfg" in config
+        or bool(text.get("embed_cls")),
+        "its text tower comes from Hugging Face and has no place for learned tokens": "hf_model_name" in text,
+        "it reads the text at the last slot without a causal mask (SigLIP, CLIPA), so padding takes part in attention": pool == "last",
+        "it was trained with a sigmoid loss and a logit bias (SigLIP); the softmax loss of prompt tuning is not its own": "init_logit_bias"
+        in config,
+        "it pools at a tokenizer-specific end token (worldwide models)": pool != "argmax" or "hf_tokenizer_name" in text,
+        "its text tower masks padding": bool(text.get("use_pad_mask")),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _config(sources: Sources, named: Mapping[str, NamedBackbone]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The model's open_clip configuration, and what its file says of the pixels."""
+    if sources.config is not None:
+        return read_config(sources.config)
+    found = open_clip.get_model_config(sources.model) if sources.model in open_clip.list_models() else None
+    if found is None:
+        raise UnknownNameError("backbone", sources.model, [*named, *open_clip.list_models()])
+    return dict(found), {}
+
+
+def _tagged(sources: Sources, config: Mapping[str, Any], download: bool) -> tuple[Sources, dict[str, Any]]:
+    """The sources with the file that a tag means, and what the tag says of the pixels; both as they are where there is no tag."""
+    model, tag = sources.model, sources.pretrained
+    if sources.weights is not None or tag == RANDOM:
+        return sources, {}
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    if tag not in tags:
+        _refuse_weights(sources, tags)
+    held = open_clip.get_pretrained_cfg(model, tag)
+    _check_activation(bool(held.get("quick_gelu")), sources, config)
+    with network.needed(f"weights {tag!r} of {model!r}", download), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a file that is not what it should be is got anew, or refused when read
+        path = Path(download_pretrained(held))
+    return replace(sources, weights=path), held
+
+
+def _refuse_weights(sources: Sources, tags: list[str]) -> None:
+    model, given = sources.model, sources.pretrained
+    if not given:
+        raise DepthubError(
+            f"backbone {model!r} needs backbone.pretrained: a checkpoint's path{f', or a tag{hint(given, tags)}' if tags else ''}"
+        )
+    if not tags:
+        raise DepthubError(f"weights {given!r} of {model!r} are no file; expected a checkpoint's path, or {RANDOM!r}")
+    raise DepthubError(f"weights {given!r} of {model!r} are neither a file nor a known tag{hint(given, tags)}")
+
+
+def _check_activation(quick: bool, sources: Sources, config: Mapping[str, Any]) -> None:
+    """open_clip warns at most, and every number comes out a little wrong."""
+    if quick == bool(config.get("quick_gelu")):
+        return
+    model = sources.model
+    other = model + QUICK if quick else model.removesuffix(QUICK)
+    remedy = f"use {other!r}" if other in open_clip.list_models() else f'set "quick_gelu": {str(quick).lower()} in the configuration'
+    what = repr(sources.pretrained) if sources.weights is None else sources.weights.name
+    raise DepthubError(f"weights {what} were trained {'with' if quick else 'without'} QuickGELU, {model!r} is built otherwise: {remedy}")
+
+
+def _build(sources: Sources, config: Mapping[str, Any], pixels: Mapping[str, Any]) -> torch.nn.Module:
+    """The model with seeded random weights; the caller's generator stays where it was."""
+    parts = deepcopy(dict(config))
+    vision = parts["vision_cfg"]
+    if ":" in str(vision.get("timm_model_name")):
+        raise DepthubError(
+            f"{vision['timm_model_name']!r} of {sources.model!r} is a model elsewhere; expected an architecture of timm's own"
+        )
+    if "timm_model_name" in vision:
+        vision["timm_model_pretrained"] = False  # all weights come from the file
+    kind = open_clip.CustomTextCLIP if parts.pop("custom_text", False) else open_clip.CLIP
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        warnings.filterwarnings("ignore", message=".*(TypedStorage|NVIDIA driver).*")
+        try:
+            model: torch.nn.Module = kind(**parts)
+            set_model_preprocess_cfg(model, _pixels(model, pixels))
+        except Exception as error:  # the configuration is the user's, and open_clip does not check it
+            raise DepthubError(f"cannot build {sources.model!r} as its configuration says: {_short(error)}") from error
+    return model
+
+
+def _pixels(model: Any, said: Mapping[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {**merge_preprocess_dict(asdict(PreprocessCfg()), dict(said)), "size": model.visual.image_size}
+    for name, least in (("mean", float("-inf")), ("std", 0.0)):
+        if len(made[name]) != 3 or not all(isfinite(value) and value > least for value in made[name]):
+            raise ValueError(f"{name} is {made[name]!r}, expected three numbers{' above 0' if name == 'std' else ''}")
+    return made
+
+
+def _tokenizer(sources: Sources, text: Mapping[str, Any]) -> Any:
+    """CLIP's own tokenizer; a model with a vocabulary of its own brings the merges beside its configuration."""
+    said = text.get("tokenizer_kwargs") or {}
+    if other := [*(said.keys() - TOKENIZING if isinstance(said, Mapping) else [said])]:
+        raise DepthubError(
+            f"tokenizer_kwargs of {sources.model!r} says {other[0]!r}, expected {' or '.join(sorted(TOKENIZING))}; "
+            "merges of one's own lie beside the configuration, as bpe*.txt.gz"
+        )
+    merges = {"bpe_path": str(sources.merges)} if sources.merges else {}
+    try:
+        made = open_clip.SimpleTokenizer(context_length=text.get("context_length", 77), **merges, **said)
+    except Exception as error:  # of a file or a configuration that is the user's
+        raise DepthubError(f"cannot make the tokenizer of {sources.model!r}: {_short(error)}") from error
+    if made.vocab_size > text.get("vocab_size", made.vocab_size):
+        raise DepthubError(f"the tokenizer of {sources.model!r} has {made.vocab_size} tokens, its text tower {text['vocab_size']}")
+    return made
+
+
+@torch.no_grad()
+def _fill(model: Any, sources: Sources, config: Mapping[str, Any]) -> None:
+    """Give the model every weight of its file; nothing stays random."""
+    path = sources.weights
+    assert path is not None
+    held = weights.read(path)
+    if held.quick_gelu is not None:
+        _check_activation(held.quick_gelu, sources, config)
+    expected = model.state_dict()
+    try:
+        state = _adapted(model, dict(held.tensors))
+    except Exception as error:  # open_clip's conversions take the shapes for granted
+        raise unusable(path, f"it is {held}, which does not fit", _short(error)) from error
+    if misfit := _misfit(state, expected):
+        raise unusable(path, f"it is {held}", f"for {Path(sources.model).name} {misfit}")
+    model.load_state_dict(state)
+    for name, value in model.state_dict().items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise unusable(
+                path, f"its tensor {name!r} holds {int((~value.isfinite()).sum())} numbers that are NaN or infinite", "get it anew"
+            )
+
+
+def _adapted(model: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as this model calls and shapes them, by open_clip's own conversions."""
+    state = convert_state_dict(model, state)
+    if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
+        state = convert_to_custom_text_state_dict(state)
+    if "logit_scale" in state and state["logit_scale"].numel() == 1:
+        state["logit_scale"] = state["logit_scale"].reshape(model.logit_scale.shape)
+    resize_pos_embed(state, model)
+    resize_text_pos_embed(state, model)
+    return state
+
+
+def _misfit(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+    """What is wrong with the tensors, or an empty string."""
+    lacking = [name for name in expected if name not in state]
+    if lacking:
+        return f"{len(lacking)} of {len(expected)} tensors are lacking ({lacking[0]})"
+    if extra := [name for name in state if name not in expected]:
+        return f"{len(extra)} are too many ({plain(extra[0])[:60]})"
+    for name, value in expected.items():
+        if state[name].shape != value.shape:
+            return f"{name} is {tuple(state[name].shape)}, expected {tuple(value.shape)}"
+        if value.is_floating_point() != state[name].is_floating_point():
+            return f"{name} holds {state[name].dtype}, expected {value.dtype}"
+    return ""
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {plain(' '.join(str(error).split()))[:120]}"

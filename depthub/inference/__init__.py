@@ -1,0 +1,1 @@
+"""A finished run at work: pictures to classes, other counts, other formats."""

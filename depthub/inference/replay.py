@@ -1,0 +1,109 @@
+"""A backbone in a method's hands that notes what is encoded, or gives again the texts that were encoded before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from depthub.encoding.backbone import Backbone
+from depthub.training.tuner import Tuner
+from depthub.types import ClassSet, Prompts
+
+
+@dataclass
+class Encodings:
+    """The calls that a method makes to score one batch of images.
+
+    Args:
+        texts: features of each text encoding, (M, d) or (G, M, d), not normalised, in the order of the calls.
+        text_prompts: the learned prompts that sentences were encoded with, one for each call that had some.
+        image_prompts: the learned tokens of each layer of the image tower, (n, w_v) each, likewise.
+    """
+
+    texts: list[Tensor] = field(default_factory=list)
+    text_prompts: list[Prompts] = field(default_factory=list)
+    image_prompts: list[Sequence[Tensor]] = field(default_factory=list)
+
+
+@torch.no_grad()
+def encodings_of(tuner: Tuner, images: Tensor, classes: ClassSet) -> Encodings:
+    """What a tuner's method encodes to score images.
+
+    Args:
+        tuner: trained.
+        images: a few, as the method takes them: pixels (B, 3, H, W) or features (B, d).
+        classes: the M classes to tell apart.
+    """
+    tuner.eval()
+    noting = _Noting(tuner.backbone)
+    tuner.method.features(cast(Backbone, noting), images, classes)
+    return noting.encodings
+
+
+def with_texts(tuner: Tuner, texts: Sequence[Tensor]) -> Tuner:
+    """The tuner around a backbone that encodes no text: its method's text encodings give these, in the order of the calls.
+
+    Args:
+        tuner: trained, with a method whose texts do not depend on the image.
+        texts: as in `Encodings`, of the classes that are to be told apart.
+    """
+    return Tuner(cast(Backbone, _Replaying(tuner.backbone, texts)), tuner.method, tuner.head).eval()
+
+
+class _Noting:
+    """Encodes as its backbone does, and notes the calls."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._backbone, self.encodings = backbone, Encodings()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backbone, name)
+
+    def encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
+        if prompts.text:
+            self.encodings.text_prompts.append(prompts)
+        return self._note(self._backbone.encode_text(classes, prompts))
+
+    def encode_sentences(self, sentences: Sequence[str]) -> Tensor:
+        return self._note(self._backbone.encode_sentences(sentences))
+
+    def encode_image(self, images: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
+        if prompts:
+            self.encodings.image_prompts.append(prompts)
+        return self._backbone.encode_image(images, prompts)
+
+    def _note(self, text: Tensor) -> Tensor:
+        self.encodings.texts.append(text)
+        return text
+
+
+class _Replaying(nn.Module):
+    """Encodes images as its backbone does, and gives texts that were encoded before."""
+
+    def __init__(self, backbone: Backbone, texts: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        for place, text in enumerate(texts):
+            self.register_buffer(f"text_{place}", text.detach().clone(), persistent=False)
+        self._number, self._place = len(texts), 0  # each batch makes the same calls
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("backbone"), name)
+
+    def encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
+        return self._next()
+
+    def encode_sentences(self, sentences: Sequence[str]) -> Tensor:
+        return self._next()
+
+    def _next(self) -> Tensor:
+        text: Tensor = getattr(self, f"text_{self._place}")
+        self._place = (self._place + 1) % self._number
+        return text

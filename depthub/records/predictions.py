@@ -1,0 +1,128 @@
+"""What a run predicted for each test image: enough to recount it and to compute other metrics without the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from depthub.errors import DepthubError
+from depthub.protocol import Count
+from depthub.records.metrics import count
+
+BEST = 5  # classes kept for each image
+_CLASSES = "classes"  # key of the metadata: numbers of classes by task
+_PARTS = ("labels", "best", "scores", "true", "log_sum_exp")
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The best classes of N test images among the M classes of a task, k = min(5, M) of them.
+
+    Scores are logits; of a head that gives probabilities, their logarithms. Either way exp(score - log_sum_exp) is a probability.
+
+    Args:
+        labels: true classes, (N,) int32.
+        best: the k best classes, best first, (N, k) int32; of equal scores the class with the lower index comes first.
+        scores: of `best`, (N, k) float32.
+        true: score of the true class, (N,) float32.
+        log_sum_exp: log of the sum of exp(score) over all M classes, (N,) float32.
+        n_classes: M.
+    """
+
+    labels: NDArray[np.int32]
+    best: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    true: NDArray[np.float32]
+    log_sum_exp: NDArray[np.float32]
+    n_classes: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def predicted(self) -> NDArray[np.int32]:
+        """The best class of each image, (N,)."""
+        return self.best[:, 0]
+
+    def count(self) -> Count:
+        """Correct predictions in all and by class."""
+        return count(self.predicted.astype(np.int64), self.labels.astype(np.int64), self.n_classes)
+
+    def top(self, k: int) -> int:
+        """Number of images whose true class is among the k best.
+
+        Raises:
+            DepthubError: if fewer than k classes were kept.
+        """
+        if not 1 <= k <= min(BEST, self.n_classes):
+            raise DepthubError(f"top-{k} is not in these predictions: each image has its {self.best.shape[1]} best classes")
+        return int((self.best[:, :k] == self.labels[:, None]).any(axis=1).sum())
+
+    def probabilities(self) -> NDArray[np.float64]:
+        """Of `best`, (N, k)."""
+        kept: NDArray[np.float64] = np.exp(self.scores.astype(np.float64) - self.log_sum_exp.astype(np.float64)[:, None])
+        return kept
+
+    def negative_log_likelihood(self) -> NDArray[np.float64]:
+        """Of each image's true class, in nats, (N,)."""
+        lost: NDArray[np.float64] = self.log_sum_exp.astype(np.float64) - self.true.astype(np.float64)
+        return lost
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Images by true class (row) and predicted class (column), (M, M)."""
+        table = np.zeros((self.n_classes, self.n_classes), np.int64)
+        np.add.at(table, (self.labels, self.predicted), 1)
+        return table
+
+
+def dumps(by_task: Mapping[str, Predictions]) -> bytes:
+    """All predictions of a run as one safetensors file: tensors `TASK/labels`, `TASK/best` and so on; the same values give the same bytes.
+
+    Class indices take 16 bits where they fit, about 40 bytes an image.
+    """
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for task, kept in by_task.items():
+        index = np.uint16 if kept.n_classes <= 2**16 else np.int32
+        arrays |= {f"{task}/labels": kept.labels.astype(index), f"{task}/best": kept.best.astype(index)}
+        arrays |= {f"{task}/{name}": np.ascontiguousarray(getattr(kept, name)) for name in ("scores", "true", "log_sum_exp")}
+    metadata = {_CLASSES: json.dumps({task: kept.n_classes for task, kept in by_task.items()})}  # several keys would come in any order
+    content: bytes = save(arrays, metadata)
+    return content
+
+
+def read(path: Path) -> dict[str, Predictions]:
+    """The predictions in a file, by task.
+
+    Raises:
+        DepthubError: if it cannot be read, or is damaged.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            classes = {task: int(number) for task, number in json.loads((file.metadata() or {})[_CLASSES]).items()}
+        return {task: _predictions([arrays[f"{task}/{part}"] for part in _PARTS], number) for task, number in classes.items()}
+    except OSError as error:
+        raise DepthubError(f"cannot read {path}: {error.strerror or error}") from error
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DepthubError(f"{path} is damaged: {' '.join(str(error).split())}; delete the run's folder and run it again") from error
+
+
+def _predictions(parts: Sequence[NDArray[np.generic]], n_classes: int) -> Predictions:
+    labels, best, scores, true, log_sum_exp = parts
+    images, k = len(labels), min(BEST, n_classes)
+    shapes = [(images,), (images, k), (images, k), (images,), (images,)]
+    if images == 0 or [part.shape for part in parts] != shapes:
+        raise ValueError(f"arrays of {[part.shape for part in parts]}, expected {shapes}")
+    if any(part.dtype.kind not in "iu" or part.min() < 0 or part.max() >= n_classes for part in (labels, best)):
+        raise ValueError(f"a class index that is not one of {n_classes} classes")
+    if not all(np.isfinite(part.astype(np.float64)).all() for part in (scores, true, log_sum_exp)):
+        raise ValueError("a score that is not finite")
+    kept = [part.astype(np.float32) for part in (scores, true, log_sum_exp)]
+    return Predictions(labels.astype(np.int32), best.astype(np.int32), kept[0], kept[1], kept[2], n_classes)

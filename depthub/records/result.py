@@ -1,0 +1,161 @@
+"""What a run gave, in memory: counts, scores, the classes and images behind them, and where they come from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from depthub.data.fewshot import fingerprint
+from depthub.errors import UnknownNameError
+from depthub.protocol import Count, Summary
+from depthub.spec import RunSpec
+from depthub.types import ClassSet
+
+if TYPE_CHECKING:
+    from depthub.records.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The training images of a stage as they were drawn: over all classes, before any division into base and new.
+
+    Args:
+        task: name of the training task.
+        data: name of the data set.
+        ids: of the images, in the order drawn.
+        labels: of the images; they index the data set's classes.
+        remarks: what the data set says of itself, for example that the order of its list is not the published one.
+    """
+
+    task: str
+    data: str
+    ids: tuple[str, ...]
+    labels: tuple[int, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """What samples are compared by, also with published ones."""
+        return fingerprint(self.ids, self.labels)
+
+
+@dataclass(frozen=True)
+class TestedTask:
+    """What a test task was.
+
+    Args:
+        classes: the M classes that were told apart.
+        sentences: what each class was encoded with: one tuple of M sentences for each template; `X` stands for a learned token. Empty:
+            the method did not encode sentences.
+        images_sha256: of the ids and labels of the test images, in their order, as `fewshot.fingerprint` computes it.
+    """
+
+    __test__ = False  # pytest would collect it by its name
+
+    classes: ClassSet
+    sentences: tuple[tuple[str, ...], ...] = ()
+    images_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class TrainedStage:
+    """What was trained, and what it was tested on.
+
+    Args:
+        task: name of the training task.
+        classes: the classes trained on.
+        tests: names of the test tasks, in their order.
+    """
+
+    task: str
+    classes: ClassSet
+    tests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run gave.
+
+    Args:
+        spec: what was run.
+        counts: by test task.
+        scores: in percent, derived from `counts` by the protocol.
+        provenance: versions, plugins, hardware: where the numbers come from.
+        cost: seconds and bytes.
+        warnings: what the user was told.
+        samples: what was trained on, one a stage; empty in files from before they were recorded.
+        summary: how the scores combine over seeds and data sets, and which ranks.
+        tasks: the test tasks by name; empty in files of schema 1.0.
+        stages: what was trained; empty in files of schema 1.0.
+        predictions: by test task; empty where none were kept.
+        folder: the run's folder, where it lies on disk.
+        notes: what reading the file could not check.
+        files: SHA-256 of the files beside the document, by name, as it states them.
+    """
+
+    spec: RunSpec
+    counts: Mapping[str, Count]
+    scores: Mapping[str, float]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    cost: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    summary: Summary | None = None
+    tasks: Mapping[str, TestedTask] = field(default_factory=dict)
+    stages: tuple[TrainedStage, ...] = ()
+    predictions: Mapping[str, Predictions] = field(default_factory=dict, compare=False, repr=False)
+    folder: Path | None = field(default=None, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    files: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def headline(self) -> str:
+        """The score that ranks."""
+        return self.summary.headline if self.summary else list(self.scores)[-1]
+
+    def per_class(self, task: str) -> list[dict[str, Any]]:
+        """A row for each class of a test task: `class`, `n_correct`, `n_total`, `n_predicted` and `accuracy` in percent.
+
+        Raises:
+            UnknownNameError: if there is no such task.
+        """
+        names = self._classes(task)
+        rows = self.counts[task].per_class
+        return [
+            {"class": name, "n_correct": c, "n_total": n, "n_predicted": p, "accuracy": 100 * c / n if n else None}
+            for name, (c, n, p) in zip(names, rows, strict=True)
+        ]
+
+    def confusion(self, task: str) -> dict[str, dict[str, int]]:
+        """Test images of a task by true class, then by predicted class; pairs without images are left out. Of classes that have the same
+        name in the published list, the second is `NAME (2)`, and so on.
+
+        Raises:
+            UnknownNameError: if there is no such task, or no predictions of it.
+        """
+        names = _distinct(self._classes(task))
+        if task not in self.predictions:
+            raise UnknownNameError("task with predictions", task, self.predictions)
+        table = self.predictions[task].confusion().tolist()
+        return {
+            true: {names[column]: images for column, images in enumerate(row) if images} for true, row in zip(names, table, strict=True)
+        }
+
+    def _classes(self, task: str) -> tuple[str, ...]:
+        if task not in self.counts:
+            raise UnknownNameError("task", task, self.counts)
+        if task in self.tasks:
+            return self.tasks[task].classes.names
+        return tuple(map(str, range(len(self.counts[task].per_class))))  # schema 1.0 did not record the names
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, numbered from the second of equal ones on."""
+    occurrences, distinct = Counter[str](), []
+    for name in names:
+        occurrences[name] += 1
+        distinct.append(name if occurrences[name] == 1 else f"{name} ({occurrences[name]})")
+    return distinct

@@ -1,0 +1,47 @@
+"""The training of one run, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from depthub.spec import Training
+from depthub.training.checkpoint import Checkpoint
+from depthub.training.tuner import Tuner
+from depthub.types import ClassSet
+
+Labelled = Dataset[tuple[Tensor, int]] | Dataset[tuple[Tensor, ...]]
+OnEpoch = Callable[[int, float], None]
+
+
+@dataclass(eq=False)
+class Course:
+    """The training of one run.
+
+    Args:
+        tuner: is changed in place; left as it is if nothing of it is trainable.
+        images: pixels or features, with labels into `classes`.
+        classes: the M training classes.
+        training: the recipe; its batch size is the global one, over all processes.
+        seed: of the order of the images, which depends on nothing else.
+        checkpoint: resumed from, and written after every epoch.
+        on_epoch: told the number of epochs done and the mean loss.
+        workers: processes that read images.
+        graphs: play its steps from a CUDA graph.
+        seconds: that its training took so far, reading its images included; grows by those that the checkpoint tells of and by those of
+            every epoch.
+    """
+
+    tuner: Tuner
+    images: Labelled
+    classes: ClassSet
+    training: Training
+    seed: int
+    checkpoint: Checkpoint | None = None
+    on_epoch: OnEpoch | None = None
+    workers: int = 0
+    graphs: bool = False
+    seconds: float = 0.0

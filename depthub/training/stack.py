@@ -1,0 +1,106 @@
+"""Runs that train as one: their prompts are groups of one text encoding, everything else stays each run's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from depthub.errors import DepthubError
+from depthub.method import PromptMethod
+from depthub.training.tuner import Tuner
+from depthub.types import ClassSet, Features, Prompts
+
+
+class Stack(nn.Module):
+    """R runs as one module; with R = 1 it is the run's tuner. What is trainable goes through `forward`, as in a tuner.
+
+    Args:
+        tuners: of the runs; several must have the same `Form`.
+    """
+
+    def __init__(self, tuners: Sequence[Tuner]) -> None:
+        super().__init__()
+        self.runs = tuple(tuners)
+        self.parts = nn.ModuleList(tuners)
+        self._generators: list[Any] = [torch]
+        self._states: list[list[Tensor]] = []
+        self._seeded: list[list[Tensor]] = []
+        self._draws = True  # whether a run may draw random numbers
+
+    def seed(self, seeds: Sequence[int]) -> None:
+        """Start the random numbers of each run. All come from torch's global generators, which it is the caller's part to restore."""
+        device = next(self.parameters()).device.type
+        self._generators = [torch] if device == "cpu" else [torch, torch.get_device_module(device)]
+        self._states = []
+        for seed in seeds:
+            torch.manual_seed(seed)
+            self._states.append(self._state())
+        self._seeded = [*self._states]
+
+    def settle(self) -> None:
+        """Take it from the steps since `seed` that no run draws random numbers.
+
+        Raises:
+            DepthubError: if one did: a recording repeats its steps, but not the states of random numbers.
+        """
+        states = self._states if len(self.runs) > 1 else [self._state()]
+        if not all(torch.equal(*pair) for now, seeded in zip(states, self._seeded, strict=True) for pair in zip(now, seeded, strict=True)):
+            raise DepthubError("this training step draws random numbers, which cannot be played from a CUDA graph; run without --graphs")
+        self._draws = False
+
+    def forward(self, images: Tensor, labels: Tensor, classes: ClassSet) -> list[dict[str, Tensor]]:
+        """The losses of each run, as from its tuner.
+
+        Args:
+            images: a batch of each run, one after the other: pixels (R * B, 3, H, W) or features (R * B, d).
+            labels: likewise, (R * B,), indices into `classes`.
+            classes: the M classes to tell apart.
+        """
+        if len(self.runs) == 1:
+            return [cast(dict[str, Tensor], self.runs[0](images, classes, labels))]
+        backbone, losses = self.runs[0].backbone, []
+        seen, truth = (x.chunk(len(self.runs)) for x in (backbone.encode_image(images), labels))
+        prompts = [self._prompts(run, classes, image) for run, image in enumerate(seen)]
+        text = backbone.encode_text(classes, joined(prompts)).chunk(len(self.runs))
+        per_image = any(p.ndim == 4 for p in prompts[0].text)
+        for run, tuner in enumerate(self.runs):
+            features = Features(seen[run], text[run] if per_image else text[run][0], backbone.scale, classes)
+            with self._drawing(run):
+                losses.append(tuner.losses(features, truth[run]))
+        return losses
+
+    def _prompts(self, run: int, classes: ClassSet, image: Tensor) -> Prompts:
+        method = cast(PromptMethod, self.runs[run].method)
+        with self._drawing(run):
+            return method.prompts(classes, image if method.needs_image else None)
+
+    @contextmanager
+    def _drawing(self, run: int) -> Iterator[None]:
+        """What is drawn meanwhile continues the run's own random numbers."""
+        if not self._draws:
+            yield
+            return
+        for generator, state in zip(self._generators, self._states[run], strict=True):
+            generator.set_rng_state(state)
+        yield
+        self._states[run] = self._state()
+
+    def _state(self) -> list[Tensor]:
+        return [generator.get_rng_state() for generator in self._generators]
+
+
+def joined(prompts: Sequence[Prompts]) -> Prompts:
+    """Text prompts of R runs as groups, run by run.
+
+    A run's (n, w) become (1, 1, n, w) and its (M, n, w) become (1, M, n, w); where a layer has prompts per image, (B, 1, n, w), all its
+    layers get B groups.
+    """
+    groups = max((len(p) for p in prompts[0].text if p.ndim == 4), default=1)
+    layers = zip(*(p.text for p in prompts), strict=True)
+    each = [[p.reshape((1,) * (4 - p.ndim) + p.shape).expand(groups, -1, -1, -1) for p in layer] for layer in layers]
+    return replace(prompts[0], text=[torch.cat(layer) for layer in each])

@@ -1,0 +1,172 @@
+"""Backbone, method and head as one module: the single forward pass that training and evaluation share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from depthub.boundary import outputs
+from depthub.boundary.frozen import check_hooks
+from depthub.boundary.outputs import HEAD
+from depthub.boundary.owner import refuse, whose, within
+from depthub.encoding.backbone import Backbone, PromptsError
+from depthub.errors import DepthubError
+from depthub.head import Head
+from depthub.method import Method, PromptMethod
+from depthub.types import ClassSet, Features
+
+FULL = (torch.float32, torch.float64)
+MOST = 1e38  # learning rate; fp32 ends soon after
+
+
+class Tuner(nn.Module):
+    """What is tuned, around what is frozen. Everything trainable goes through `forward`, which mixed precision wraps.
+
+    What method and head give is checked, their features and probabilities in the first batch of every training and test task.
+
+    Raises:
+        DepthubError: if the method or head is no module, or its constructor left the base class's out.
+    """
+
+    def __init__(self, backbone: Backbone, method: Method, head: Head) -> None:
+        super().__init__()
+        outputs.check_part(method, "method")
+        outputs.check_part(head, "head")
+        self.backbone, self.method, self.head = backbone, method, head
+        self._checked: dict[tuple[str, bool], ClassSet] = {}  # by what was checked, and whether in training: of which classes
+
+    def forward(self, images: Tensor, classes: ClassSet, labels: Tensor | None = None) -> Tensor | dict[str, Tensor]:
+        """Scores, or with labels the losses to add up.
+
+        Args:
+            images: pixels (B, 3, H, W), or image features (B, d) for methods that do not tune the image side.
+            classes: the M classes to tell apart.
+            labels: (B,), indices into `classes`.
+
+        Returns:
+            Scores (B, M); with labels a dict of losses, each ().
+
+        Raises:
+            DepthubError: for features, scores and losses of another shape.
+        """
+        features = self.features(images, classes)
+        return self.scores(features) if labels is None else self.losses(features, labels)
+
+    def features(self, images: Tensor, classes: ClassSet) -> Features:
+        """The method's features of B images, as in `forward`, and M classes.
+
+        Raises:
+            DepthubError: if they have other shapes, or the backbone cannot read the method's prompts.
+        """
+        with within("method", self.method):
+            try:
+                features = self.method.features(self.backbone, images, classes)
+            except PromptsError as error:
+                self._refuse_prompts(error)
+        if self._first("features", classes):
+            check_hooks(self.backbone, self.method)
+            outputs.check_features(self.method, features, len(images), classes, self.backbone.scale, self.backbone.dim)
+        return features
+
+    def scores(self, features: Features) -> Tensor:
+        """The head's scores of the features, (B, M).
+
+        Raises:
+            DepthubError: if they have another shape, or are no probabilities though the head says so.
+        """
+        with reading(features) as read, within("head", self.head):
+            scores: Tensor = self.head(read)
+        outputs.check_scores(self.head, scores, len(features.image), len(features.classes))
+        if self._first("scores", features.classes) and self.gives_probabilities(features.classes):
+            outputs.check_probabilities(self.head, scores)
+        return scores
+
+    def losses(self, features: Features, labels: Tensor) -> dict[str, Tensor]:
+        """The head's loss and the method's own, each (), by name; labels (B,) index the features' classes.
+
+        Raises:
+            DepthubError: if one is no single number, or the method gives its own the head's name.
+        """
+        with reading(features) as read:
+            with within("head", self.head):
+                loss = self.head.loss(read, labels)
+            with within("method", self.method):
+                own = self.method.losses(read)
+        outputs.check_losses(self.method, own)
+        outputs.check_loss(self.head, loss)
+        return {HEAD: loss, **own}
+
+    def gives_probabilities(self, classes: ClassSet) -> bool:
+        """Whether the head's scores over these classes are probabilities, see `Head.gives_probabilities`.
+
+        Raises:
+            DepthubError: if it says neither True nor False.
+        """
+        return outputs.gives_probabilities(self.head, classes)
+
+    def check(self, classes: ClassSet) -> None:
+        """Refuse classes that the method cannot name or the head cannot read.
+
+        Raises:
+            DepthubError: if one cannot, or its `check` does anything else than say so.
+        """
+        outputs.refused(self.method, "method", classes)
+        outputs.refused(self.head, "head", classes)
+
+    def after_epoch(self, epoch: int, epochs: int) -> None:
+        """Tell the method that an epoch is done, see `Method.after_epoch`.
+
+        Raises:
+            DepthubError: if it gives something.
+        """
+        outputs.after_epoch(self.method, epoch, epochs)
+
+    def tuned(self) -> dict[str, nn.Parameter]:
+        """Every trainable parameter by name; nothing of the backbone."""
+        return {name: p for name, p in self.named_parameters() if p.requires_grad}
+
+    def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
+        """For the optimiser: the method at `lr`, the head at `lr` times its own scale.
+
+        Raises:
+            DepthubError: if the head's rate is none that fp32 can hold.
+        """
+        scale = self.head.lr_scale
+        if not isinstance(scale, int | float) or not 0 <= scale * lr <= MOST:
+            raise DepthubError(f"{whose('head', self.head)}: lr_scale is {scale!r}, expected a factor of 0 to {MOST / (lr or 1):g}")
+        rates = ((self.method, lr), (self.head, lr * scale))
+        groups = [{"params": [p for p in part.parameters() if p.requires_grad], "lr": rate} for part, rate in rates]
+        return [group for group in groups if group["params"]]
+
+    def _first(self, what: str, classes: ClassSet) -> bool:
+        """Whether these are other classes than last time, in this mode: a training or a test task begins."""
+        key = (what, self.training)
+        first = self._checked.get(key) is not classes
+        self._checked[key] = classes
+        return first
+
+    def _refuse_prompts(self, error: PromptsError) -> None:
+        """Say whose prompts they are that the backbone cannot read.
+
+        Raises:
+            DepthubError: always.
+        """
+        made = isinstance(self.method, PromptMethod)
+        call = self.method.prompts if isinstance(self.method, PromptMethod) else self.method.features
+        gives = f"{'prompts' if made else 'features'}() gives {'' if made else 'the backbone '}{error.given}"
+        refuse(whose("method", self.method), call, gives, error.expected)
+
+
+@contextmanager
+def reading(features: Features) -> Iterator[Features]:
+    """The features in full precision (fp32, or fp64 as they are), for a block without autocast: in lower precision scores of different
+    classes tie, and losses lose their small differences."""
+    parts = {name: getattr(features, name) for name in ("image", "text", "scale", "reference")}
+    lower = {name: part.float() for name, part in parts.items() if part is not None and part.dtype not in FULL}
+    with torch.autocast(features.image.device.type, enabled=False):
+        yield replace(features, **lower) if lower else features

@@ -1,0 +1,51 @@
+"""The boards in the repository are made of their run files and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from depthub import boards
+from depthub.records.store import Store
+
+ROOT = Path(__file__).parents[2]
+BOARDS = sorted(path.parent for path in (ROOT / "leaderboards").glob("*/leaderboard.json"))
+
+
+@pytest.mark.parametrize("folder", BOARDS, ids=lambda folder: folder.name)
+def test_a_board_is_rebuilt_byte_for_byte_from_its_runs(folder: Path, tmp_path: Path) -> None:
+    shown = json.loads((folder / "leaderboard.json").read_text())
+    made = boards.board(Store(folder / "runs").results(), shown["title"])
+    for written in boards.write(made, tmp_path):
+        assert written.read_bytes() == (folder / written.name).read_bytes()
+
+
+def test_the_readme_of_the_embedded_data_gives_the_boards_figures() -> None:
+    board = json.loads((ROOT / "leaderboards/shapes/leaderboard.json").read_text())
+    rows = {row["label"]: row for row in board["rows"]}
+    text = (ROOT / "plugins/depthub_shapes/README.md").read_text()
+    for name in [*board["settings"][0]["data"], "average"]:
+        cells = [
+            " / ".join(f"{scores[score]['mean']:.1f}" for score in ("base", "new", "H"))
+            for scores in (
+                row["average"] if name == "average" else row["per_data"][name]
+                for row in (rows["ZeroShot"], rows["CoOp"], rows["CoOp + DePT"])
+            )
+        ]
+        label = name if name == "average" else f"`{name}`"
+        assert re.search(rf"^\| {label} \| {re.escape(' | '.join(cells))} \|$", text, re.MULTILINE), (name, cells)
+
+
+def test_the_embedded_data_show_the_trade_off_that_they_were_made_for() -> None:
+    board = json.loads((ROOT / "leaderboards/shapes/leaderboard.json").read_text())
+    zero, coop, dept = (
+        {k: v["mean"] for k, v in row["average"].items()} for row in sorted(board["rows"], key=lambda row: row["average"]["base"]["mean"])
+    )
+    assert min(zero["base"], zero["new"]) >= 60
+    assert coop["base"] >= zero["base"] + 3
+    assert coop["new"] <= zero["new"] - 2
+    assert dept["base"] >= coop["base"] + 4
+    assert dept["H"] >= coop["H"] + 1.5

@@ -1,0 +1,189 @@
+"""Image towers without needless work against open_clip's own layers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from open_clip.transformer import QuickGELU
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from depthub.encoding import image_tower
+from depthub.encoding.backbone import Backbone
+from depthub.encoding.loading.load import load_backbone
+from depthub.registry.plugins import installed
+from depthub.registry.settings import complete, make
+from depthub.spec import BackboneSpec, Component
+from depthub.training.tuner import Tuner
+from tests.models import CLASSES, random_backbone
+
+STANDARD: dict[str, dict[str, object]] = {
+    "plain": {},
+    "no ln_pre": {"no_ln_pre": True},
+    "norm after pooling": {"final_ln_after_pool": True},
+    "layer scale": {"ls_init_value": 0.3},
+    "one layer": {"layers": 1},
+    "oblong, with a rest beyond the last patch": {"image_size": [48, 40]},
+}
+OTHER: dict[str, dict[str, object]] = {
+    "average pooling": {"pool_type": "avg"},
+    "attentional pooling": {"attentional_pool": True, "attn_pooler_heads": 2},
+    "other layers": {"block_type": "custom", "qk_norm": True},
+    "tokens beside the feature": {"output_tokens": True},
+}
+
+
+def small(vision: dict[str, object]) -> Backbone:
+    """A model with next to no vocabulary, for what reads no text."""
+    return random_backbone(vision=vision, vocab_size=8)
+
+
+def images(backbone: Backbone, number: int = 3) -> Tensor:
+    return torch.randn(number, 3, *backbone.image_size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+
+
+def prompts(backbone: Backbone, depth: int, n: int = 2) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    drawn = [torch.randn(n, backbone.image_width, dtype=torch.float64, generator=generator) for _ in range(depth)]
+    return [prompt.requires_grad_() for prompt in drawn]
+
+
+def near(found: Tensor, expected: Tensor) -> bool:
+    """Within 1e-10 of the largest entry."""
+    return bool((found - expected).abs().max() <= 1e-10 * expected.abs().max())
+
+
+def gradients(backbone: Backbone, given: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Features and the gradients of a loss that weighs each entry differently."""
+    features = backbone.encode_image(images(backbone), given)
+    weight = torch.randn(features.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    return features.detach(), list(torch.autograd.grad((features * weight).sum(), given))
+
+
+@pytest.mark.parametrize("vision", STANDARD.values(), ids=STANDARD)
+def test_features_are_open_clips_own(vision: dict[str, object]) -> None:
+    backbone = small(vision)
+    assert image_tower.fits(backbone.clip.visual)
+    found = backbone.encode_image(images(backbone))
+    assert not found.requires_grad
+    assert near(found, backbone.clip.encode_image(images(backbone)))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("vision", STANDARD.values(), ids=STANDARD)
+def test_prompts_at_any_depth_with_their_gradients(vision: dict[str, object], depth: int) -> None:
+    backbone = small(vision)
+    given = prompts(backbone, min(depth, backbone.image_depth))
+    backbone.exact = "plain"
+    features, expected = gradients(backbone, given)
+    backbone.exact = "shared"
+    for backbone.recompute in (False, True):
+        found, own = gradients(backbone, given)
+        assert near(found, features)
+        assert all(gradient.abs().max() > 0 and near(mine, gradient) for mine, gradient in zip(own, expected, strict=True))
+
+
+def test_recomputing_keeps_the_layers_inputs_alone() -> None:
+    backbone = small({})
+    given, sizes = prompts(backbone, 2), []
+    for backbone.recompute in (False, True):
+        kept: dict[int, int] = {}
+
+        def keep(value: Tensor, kept: dict[int, int] = kept) -> Tensor:
+            kept[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+            return value
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+            backbone.encode_image(images(backbone), given)
+        weights = {p.untyped_storage().data_ptr() for p in backbone.parameters()}
+        sizes.append(sum(size for place, size in kept.items() if place not in weights))
+    assert sizes[1] < sizes[0] / 4
+
+
+def test_openais_activation() -> None:
+    backbone = small({})
+    for block in backbone.clip.visual.transformer.resblocks:
+        block.mlp.gelu = QuickGELU()
+    given = prompts(backbone, 2)
+    backbone.exact = "plain"
+    features, expected = gradients(backbone, given)
+    backbone.exact = "shared"
+    found, own = gradients(backbone, given)
+    assert all(near(mine, theirs) for mine, theirs in zip([found, *own], [features, *expected], strict=True))
+
+
+@pytest.mark.parametrize("replaced", ["conv1", "transformer.resblocks.1.mlp.c_fc", "transformer.resblocks.2.attn.out_proj"])
+def test_a_tower_with_adapted_parts_keeps_its_own_way(replaced: str) -> None:
+    visual = small({}).clip.visual
+    part = visual.get_submodule(replaced)
+    visual.set_submodule(replaced, type("Adapted", (type(part),), {})(*([3, 48, 16] if replaced == "conv1" else [48, 48])))
+    assert not image_tower.fits(visual)
+
+
+@pytest.mark.parametrize("vision", OTHER.values(), ids=OTHER)
+def test_other_towers_keep_their_own_way(vision: dict[str, object]) -> None:
+    backbone = small(vision)
+    assert not image_tower.fits(backbone.clip.visual)
+    expected = backbone.clip.encode_image(images(backbone))
+    torch.testing.assert_close(backbone.encode_image(images(backbone)), expected, rtol=0, atol=0)
+
+
+METHODS = [
+    *(Component("MaPLe", {"depth": depth}) for depth in (1, 2, 3)),
+    *(Component("VPT", {"depth": depth, "n_ctx": 3}) for depth in (1, 3)),
+    *(Component("IndependentVL", {"depth": depth}) for depth in (1, 3)),
+]
+
+
+def step(method: Component, exact: str) -> dict[str, Tensor]:
+    """A training step's features and gradients on a float64 model."""
+    backbone, plugins = random_backbone(), installed()
+    backbone.exact = exact  # type: ignore[assignment]
+    torch.manual_seed(5)
+    made = make(complete(method, "methods", plugins), "methods", plugins, backbone, CLASSES).double()
+    head = make(complete(Component("ITM"), "heads", plugins), "heads", plugins, backbone.dim, CLASSES).double()
+    tuner = Tuner(backbone, made, head)
+    labels = torch.tensor([0, 3, 1])
+    features = made.features(backbone, images(backbone), CLASSES)
+    torch.nn.functional.cross_entropy(head(features), labels).backward()
+    found = {name: p.grad for name, p in tuner.named_parameters() if p.grad is not None}
+    return {"image": features.image.detach(), "text": features.text.detach(), **found}
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: f"{method.name}-{method.settings['depth']}")
+def test_methods_with_image_prompts(method: Component) -> None:
+    expected, found = step(method, "plain"), step(method, "shared")
+    assert found.keys() == expected.keys()
+    assert len(found) > 2
+    assert {name: value for name, value in found.items() if not near(value, expected[name])} == {}
+
+
+def products(backbone: Backbone, given: list[Tensor], number: int) -> int:
+    """FLOPs of the features, and of their gradients if there is something to tune."""
+    with FlopCounterMode(display=False) as counter, torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        features = backbone.encode_image(images(backbone, number), given)
+        if given:
+            features.sum().backward()
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+def test_work_is_what_the_arithmetic_of_the_tower_asks_for(depth: int) -> None:
+    """Every image costs the rows that anything depends on; prompts that are overwritten cost the same for one image as for many."""
+    floor = pytest.importorskip("benchmarks.floor", reason="the benchmarks belong to the repository, not to the wheel")
+    backbone = small({})
+    given = prompts(backbone, depth, 2)
+    fewest = floor.image_floor(width=48, layers=3, tokens=5, patch=3 * 16 * 16, dim=backbone.dim, depth=depth, n=2)
+    assert products(backbone, given, 3) - products(backbone, given, 2) == fewest
+
+
+def test_an_embedded_backbone_of_the_plugins() -> None:
+    """The tower of the built-in shapes."""
+    backbone = load_backbone(BackboneSpec("shapes"), {"shapes": installed().get("backbones", "shapes")})
+    assert image_tower.fits(backbone.clip.double().visual)
+    assert near(backbone.encode_image(images(backbone)), backbone.clip.encode_image(images(backbone)))
+    given = prompts(backbone, backbone.image_depth - 1)
+    found, own = gradients(backbone, given)
+    backbone.exact = "plain"
+    features, expected = gradients(backbone, given)
+    assert all(near(mine, theirs) for mine, theirs in zip([found, *own], [features, *expected], strict=True))

@@ -1,0 +1,104 @@
+"""Steps that are recorded and played: on the CPU from a tape that repeats operations on the same memory, on a GPU from CUDA graphs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+import depthub
+from depthub import Component, DepthubError, Features, RunSpec, Training
+from depthub.encoding.backbone import Backbone
+from depthub.training import graphs
+from depthub.training.loop import fit_together
+from tests import tape
+from tests.models import random_backbone
+from tests.training.test_stack import EXACT, METHODS, Noisy, apart, course, trained
+
+STACKED = {name: method for name, method in METHODS.items() if method is not Noisy}
+ALL = {
+    **STACKED,
+    "ProGrad": Component("ProGrad"),
+    "PromptSRC": Component("PromptSRC", {"depth": 2}),
+    "MaPLe": Component("MaPLe", {"depth": 2}),
+    "VPT": Component("VPT", {"depth": 2}),
+    "independent": Component("IndependentVL", {"depth": 2}),
+}
+HEADS = ("ITM", "DePT", "CAT")
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    return random_backbone()
+
+
+@pytest.mark.parametrize(("method", "runs"), [*((name, 1) for name in ALL), *((name, 3) for name in STACKED)])
+def test_a_played_step_trains_as_the_step_does(backbone: Backbone, method: str, runs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over two epochs with learning rates of their own; nothing in a step asks the device or makes a tensor on the host."""
+    recorded = 0
+
+    def record(step: graphs.Play) -> graphs.Play:
+        nonlocal recorded
+        recorded += 1
+        return tape.record(step)
+
+    monkeypatch.setattr(graphs, "record", record)
+    plain, played = (
+        [course(backbone, ALL[method], Component(HEADS[seed]), seed, pixels=True, graphs=graphs) for seed in range(runs)]
+        for graphs in (False, True)
+    )
+    for courses in (plain, played):
+        assert fit_together(courses, Accelerator(cpu=True)) == [None] * runs
+    assert apart(trained(played), trained(plain)) <= EXACT
+    assert recorded == played[0].training.epochs
+
+
+class Asking(Noisy):
+    """Reads a number back from the device in every step, and draws none."""
+
+    def losses(self, features: Features) -> dict[str, Tensor]:
+        return {"length": features.text.norm() if float(features.text.detach().norm()) > 0 else features.text.sum()}
+
+    def prompts(self, classes: depthub.ClassSet, image: Tensor | None) -> depthub.Prompts:
+        return depthub.Prompts(text=[self.context])
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+def test_random_numbers_cannot_be_played(backbone: Backbone, runs: int) -> None:
+    courses = [course(backbone, Noisy, seed=seed, graphs=True) for seed in range(runs)]
+    with pytest.raises(DepthubError, match=r"^this training step draws random numbers.*; run without --graphs$"):
+        fit_together(courses, Accelerator(cpu=True))
+
+
+def test_the_tape_refuses_what_a_graph_refuses(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "record", tape.record)
+    with pytest.raises(RuntimeError, match="not permitted"):
+        fit_together([course(backbone, Asking, graphs=True)], Accelerator(cpu=True))
+
+
+def test_without_a_gpu_graphs_are_refused_in_one_line(tmp_path: Path) -> None:
+    spec = RunSpec(training=Training(epochs=1))
+    with pytest.raises(
+        DepthubError, match=r"^--graphs needs one process on a CUDA device in fp32 or bf16, not 1 process\(es\) on cpu in fp32"
+    ):
+        depthub.run(spec, runs=tmp_path, graphs=True)
+    assert list(tmp_path.rglob("*.*")) == []
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("runs", [1, 3])
+def test_cuda_graphs(backbone: Backbone, runs: int) -> None:
+    """The real recording: as on the tape above."""
+    made = [
+        [course(backbone, METHODS["shared"], Component(HEADS[seed]), seed, graphs=bool(graphs)) for seed in range(runs)]
+        for graphs in (0, 1)
+    ]
+    for courses in made:
+        for each in courses:
+            each.tuner.cuda()
+        assert fit_together(courses, Accelerator()) == [None] * runs
+    assert apart(trained(made[1]), trained(made[0])) <= EXACT
+    backbone.cpu()
