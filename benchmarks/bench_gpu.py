@@ -9,7 +9,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from benchmarks.bench_stack import BALANCES, Sweep, courses, parameters, trainer
+from benchmarks.bench_stack import BALANCES, Sweep, jobs, parameters, trainer
 from benchmarks.cases import Case
 from benchmarks.measure import OURS, PLAIN, Benchmark, relative_error, seconds
 from depthub.compute.device import accelerator
@@ -47,9 +47,9 @@ def steps(
     Plain is the plain path for a run alone, and ours one by one for several.
     """
     alone = sweep.runs == 1
-    made = {PLAIN: courses(sweep, [], "plain" if alone else "shared"), OURS: courses(sweep, []), GRAPHS: courses(sweep, [], graphs=graphs)}
-    for course in (course for given in made.values() for course in given):
-        course.tuner.to(accelerator.device)
-    stacks = {name: [[course] for course in given] if name == PLAIN else [given] for name, given in made.items()}
+    made = {PLAIN: jobs(sweep, [], "plain" if alone else "shared"), OURS: jobs(sweep, []), GRAPHS: jobs(sweep, [], graphs=graphs)}
+    for job in (job for given in made.values() for job in given):
+        job.tuner.to(accelerator.device)
+    stacks = {name: [[job] for job in given] if name == PLAIN else [given] for name, given in made.items()}
     ways = {name: trainer(given, accelerator) for name, given in stacks.items()}
     return ways, lambda: {name: parameters(given) for name, given in made.items()}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmarks.cases import EMBEDDED, Case
 from benchmarks.measure import Benchmark, total
-from depthub.compute.linear import using
+from depthub.compute.linear import use_backend
 from depthub.training.tuner import Tuner
 
 CASES = (
@@ -42,7 +42,7 @@ def megabytes(tuner: Tuner, case: Case) -> float:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with using("torch"), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with use_backend("torch"), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = total(tuner, images, case.classes, labels)
     assert loss.requires_grad
     return sum(kept.values()) / 1e6

@@ -19,17 +19,17 @@ def test_run(benchmark: Benchmark, head: str, tmp_path: Path, monkeypatch: pytes
     spec = RunSpec(head=Component(head), data=DataSpec("tones"), training=Training(epochs=EPOCHS))
     found: dict[str, RunResult] = {}
 
-    def way(exact: str) -> Callable[[], object]:
+    def way(encoding: str) -> Callable[[], object]:
         def do() -> object:
-            monkeypatch.setattr(Backbone, "exact", exact)
-            found[exact] = run(spec, runs=tmp_path / exact, force=True, cache=False)
-            return found[exact]
+            monkeypatch.setattr(Backbone, "encoding", encoding)
+            found[encoding] = run(spec, runs=tmp_path / encoding, force=True, cache=False)
+            return found[encoding]
 
         return do
 
-    ours, plain = way("shared"), way("plain")
+    ours, plain = way("fast"), way("reference")
     ours()
     plain()
-    assert found["shared"].counts == found["plain"].counts
+    assert found["fast"].counts == found["reference"].counts
     what = f"a run of {EPOCHS} epoch: CoOp+{head}, {EMBEDDED}, tones"
     side_by_side(benchmark, what, 3, variants(ours, plain))

@@ -16,11 +16,11 @@ from benchmarks.cases import EMBEDDED, Case, backbone, reference
 from benchmarks.measure import OURS, PLAIN, TOLERANCE, Benchmark, relative_error, side_by_side, through
 from depthub.compute.linear import choice, linear
 from depthub.encoding.sentences import write
-from depthub.encoding.token_trie import plant
+from depthub.encoding.token_trie import build_trie
 from depthub.registry.plugins import installed
 from depthub.spec import Training
-from depthub.training.grouping import arrange
-from depthub.training.job import Course
+from depthub.training.grouping import group_jobs
+from depthub.training.job import TrainingJob
 from depthub.training.loop import fit_together
 from depthub.training.tuner import Tuner
 
@@ -63,9 +63,9 @@ SWEEPS = (
 @pytest.mark.parametrize("sweep", SWEEPS, ids=str)
 def test_stack(benchmark: Benchmark, sweep: Sweep) -> None:
     losses: list[list[float]] = [[], []]
-    together, alone = (courses(sweep, told) for told in losses)
-    stacks = [[together[i] for i in places] for places, _ in arrange(together, "auto")]
-    ours, plain = (through(choice(), trainer(parts)) for parts in (stacks, [[course] for course in alone]))
+    together, alone = (jobs(sweep, told) for told in losses)
+    stacks = [[together[i] for i in places] for places, _ in group_jobs(together, "auto")]
+    ours, plain = (through(choice(), trainer(parts)) for parts in (stacks, [[job] for job in alone]))
     ours()
     plain()
     benchmark.extra_info["loss_error"] = relative_error(*(torch.tensor(sorted(told)) for told in losses))
@@ -80,7 +80,7 @@ def test_products(benchmark: Benchmark, sweep: Sweep) -> None:
     """The matrix products of a step alone: no stack takes less of the time of one by one than they do."""
     model, runs = backbone(sweep.case.backbone), sweep.runs
     said = write(model.tokenizer, model.context_length, sweep.case.classes, 16, "end", "").symbols(own=False)
-    rows = plant(said, torch.device("cpu"), torch.float32).within.count
+    rows = build_trie(said, torch.device("cpu"), torch.float32).within.count
     weights = [w for w in model.text.transformer.parameters() if w.ndim == 2]
     together, alone = ([torch.ones(rows * n, weight.shape[1]).requires_grad_() for weight in weights] for n in (runs, 1))
 
@@ -94,10 +94,10 @@ def test_products(benchmark: Benchmark, sweep: Sweep) -> None:
     benchmark.extra_info.update({key: value / runs for key, value in benchmark.extra_info.items() if key.endswith("_ms")})
 
 
-def courses(sweep: Sweep, told: list[float], exact: Literal["shared", "plain"] = "shared", *, graphs: bool = False) -> list[Course]:
+def jobs(sweep: Sweep, told: list[float], encoding: Literal["fast", "reference"] = "fast", *, graphs: bool = False) -> list[TrainingJob]:
     """One epoch of each run, from a seeded start; `told` gets the losses."""
     plugins, model, classes = installed(), backbone(sweep.case.backbone), sweep.case.classes
-    model = model if exact == "shared" else reference(model)
+    model = model if encoding == "fast" else reference(model)
     recipe = Training(epochs=1, warmup_epochs=0)
     made = []
     for seed in range(sweep.seeds):
@@ -106,16 +106,16 @@ def courses(sweep: Sweep, told: list[float], exact: Literal["shared", "plain"] =
             method, head = plugins.get("methods", "CoOp")(model, classes), plugins.get("heads", "DePT")(model.dim, classes, balance=balance)
             images = TensorDataset(*sweep.case.images(recipe.batch_size * sweep.steps))
             tuner = Tuner(model, method, head)
-            made.append(Course(tuner, images, classes, recipe, seed, on_epoch=lambda _, loss: told.append(loss), graphs=graphs))
+            made.append(TrainingJob(tuner, images, classes, recipe, seed, on_epoch=lambda _, loss: told.append(loss), graphs=graphs))
     return made
 
 
-def trainer(stacks: Sequence[Sequence[Course]], accelerator: Accelerator | None = None) -> Callable[[], object]:
+def trainer(stacks: Sequence[Sequence[TrainingJob]], accelerator: Accelerator | None = None) -> Callable[[], object]:
     """Trains stack after stack."""
     accelerator = accelerator or Accelerator(cpu=True)
     return lambda: [fit_together(stack, accelerator) for stack in stacks]
 
 
-def parameters(courses: Sequence[Course]) -> Tensor:
+def parameters(jobs: Sequence[TrainingJob]) -> Tensor:
     """All that was tuned, one after the other."""
-    return torch.cat([p.detach().flatten() for course in courses for p in course.tuner.tuned().values()])
+    return torch.cat([p.detach().flatten() for job in jobs for p in job.tuner.tuned().values()])

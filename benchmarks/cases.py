@@ -103,7 +103,7 @@ def pair(model: Backbone, name: str, classes: ClassSet) -> tuple[Tuner, Tuner]:
 def reference(model: Backbone) -> Backbone:
     """The same weights the plain way."""
     made = Backbone(model.clip, model.tokenizer)
-    made.exact = "plain"
+    made.encoding = "reference"
     return made
 
 

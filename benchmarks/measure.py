@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from depthub import ClassSet
-from depthub.compute.linear import Engine, choice, using
+from depthub.compute.linear import Backend, choice, use_backend
 from depthub.training.tuner import Tuner
 
 TOLERANCE = 2e-5  # relative, fp32: sums in another order
@@ -34,11 +34,11 @@ def sgemm_rate() -> float:
     return 2 * SIDE**3 / 1e9 / seconds(lambda: a @ a)
 
 
-def through(name: Engine, do: Callable[[], object]) -> Callable[[], object]:
+def through(name: Backend, do: Callable[[], object]) -> Callable[[], object]:
     """`do` with its frozen linear maps through one library."""
 
     def done() -> object:
-        with using(name):
+        with use_backend(name):
             return do()
 
     return done

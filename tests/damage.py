@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.miniature import facts, picture, rows, write_split
+from tests.miniature import card, picture, rows, write_split
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 9\n"
 
@@ -20,30 +20,30 @@ def sketch_not_renamed(root: Path) -> None:
 
 def web_page_as_split(root: Path) -> None:
     """A download that was refused."""
-    (root / "dtd" / facts("dtd").split_file).write_text("<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>\n")
+    (root / "dtd" / card("dtd").split_file).write_text("<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>\n")
 
 
 def truncated_split(root: Path) -> None:
     """A download that broke off."""
-    path = root / "eurosat" / facts("eurosat").split_file
+    path = root / "eurosat" / card("eurosat").split_file
     path.write_bytes(path.read_bytes()[:700])
 
 
 def no_split(root: Path) -> None:
     """The split file is not there."""
-    (root / "food-101" / facts("food101").split_file).unlink()
+    (root / "food-101" / card("food101").split_file).unlink()
 
 
 def self_made_split(root: Path) -> None:
     """Another division with the right counts, as other code makes it where it finds none."""
     listed = rows("dtd")
     listed["train"][0], listed["test"][0] = listed["test"][0], listed["train"][0]
-    write_split(root / "dtd" / facts("dtd").split_file, listed)
+    write_split(root / "dtd" / card("dtd").split_file, listed)
 
 
 def same_content_other_bytes(root: Path) -> None:
     """The official split, written by another program."""
-    (root / "dtd" / facts("dtd").split_file).write_text(json.dumps(rows("dtd")))
+    (root / "dtd" / card("dtd").split_file).write_text(json.dumps(rows("dtd")))
 
 
 def labels_with_gap(root: Path) -> None:
@@ -60,14 +60,14 @@ def image_in_train_and_test(root: Path) -> None:
     """An image is tested on that was trained on."""
     listed = rows("caltech101")
     listed["test"].append(listed["train"][0])
-    write_split(root / "caltech-101" / facts("caltech101").split_file, listed)
+    write_split(root / "caltech-101" / card("caltech101").split_file, listed)
 
 
 def image_twice(root: Path) -> None:
     """A training image is listed twice."""
     listed = rows("caltech101")
     listed["train"].append(listed["train"][0])
-    write_split(root / "caltech-101" / facts("caltech101").split_file, listed)
+    write_split(root / "caltech-101" / card("caltech101").split_file, listed)
 
 
 def missing_images(root: Path) -> None:
@@ -96,7 +96,7 @@ def folder_link_to_nowhere(root: Path) -> None:
 
 def other_case_of_split(root: Path) -> None:
     """The split file, spelt otherwise."""
-    path = root / "dtd" / facts("dtd").split_file
+    path = root / "dtd" / card("dtd").split_file
     path.rename(path.with_name(path.name.lower()))
 
 
@@ -114,7 +114,7 @@ def billion_labels(root: Path) -> None:
     """One label of a billion: a list of all that are missing would not fit into memory."""
     listed = rows("dtd")
     listed["train"].append(("banded/more.jpg", 10**9, "more"))
-    write_split(root / "dtd" / facts("dtd").split_file, listed)
+    write_split(root / "dtd" / card("dtd").split_file, listed)
 
 
 def absolute_path(root: Path) -> None:
@@ -144,12 +144,12 @@ def backslash_path(root: Path) -> None:
 
 def pointer_as_split(root: Path) -> None:
     """What git has where its extension for large files is not installed."""
-    (root / "dtd" / facts("dtd").split_file).write_text(POINTER)
+    (root / "dtd" / card("dtd").split_file).write_text(POINTER)
 
 
 def compressed_split(root: Path) -> None:
     """A split file that was not unpacked."""
-    path = root / "dtd" / facts("dtd").split_file
+    path = root / "dtd" / card("dtd").split_file
     path.write_bytes(gzip.compress(path.read_bytes()))
 
 
@@ -263,9 +263,9 @@ def _relist(root: Path, change: Callable[[str], str]) -> None:
     listed = rows("dtd")
     path, label, name = listed["test"][0]
     listed["test"][0] = (change(path), label, name)
-    write_split(root / "dtd" / facts("dtd").split_file, listed)
+    write_split(root / "dtd" / card("dtd").split_file, listed)
 
 
 def _relabel(root: Path, name: str, change: Callable[[str, int, str], tuple[str, int, str]]) -> None:
     listed = {part: [change(*row) for row in own] for part, own in rows(name).items()}
-    write_split(root / facts(name).directory / facts(name).split_file, listed)
+    write_split(root / card(name).directory / card(name).split_file, listed)

@@ -218,7 +218,7 @@ class Hooking(Plain):
 class ImageHooking(Plain):
     def __init__(self, backbone, classes):
         super().__init__(backbone, classes)
-        backbone.exact = "plain"
+        backbone.encoding = "reference"
         backbone.clip.visual.transformer.resblocks[0].register_forward_pre_hook(lambda layer, given: None)
 
 
@@ -227,7 +227,7 @@ class Holding(Plain):
 
     def __init__(self, backbone, classes):
         super().__init__(backbone, classes)
-        backbone.exact = "plain"
+        backbone.encoding = "reference"
         backbone.text.transformer.register_forward_hook(lambda layer, given, out: out)
 
 
@@ -236,7 +236,7 @@ class PlainHooking(Plain):
 
     def __init__(self, backbone, classes):
         super().__init__(backbone, classes)
-        backbone.exact = "plain"
+        backbone.encoding = "reference"
         self.gain = nn.Parameter(torch.ones(()))
         backbone.text.transformer.resblocks[0].register_forward_hook(lambda layer, given, out: self.gain * out)
 

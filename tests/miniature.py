@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from depthub.data.published import splits
-from depthub.data.published.cards import Facts
+from depthub.data.published.cards import DatasetCard
 from depthub.data.published.on_disk import OnDisk
 from depthub.registry.plugins import installed
 
@@ -127,15 +127,15 @@ TARGETS = [name for name in CLASSES if name not in IMAGENETS]
 FOLDERS = {"stanford_cars": ("cars_train", "cars_train", "cars_test"), "imagenet": ("train", "train", "val")}
 
 
-def facts(name: str) -> Facts:
+def card(name: str) -> DatasetCard:
     """What is known of the published data set."""
     found: OnDisk = installed().get("datasets", name)
-    return found.facts
+    return found.card
 
 
 def rows(name: str) -> Rows:
     """The images of a miniature by part: path, label and class name, in the order of its split file."""
-    known = facts(name)
+    known = card(name)
     parts = known.parts if known.layout in ("folders", "numbered") else SIZE
     made: Rows = {"train": [], "val": [], "test": []}
     start = 1
@@ -154,7 +154,7 @@ def rows(name: str) -> Rows:
 
 def make(root: Path, name: str) -> Path:
     """Write a miniature below a data root; returns the data set's directory."""
-    known = facts(name)
+    known = card(name)
     directory, images, listed = root / known.directory, root / known.directory / known.images, rows(name)
     paths = [(path, label) for part in listed.values() for path, label, _ in part]
     for number, (path, label) in enumerate(paths):
@@ -196,9 +196,9 @@ def write_split(path: Path, listed: Rows) -> None:
     path.write_text(json.dumps(listed, indent=4))
 
 
-def official(root: Path, name: str) -> Facts:
-    """The facts of a data set of which the miniature below `root` is the published form."""
-    known = facts(name)
+def official(root: Path, name: str) -> DatasetCard:
+    """The card of a data set of which the miniature below `root` is the published form."""
+    known = card(name)
     data_set = OnDisk(known)
     place = data_set.place(root)
     split = data_set.split(place)
@@ -225,7 +225,7 @@ def official(root: Path, name: str) -> Facts:
 
 def alone(whole: Path, name: str, root: Path) -> Path:
     """A data root with a copy of one data set of another, which may be changed."""
-    shutil.copytree(whole / facts(name).directory, root / facts(name).directory)
+    shutil.copytree(whole / card(name).directory, root / card(name).directory)
     return root
 
 

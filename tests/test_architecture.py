@@ -6,6 +6,7 @@ import ast
 import inspect
 from collections.abc import Callable, Iterator
 from graphlib import TopologicalSorter
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ PLUGINS = sorted(
 )
 # From the ground up. A wing (a package, or a file beside them) imports from its own layer or from lower ones.
 LAYERS = (
-    {"errors", "values", "types", "spec", "system", "identity", "compute"},
+    {"errors", "values", "types", "spec", "system", "identity", "compute", "version"},
     {"method", "head", "protocol", "executor", "statistics"},
     {"data", "encoding"},
     {"registry", "boundary"},
@@ -62,13 +63,19 @@ def modules_imported(path: Path, *, for_types: bool) -> set[str]:
     modules = set()
     for module, name in imported(path, for_types=for_types):
         if module == "depthub":
-            modules.add(depthub._HOME.get(name, name) if name else PUBLIC_PAGE)
+            modules.add(HOME.get(name, name) if name else PUBLIC_PAGE)
         elif module.startswith("depthub."):
             inner = f"{module}.{name}".removeprefix("depthub.")
             modules.add(inner if inner in MODULES else module.removeprefix("depthub."))
     return modules - {module_of(path)}
 
 
+HOME = {
+    alias.name: node.module
+    for node in ast.parse((ROOT / "depthub/__init__.pyi").read_text()).body
+    if isinstance(node, ast.ImportFrom)
+    for alias in node.names
+}
 MODULES = {module_of(path): path for path in CORE}
 
 
@@ -119,14 +126,12 @@ def test_a_third_party_needs_no_word_of_dept() -> None:
 
 
 def test_the_public_names_are_complete_and_there() -> None:
-    assert sorted(depthub.__all__) == sorted(depthub._HOME)
-    tree = ast.parse((ROOT / "depthub/__init__.py").read_text())
-    guarded = next(node for node in tree.body if isinstance(node, ast.If))
-    assert {alias.name for node in guarded.body if isinstance(node, ast.ImportFrom) for alias in node.names} == set(depthub.__all__)
+    assert sorted(depthub.__all__) == sorted(HOME) == sorted(dir(depthub))
     for name in depthub.__all__:
         assert getattr(depthub, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="nothing"):
         _ = depthub.nothing
+    assert depthub.__version__ == version("depthub")
 
 
 HOOKS = [getattr(hookspecs, name) for name in vars(hookspecs) if name.startswith("depthub_")]

@@ -30,7 +30,7 @@ report = pytest.importorskip("benchmarks.report", reason=WHY)
 def test_the_plain_reference_computes_what_ours_does(method: str, dtype: torch.dtype, tolerance: float) -> None:
     backbone = random_backbone(dtype=dtype, context_length=40)
     ours, plain = cases.pair(backbone, method, CLASSES)
-    assert (ours.backbone.exact, plain.backbone.exact) == ("shared", "plain")
+    assert (ours.backbone.encoding, plain.backbone.encoding) == ("fast", "reference")
     pixels, labels = torch.randn(4, 3, 32, 32, dtype=dtype), torch.tensor([0, 3, 1, 4])
     errors = measure.step_errors(ours, plain, pixels, CLASSES, labels) | measure.score_errors(ours, plain, pixels, CLASSES)
     assert errors.keys() == {"loss_error", "gradient_error", "score_error"}

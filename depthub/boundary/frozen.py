@@ -26,7 +26,7 @@ def marks(backbone: Backbone) -> Marks:
     # not the place in memory, nor a buffer's identity: a model may be moved
     state: dict[str, Hashable] = {name: (id(value), value._version, value.requires_grad) for name, value in backbone.named_parameters()}
     state |= dict.fromkeys(name for name, _ in backbone.named_buffers())
-    return {**state, "": (backbone.exact, *(id(module) for module in backbone.modules() if _hooked(module)))}
+    return {**state, "": (backbone.encoding, *(id(module) for module in backbone.modules() if _hooked(module)))}
 
 
 def check_unchanged(before: Marks, backbone: Backbone, method: Method) -> None:
@@ -67,7 +67,9 @@ def check_hooks(backbone: Backbone, method: Method) -> None:
         if not _hooked(module):
             continue
         if not called:
-            refuse(owner, call, f"a hook on {name} of the backbone is not called", "one on a layer, with backbone.exact = 'plain'", COMPUTE)
+            refuse(
+                owner, call, f"a hook on {name} of the backbone is not called", "one on a layer, with backbone.encoding = 'plain'", COMPUTE
+            )
         if tower == "image" and not method.tunes_image:
             refuse(owner, call, f"a hook on {name} of the backbone changes the image features", "tunes_image = True for it", COMPUTE)
 
@@ -75,7 +77,7 @@ def check_hooks(backbone: Backbone, method: Method) -> None:
 def _parts(backbone: Backbone) -> Iterator[tuple[str, str, nn.Module, bool]]:
     """Every module of the model: tower, name, the module, and whether its hooks are called in all encodings."""
     text, visual = backbone.text, backbone.clip.visual
-    plain = backbone.exact == "plain"
+    plain = backbone.encoding == "reference"
     called = {"text": plain or not text_tower.fits(text), "image": plain or not image_tower.fits(visual)}
     towers = {id(module): "image" for module in visual.modules()}
     layers = {id(module) for block in _blocks(backbone) for module in block.modules()}

@@ -104,7 +104,7 @@ def _asks(args: list[str]) -> bool:
 
 def _root() -> Any:
     """All commands in one parser: for completion scripts, which are worth loading everything."""
-    from depthub.cli.options.parser import Parser
+    from depthub.cli.options.parser import Parser  # a finished run is shown without it
 
     parser = Parser("depthub", "")
     subcommands = parser.add_subcommands(required=True)

@@ -22,23 +22,23 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from depthub.errors import DepthubError, nearest
 
-Engine = Literal["torch", "onednn"]
-ENGINES: tuple[Engine, ...] = ("torch", "onednn")
-CHOICES = ("auto", *ENGINES)
+Backend = Literal["torch", "onednn"]
+BACKENDS: tuple[Backend, ...] = ("torch", "onednn")
+CHOICES = ("auto", *BACKENDS)
 VARIABLE = "DEPTHUB_LINEAR"
 MKL = "MKL_CBWR"  # environment variable: conditional numerical reproducibility
 # Multiplications below which oneDNN's fixed cost of some 15 microseconds a call exceeds what it saves: 16 rows of 512 x 512. Measured on
 # one core of an AMD EPYC (Zen 4) for widths 16 to 768 and 1 to 800 rows.
 FEWEST = 2**22
-# Numbers in a weight below which torch is asked anyway, so that the embedded CLIP (width 128) computes the same bits whichever engine a
+# Numbers in a weight below which torch is asked anyway, so that the embedded CLIP (width 128) computes the same bits whichever backend a
 # machine prefers.
 SMALLEST = 2**17
 # Vendor, as Linux names it, to the first family of processors that oneDNN is taken on. Measured in a tower's forward and backward pass: 2.0
 # to 2.5 times as fast on AMD family 26 (Zen 5), 0.83 to 1.28 times, which is within the noise, on family 25 (Zen 3 and 4). No other was.
 FASTER = {"AuthenticAMD": 26}
 
-_forced: ContextVar[Engine | None] = ContextVar("engine", default=None)
-_used: set[Engine] = set()
+_forced: ContextVar[Backend | None] = ContextVar("backend", default=None)
+_used: set[Backend] = set()
 # per storage: (version, {part of it: packed copy}); an entry goes with its storage, and a new version empties it
 _packs: Any = WeakIdKeyDictionary()  # not annotated in torch
 
@@ -69,8 +69,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return cast(Tensor, _OneDNN.apply(x, weight, bias, False))
 
 
-def choice() -> Engine:
-    """What large float32 maps on the CPU go through in this process: what `using` or `DEPTHUB_LINEAR` says, else what the processor and
+def choice() -> Backend:
+    """The backend of large float32 maps on the CPU in this process: as `use_backend` or `DEPTHUB_LINEAR` says, else as the processor and
     the build of torch say. Nothing is computed for it.
 
     Raises:
@@ -82,13 +82,13 @@ def choice() -> Engine:
     return _by_processor() if wanted == "auto" else wanted
 
 
-def used() -> Engine:
+def used() -> Backend:
     """What this process's linear maps have gone through so far: "onednn" if any did, else "torch"."""
     return "onednn" if _used else "torch"
 
 
 @contextmanager
-def using(name: Engine) -> Iterator[None]:
+def use_backend(name: Backend) -> Iterator[None]:
     """Go through `name` inside the block, whatever is set; for tests and benchmarks."""
     token = _forced.set(name)
     try:
@@ -97,11 +97,11 @@ def using(name: Engine) -> Iterator[None]:
         _forced.reset(token)
 
 
-def _wanted() -> Engine | Literal["auto"]:
+def _wanted() -> Backend | Literal["auto"]:
     wanted = _forced.get() or os.environ.get(VARIABLE, "auto")
     if wanted not in CHOICES:  # said at the first map, however small
         raise DepthubError(f"{VARIABLE} is {wanted!r}, expected one of {', '.join(CHOICES)}{nearest(wanted, CHOICES)}")
-    return cast(Engine | Literal["auto"], wanted)
+    return cast(Backend | Literal["auto"], wanted)
 
 
 class _OneDNN(torch.autograd.Function):
@@ -159,7 +159,7 @@ def _available() -> bool:
 
 
 @cache
-def _by_processor() -> Engine:
+def _by_processor() -> Backend:
     vendor, family = _processor()
     return "onednn" if _available() and family >= FASTER.get(vendor, family + 1) else "torch"
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from depthub.encoding import image_tower, text_tower
 from depthub.encoding.sentences import Sentences, readable, tokens, write
 from depthub.encoding.text_tower import Constants
-from depthub.encoding.token_trie import Trie, plant
+from depthub.encoding.token_trie import Trie, build_trie
 from depthub.errors import DepthubError
 from depthub.types import ClassSet, Prompts
 
@@ -62,7 +62,7 @@ class Backbone(nn.Module):
     """
 
     clip: Any  # open_clip's models have no common type
-    exact: Literal["shared", "plain"] = "shared"  # how text and images are encoded: the same numbers, with shared work or without
+    encoding: Literal["fast", "reference"] = "fast"  # how text and images are encoded: the same numbers, with shared work or without
     recompute: bool = False  # whether image layers with prompts keep their inputs alone for the backward pass: less memory, more time
 
     def __init__(self, clip: nn.Module, tokenizer: Any) -> None:
@@ -174,7 +174,7 @@ class Backbone(nn.Module):
 
         if self._noted is not None:
             self._noted.append(tuple(sentences))
-        return self._once(tuple(sentences), (), encode)
+        return self._memoised(tuple(sentences), (), encode)
 
     def encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
         """Class features under learned prompts, not normalised.
@@ -200,8 +200,8 @@ class Backbone(nn.Module):
         if torch.is_grad_enabled() or any(p.ndim == 4 for p in prompts.text):
             return self._encode_text(classes, prompts)
         shapes = tuple((p.shape, p.dtype, p.device) for p in prompts.text)
-        key = (classes, shapes, prompts.position, prompts.words, self.exact)
-        return self._once(key, prompts.text, lambda: self._encode_text(classes, prompts))
+        key = (classes, shapes, prompts.position, prompts.words, self.encoding)
+        return self._memoised(key, prompts.text, lambda: self._encode_text(classes, prompts))
 
     def check_prompts(self, classes: ClassSet, prompts: Prompts) -> None:
         """Refuse what `encode_text` or `encode_image` cannot read; they ask themselves for their part of it.
@@ -223,8 +223,8 @@ class Backbone(nn.Module):
     def _encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
         text, dtype = self.text, self.text.transformer.get_cast_dtype()
         layers = [p.to(dtype).reshape((1,) * (4 - p.ndim) + p.shape) for p in prompts.text]  # (G, M, n, w) each; G or M may be 1
-        known = self._know(classes, prompts, layers)
-        shared = self.exact == "shared" and text_tower.fits(text)
+        known = self._known_classes(classes, prompts, layers)
+        shared = self.encoding == "fast" and text_tower.fits(text)
         x = text.ln_final((self._shared if shared else self._plain)(known, layers))  # (G, M, w)
         projection = text.text_projection
         if projection is not None:
@@ -259,18 +259,18 @@ class Backbone(nn.Module):
         parts = zip(*(torch.split(layer, size) for layer in learned), strict=True)
         return torch.cat([text_tower.encode(blocks, known.trie, known.constants, part) for part in parts])
 
-    def _know(self, classes: ClassSet, prompts: Prompts, layers: Sequence[Tensor]) -> _Known:
+    def _known_classes(self, classes: ClassSet, prompts: Prompts, layers: Sequence[Tensor]) -> _Known:
         own, n, dtype, device = any(layer.shape[1] > 1 for layer in layers), layers[0].shape[2], layers[0].dtype, self.scale.device
         key = (classes, own, n, prompts.position, prompts.words, dtype, device)
         if key not in self._known:
             said = write(self.tokenizer, self.context_length, classes, n, prompts.position, prompts.words)
             _make_room(self._known)
-            self._known[key] = _Known(own, said.to(device), plant(said.symbols(own), device, dtype))
+            self._known[key] = _Known(own, said.to(device), build_trie(said.symbols(own), device, dtype))
         return self._known[key]
 
-    def _once(self, key: Hashable, given: Sequence[Tensor], encode: Callable[[], Tensor]) -> Tensor:
+    def _memoised(self, key: Hashable, given: Sequence[Tensor], encode: Callable[[], Tensor]) -> Tensor:
         """What `encode` gives, remembered until a value of `given` or a weight changes; hooks may change what plain layers give."""
-        if self.exact == "plain":
+        if self.encoding == "reference":
             return encode()
         self._notice_changes()
         found = self._features.get(key)
@@ -313,9 +313,9 @@ class Backbone(nn.Module):
                 raise PromptsError("image prompts for image features", "pixels for them: say tunes_image = True")
             return images
         visual = self.clip.visual
-        quick = self.exact == "shared" and image_tower.fits(visual)
+        quick = self.encoding == "fast" and image_tower.fits(visual)
         if not prompts:
-            with torch.set_grad_enabled(self.exact == "plain" and torch.is_grad_enabled()):  # nothing is tuned but what hooks do
+            with torch.set_grad_enabled(self.encoding == "reference" and torch.is_grad_enabled()):  # nothing is tuned but what hooks do
                 features: Tensor = image_tower.encode(visual, images) if quick else self.clip.encode_image(images)
             return features
         _check_depth("image", len(prompts), self.image_depth)

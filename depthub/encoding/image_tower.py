@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from depthub.compute.linear import linear
-from depthub.encoding.layer import finish, standard
+from depthub.encoding.layer import after_attention, standard
 from depthub.errors import DepthubError
 
 
@@ -139,7 +139,7 @@ def _layer(block: Any, x: Tensor, learned: Tensor | None, rows: int) -> Tensor:
             q, x = _behind(q, asked), _behind(x, learned)
     q, k, v = (part.view(*part.shape[:2], attn.num_heads, -1).transpose(1, 2) for part in (q, k, v))  # (B, heads, tokens, w_v / heads)
     attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-    return finish(block, x, attended)
+    return after_attention(block, x, attended)
 
 
 def _tokens(visual: Any, images: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ def standard(block: Any) -> bool:
     return kinds == (NonDynamicallyQuantizableLinear, nn.Linear, nn.Linear) and bool(block.attn.batch_first)
 
 
-def finish(block: Any, x: Tensor, seen: Tensor) -> Tensor:
+def after_attention(block: Any, x: Tensor, seen: Tensor) -> Tensor:
     """What follows the attention, row by row.
 
     Args:

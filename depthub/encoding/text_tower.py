@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from depthub.compute.linear import linear
-from depthub.encoding.layer import finish, standard
+from depthub.encoding.layer import after_attention, standard
 from depthub.encoding.token_trie import Attention, Trie
 
 
@@ -54,7 +54,7 @@ def constants(blocks: Sequence[Any], trie: Trie, embedding: Tensor, positions: T
     for block in blocks:
         q, kv = _split(_project(block, x))
         before.append(kv[0])
-        x = finish(block, x, _attend(q, kv, kv[0, :0], trie.before, block.attn.num_heads))  # nothing stands before them
+        x = after_attention(block, x, _attend(q, kv, kv[0, :0], trie.before, block.attn.num_heads))  # nothing stands before them
     return Constants(before, rows, _project(blocks[0], rows))
 
 
@@ -72,7 +72,7 @@ def encode(blocks: Sequence[Any], trie: Trie, fixed: Constants, prompts: Sequenc
     for i, (block, before) in enumerate(zip(blocks[:-1], fixed.before, strict=False)):
         x = _enter(x, trie, prompts, i)
         q, kv = _split(_project(block, x) if i else _overwrite(fixed.first, trie, _project(block, written)))
-        x = finish(block, x, _attend(q, kv, before, trie.within, block.attn.num_heads))
+        x = after_attention(block, x, _attend(q, kv, before, trie.within, block.attn.num_heads))
     return _read(blocks[-1], _enter(x, trie, prompts, len(blocks) - 1), trie, fixed.before[-1])
 
 
@@ -103,7 +103,7 @@ def _read(block: Any, x: Tensor, trie: Trie, before: Tensor) -> Tensor:
     normed, attn = block.ln_1(x), block.attn
     (to_q, to_kv), (q_bias, kv_bias) = _split(attn.in_proj_weight.t()), _split(attn.in_proj_bias)
     q, kv = linear(normed.index_select(1, trie.ends), to_q.t(), q_bias), linear(normed, to_kv.t(), kv_bias)
-    return finish(block, x.index_select(1, trie.ends), _attend(q, kv, before, trie.reading, attn.num_heads))
+    return after_attention(block, x.index_select(1, trie.ends), _attend(q, kv, before, trie.reading, attn.num_heads))
 
 
 def _attend(q: Tensor, kv: Tensor, before: Tensor, attention: Attention, heads: int) -> Tensor:

@@ -65,7 +65,7 @@ class Trie:
         return self.before.count
 
 
-def plant(sentences: Sequence[Sequence[int]], device: torch.device, dtype: torch.dtype) -> Trie:
+def build_trie(sentences: Sequence[Sequence[int]], device: torch.device, dtype: torch.dtype) -> Trie:
     """The trie of M sentences.
 
     Args:
@@ -76,11 +76,11 @@ def plant(sentences: Sequence[Sequence[int]], device: torch.device, dtype: torch
     before: dict[tuple[int, int], int] = {}  # (row of the token in front, symbol) -> row
     within: dict[tuple[int, int], int] = {}
     begins = [next((i for i, symbol in enumerate(s[:-1]) if symbol < 0), len(s) - 1) for s in sentences]
-    stems = [_walk(before, 0, -1, s[:begin]) for s, begin in zip(sentences, begins, strict=True)]
+    stems = [_insert(before, 0, -1, s[:begin]) for s, begin in zip(sentences, begins, strict=True)]
     tails = [(stem, s[begin:]) for s, begin, stem in zip(sentences, begins, stems, strict=True)]
     for stem, tail in sorted(tails):  # rows of sentences that begin alike lie together, and so share a piece of attention
-        _walk(within, len(before), stem, tail)
-    ends = [_walk(within, len(before), *tail) for tail in tails]
+        _insert(within, len(before), stem, tail)
+    ends = [_insert(within, len(before), *tail) for tail in tails]
     paths: list[list[int]] = []
     for row, (parent, _) in enumerate((*before, *within)):
         paths.append([*(paths[parent] if parent >= 0 else ()), row])
@@ -99,7 +99,7 @@ def plant(sentences: Sequence[Sequence[int]], device: torch.device, dtype: torch
     )
 
 
-def _walk(rows: dict[tuple[int, int], int], first: int, row: int, symbols: Sequence[int]) -> int:
+def _insert(rows: dict[tuple[int, int], int], first: int, row: int, symbols: Sequence[int]) -> int:
     """The row where `symbols` lead from `row`; rows that are new are counted from `first`."""
     for symbol in symbols:
         row = rows.setdefault((row, symbol), first + len(rows))

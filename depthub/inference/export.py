@@ -89,7 +89,7 @@ def export_classifier(
     classifier.require_static_text("only a classifier with fixed text features can be exported")
     classes = classifier.classes(class_names, task)
     pixels = classifier.pixels(images) if len(images) else torch.empty(0, 3, *classifier.tuner.backbone.image_size)
-    with _on_cpu(classifier.tuner), torch.no_grad(), linear.using("torch"):
+    with _on_cpu(classifier.tuner), torch.no_grad(), linear.use_backend("torch"):
         tell("exporting the classifier")
         content = _program(classifier, classes)
         tell("comparing the exported program with the classifier")

@@ -46,12 +46,14 @@ class Kind:
     Args:
         singular: what a message calls it.
         base: the type in `depthub` that each must have.
+        home: the module of the base.
         leading: arguments that its constructor takes before the settings; None if plugins give instances, not classes.
         attributes: what is read from it, by name.
     """
 
     singular: str
     base: str
+    home: str
     leading: tuple[str, ...] | None
     attributes: Mapping[str, Attribute]
 
@@ -72,19 +74,21 @@ _PAIRS = Attribute(
 _PRESETS = Attribute(lambda value: isinstance(value, list | tuple), "a tuple of Preset")
 
 KINDS: Mapping[str, Kind] = {
-    "methods": Kind("method", "Method", ("backbone", "classes"), {"needs_image": _FLAG, "tunes_image": _FLAG, "presets": _PRESETS}),
-    "heads": Kind("head", "Head", ("dim", "classes"), {"lr_scale": _RATE}),
-    "protocols": Kind("protocol", "Protocol", (), {"headline": _TEXT, "harmonic": _PAIRS}),
-    "datasets": Kind("data set", "DataSet", None, {"aliases": _TEXTS, "augmentation": _VIEWS}),
-    "backbones": Kind("backbone", "NamedBackbone", None, {"model": _TEXT, "pretrained": _TEXT, "summary": _TEXT}),
-    "executors": Kind("executor", "Executor", (), {}),
+    "methods": Kind(
+        "method", "Method", "depthub.method", ("backbone", "classes"), {"needs_image": _FLAG, "tunes_image": _FLAG, "presets": _PRESETS}
+    ),
+    "heads": Kind("head", "Head", "depthub.head", ("dim", "classes"), {"lr_scale": _RATE}),
+    "protocols": Kind("protocol", "Protocol", "depthub.protocol", (), {"headline": _TEXT, "harmonic": _PAIRS}),
+    "datasets": Kind("data set", "DataSet", "depthub.data.dataset", None, {"aliases": _TEXTS, "augmentation": _VIEWS}),
+    "backbones": Kind("backbone", "NamedBackbone", "depthub.spec", None, {"model": _TEXT, "pretrained": _TEXT, "summary": _TEXT}),
+    "executors": Kind("executor", "Executor", "depthub.executor", (), {}),
 }
 
 
 def inherits(package: str) -> bool:
     """Whether a class of a package inherits from what plugins provide; nothing is imported to find out."""
-    homes = {kind.base: sys.modules.get(f"depthub.{depthub._HOME[kind.base]}") for kind in KINDS.values()}
-    return any(package_of(heir) == package for name, home in homes.items() if home for heir in heirs(getattr(home, name)))
+    bases = [getattr(sys.modules[kind.home], kind.base) for kind in KINDS.values() if kind.home in sys.modules]
+    return any(package_of(heir) == package for base in bases for heir in heirs(base))
 
 
 def admit(thing: Any, kind: Kind, *, importable: bool = True) -> tuple[str, list[str]]:

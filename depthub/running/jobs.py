@@ -17,10 +17,10 @@ from depthub.records.store import Store
 from depthub.running.models import frozen
 from depthub.running.options import RunOptions, Stack
 from depthub.running.resolving import Resolved
-from depthub.running.run_job import Attempt, OnNote
+from depthub.running.run_job import OnNote, RunJob
 from depthub.spec import RunSpec
 from depthub.system import launch
-from depthub.training.grouping import MOST, arrange
+from depthub.training.grouping import MOST, group_jobs
 from depthub.training.job import OnEpoch
 from depthub.training.loop import fit_together
 
@@ -71,7 +71,7 @@ def carry_out(
     if executor:
         outcomes = executor.map(do, [run.spec for run in todo])
     else:
-        begin = partial(Attempt, store=store, options=options, on_epoch=on_epoch, note=note)
+        begin = partial(RunJob, store=store, options=options, on_epoch=on_epoch, note=note)
         outcomes = _here(begin, todo, options.stack, on_alone)
     with determinism(options.deterministic), closing(outcomes):  # workers stop at once if the caller does
         for place, outcome in outcomes:
@@ -128,7 +128,7 @@ def _once(note: OnNote) -> OnNote:
 
 
 def _here(
-    begin: Callable[[Resolved], Attempt], runs: Sequence[Resolved], stack: Stack, note: OnNote | None
+    begin: Callable[[Resolved], RunJob], runs: Sequence[Resolved], stack: Stack, note: OnNote | None
 ) -> Generator[tuple[int, RunResult | Exception], None, None]:
     """In this process; a failure does not stop the rest. Yields (place among `runs`, outcome) as each run ends."""
     for places in _batches([one.spec for one in runs], stack):
@@ -150,7 +150,7 @@ def _batches(specs: Sequence[RunSpec], stack: Stack) -> list[list[int]]:
     return [places[i : i + most] for places in alike.values() for i in range(0, len(places), most)]
 
 
-def _carry_out(runs: Sequence[Attempt], stack: Stack, note: OnNote | None) -> Generator[tuple[Attempt, RunResult | Exception], None, None]:
+def _carry_out(runs: Sequence[RunJob], stack: Stack, note: OnNote | None) -> Generator[tuple[RunJob, RunResult | Exception], None, None]:
     """Bring runs to their next training, train them in stacks, and so on; yields each with its outcome as it ends."""
     going = []
     for run in runs:
@@ -159,7 +159,7 @@ def _carry_out(runs: Sequence[Attempt], stack: Stack, note: OnNote | None) -> Ge
             going.append(run)
         else:
             yield run, outcome
-    arranged = arrange([run.course for run in going], stack)
+    arranged = group_jobs([run.job for run in going], stack)
     if note:
         for (name, why), number in Counter((going[i].spec.method.name, why) for (i, *_), why in arranged if why).items():
             note(f"{number} {'run' if number == 1 else 'runs'} of {name} trained alone: {why}")
@@ -178,23 +178,23 @@ def _tried(step: Callable[[], RunResult | None]) -> RunResult | Exception | None
         return error
 
 
-def _shared(run: Attempt) -> RunResult:
+def _shared(run: RunJob) -> RunResult:
     """All of a run that several processes share; what one of them fails with ends all."""
     with processes.together(run.accelerator):
         while not (result := run.advance()):
-            (error,) = fit_together([run.course], run.accelerator)
+            (error,) = fit_together([run.job], run.accelerator)
             if error:
                 raise error
     return result
 
 
-def _train(runs: Sequence[Attempt]) -> Sequence[Exception | None]:
+def _train(runs: Sequence[RunJob]) -> Sequence[Exception | None]:
     """Train runs together; returns what each failed with."""
     for run in runs:
         run.stacked = max(run.stacked, len(runs))
     try:
         with steady():
-            return fit_together([run.course for run in runs], runs[0].accelerator)
+            return fit_together([run.job for run in runs], runs[0].accelerator)
     except Exception as error:
         if len(runs) > 1:
             error.add_note(f"in a stack of {len(runs)} runs; with stack='off' each trains alone, from its last checkpoint on")

@@ -39,7 +39,7 @@ from depthub.system.disk_cache import Cache
 from depthub.system.provenance import Stopwatch, collect
 from depthub.training.checkpoint import Checkpoint
 from depthub.training.evaluation import evaluate
-from depthub.training.job import Course, Labelled, OnEpoch
+from depthub.training.job import Labelled, OnEpoch, TrainingJob
 from depthub.training.tuner import Tuner
 
 OnNote = Callable[[str], None]
@@ -60,7 +60,7 @@ class Findings:
     text: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
-class Attempt:
+class RunJob:
     """One resolved spec on its way to a result."""
 
     def __init__(self, resolved: Resolved, store: Store, options: RunOptions, on_epoch: OnEpoch | None, note: OnNote) -> None:
@@ -77,13 +77,13 @@ class Attempt:
         return presets.recipe(self.spec, self.plugins)
 
     def advance(self) -> RunResult | None:
-        """Go on to the next training, which `course` then is; if there is none, returns what the run gave.
+        """Go on to the next training, which `job` then is; if there is none, returns what the run gave.
 
         Raises:
             Exception: what the run failed with.
         """
         try:
-            self.course = next(self._steps)
+            self.job = next(self._steps)
         except StopIteration as end:
             return cast(RunResult, end.value)
         return None
@@ -97,7 +97,7 @@ class Attempt:
         """
         return accelerator(self.training.precision, graphs=self.options.graphs)
 
-    def _result(self) -> Generator[Course, None, RunResult]:
+    def _result(self) -> Generator[TrainingJob, None, RunResult]:
         """Yields every training that the run needs; whoever asks for the next one has carried out the last."""
         main = self.accelerator.is_main_process
         if main:
@@ -147,7 +147,7 @@ class Attempt:
             self.store.path(self.spec),
         )
 
-    def _stages(self) -> Generator[Course, None, tuple[Findings, dict[str, Any]]]:
+    def _stages(self) -> Generator[TrainingJob, None, tuple[Findings, dict[str, Any]]]:
         """Train and test every stage."""
         spec, findings = self.spec, Findings()
         watch = self.watch = Stopwatch()
@@ -160,17 +160,17 @@ class Attempt:
             workers = self.options.workers if tuner.method.tunes_image else 0  # features are in memory
             with watch.measure("encode_s"):
                 images = self._images(tuner, stage.train, training=True)
-            course = Course(
+            job = TrainingJob(
                 tuner, images, stage.train.classes, self.training, spec.seed, checkpoint, self.on_epoch, workers, self.options.graphs
             )
             before = self._encoded()
             tell("training")
-            yield course
+            yield job
             self._check_backbone(tuner)
             # views of an epoch are encoded while it trains, for all runs of a stack together
             views = (self._encoded() - before) / self.stacked
             watch.seconds["encode_s"] += views
-            watch.seconds["train_s"] += max(0.0, course.seconds - views)
+            watch.seconds["train_s"] += max(0.0, job.seconds - views)
             watch.resumed += checkpoint.seconds > 0
             for task in stage.tests:
                 self._test(tuner, task, workers, findings)

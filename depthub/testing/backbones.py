@@ -76,12 +76,12 @@ def encoding(case: BackboneCase) -> str:
 def _alike(backbone: Backbone, encode: Callable[[], Tensor], what: str) -> Tensor:
     """What is encoded, finite and the same in both ways."""
     given = []
-    before = backbone.exact
+    before = backbone.encoding
     try:
-        for backbone.exact in ("plain", "shared"):
+        for backbone.encoding in ("reference", "fast"):
             given.append(encode())
     finally:
-        backbone.exact = before
+        backbone.encoding = before
     plain, shared = given
     assert shared.isfinite().all(), f"{what} give features that are not finite"
     apart = (plain - shared).abs().max().item() / plain.abs().max().item()

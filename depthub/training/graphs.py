@@ -17,7 +17,7 @@ from depthub.errors import DepthubError
 Play = Callable[[], Tensor]
 
 
-class Recorded:
+class GraphedStep:
     """A step that is carried out once, and from its second call on played from a recording.
 
     A recording repeats what the device did. The step must take tensors of unchanging shapes, read nothing back from the device, and depend
@@ -33,7 +33,7 @@ class Recorded:
         self._batch: tuple[Tensor, ...] = ()
         self._play: Play | None = None
 
-    def renew(self) -> None:
+    def invalidate(self) -> None:
         """Record again at the next call, since a number changed that the host gives: a learning rate."""
         self._play = None
 

@@ -12,7 +12,7 @@ import psutil
 import torch
 
 from depthub.method import PromptMethod
-from depthub.training.job import Course
+from depthub.training.job import TrainingJob
 from depthub.training.tuner import Tuner
 from depthub.types import ClassSet, Prompts
 
@@ -23,7 +23,7 @@ MOST_ON_CPU, MOST = 16, 64  # runs in a stack; beyond them the time a run takes 
 
 
 @dataclass(frozen=True)
-class Form:
+class StackKey:
     """What runs must have in common to train as one.
 
     Args:
@@ -43,54 +43,54 @@ class Form:
     tokens: int = field(compare=False)
 
 
-def form(course: Course) -> Form | str:
+def stack_key(job: TrainingJob) -> StackKey | str:
     """A run's form, or in words why it has none and trains alone; empty if nothing of it is tuned."""
-    tuner, method, size = course.tuner, course.tuner.method, len(course.images)  # type: ignore[arg-type]
+    tuner, method, size = job.tuner, job.tuner.method, len(job.images)  # type: ignore[arg-type]
     if not tuner.tuned():
         return ""
     if not isinstance(method, PromptMethod):
         return "it encodes by itself"
     if method.tunes_image:
         return "its prompts change the image features"
-    if course.training.precision == "fp16":
+    if job.training.precision == "fp16":
         return "fp16 scales the losses of one run"
     try:
-        prompts = _sample(tuner, method, course.classes)
+        prompts = _sample(tuner, method, job.classes)
     except Exception:  # its training shows which
         return "its prompts raise an error"
     if not prompts.text:
         return "it has no text prompts"
     if prompts.image:  # its training says what is wrong with that
         return "it has image prompts, but is given image features"
-    batch = min(course.training.batch_size, size)
-    return Form(
+    batch = min(job.training.batch_size, size)
+    return StackKey(
         id(tuner.backbone),
-        course.classes,
+        job.classes,
         (size, batch),
         tuple(tuple(p.shape[-3:]) for p in prompts.text),
         tuple(getattr(prompts, part.name) for part in fields(prompts) if part.name not in ("text", "image")),
-        _tokens(tuner, course.classes, prompts) * (batch if method.needs_image else 1),
+        _tokens(tuner, job.classes, prompts) * (batch if method.needs_image else 1),
     )
 
 
-def arrange(courses: Sequence[Course], limit: Limit) -> list[tuple[list[int], str]]:
+def group_jobs(jobs: Sequence[TrainingJob], limit: Limit) -> list[tuple[list[int], str]]:
     """Which of the runs train together.
 
     Args:
-        courses: the runs.
+        jobs: the runs.
         limit: runs in a stack at the most; "auto": as many as fit in a quarter of the free memory, up to 16 on a CPU and 64 elsewhere.
 
     Returns:
         Indices of the runs of each stack; stacks of one form have about the same size. With each the reason why a run is alone that was
         not asked to be: it has no form, or no other run has it; else empty.
     """
-    if limit in ("off", 1) or len(courses) == 1:
-        return [([index], "") for index in range(len(courses))]
-    alike: dict[Form | int, list[int]] = {}
+    if limit in ("off", 1) or len(jobs) == 1:
+        return [([index], "") for index in range(len(jobs))]
+    alike: dict[StackKey | int, list[int]] = {}
     alone: dict[int, str] = {}
-    for index, course in enumerate(courses):
-        found = form(course)
-        alike.setdefault(found if isinstance(found, Form) else index, []).append(index)
+    for index, job in enumerate(jobs):
+        found = stack_key(job)
+        alike.setdefault(found if isinstance(found, StackKey) else index, []).append(index)
         if isinstance(found, str):
             alone[index] = found
     made = []
@@ -100,7 +100,7 @@ def arrange(courses: Sequence[Course], limit: Limit) -> list[tuple[list[int], st
         elif len(indices) == 1:
             made.append((indices, "no other run has the same classes, prompts and steps"))
         else:
-            made += [(part, "") for part in _parts(indices, _most(courses[indices[0]], key, limit))]
+            made += [(part, "") for part in _parts(indices, _most(jobs[indices[0]], key, limit))]
     return made
 
 
@@ -110,10 +110,10 @@ def _parts(indices: Sequence[int], most: int) -> list[list[int]]:
     return [list(indices[start:end]) for start, end in pairwise(bounds)]
 
 
-def _most(course: Course, shared: Form, limit: Limit) -> int:
+def _most(job: TrainingJob, shared: StackKey, limit: Limit) -> int:
     if isinstance(limit, int):
         return limit
-    backbone = course.tuner.backbone
+    backbone = job.tuner.backbone
     scale = backbone.scale
     on_cpu = scale.device.type == "cpu"
     free = torch.cuda.mem_get_info(scale.device)[0] if scale.device.type == "cuda" else psutil.virtual_memory().available

@@ -18,7 +18,7 @@ OnEpoch = Callable[[int, float], None]
 
 
 @dataclass(eq=False)
-class Course:
+class TrainingJob:
     """The training of one run.
 
     Args:

@@ -21,8 +21,8 @@ from depthub.errors import DepthubError
 from depthub.spec import Training
 from depthub.training.batches import ProcessBatches, ShuffledBatches, StackedBatches
 from depthub.training.checkpoint import Checkpoint
-from depthub.training.graphs import Recorded
-from depthub.training.job import Course, Labelled, OnEpoch
+from depthub.training.graphs import GraphedStep
+from depthub.training.job import Labelled, OnEpoch, TrainingJob
 from depthub.training.schedule import learning_rate
 from depthub.training.stack import Stack
 from depthub.training.tuner import Tuner
@@ -46,22 +46,22 @@ def fit(
     """Tune on labelled images.
 
     Args:
-        tuner, images, classes, training, seed, checkpoint, on_epoch, workers: see `Course`.
+        tuner, images, classes, training, seed, checkpoint, on_epoch, workers: see `TrainingJob`.
         accelerator: gives device, precision and processes.
 
     Raises:
         DepthubError: if the loss or what is tuned is no longer finite, or the checkpoint is damaged, another's or cannot be written.
     """
-    (error,) = fit_together([Course(tuner, images, classes, training, seed, checkpoint, on_epoch, workers)], accelerator)
+    (error,) = fit_together([TrainingJob(tuner, images, classes, training, seed, checkpoint, on_epoch, workers)], accelerator)
     if error:
         raise error
 
 
-def fit_together(courses: Sequence[Course], accelerator: Accelerator) -> list[Exception | None]:
+def fit_together(jobs: Sequence[TrainingJob], accelerator: Accelerator) -> list[Exception | None]:
     """Tune several runs step by step, each as if it were alone.
 
     Args:
-        courses: the runs; several only in one process, and only if `stack.arrange` puts them together.
+        jobs: the runs; several only in one process, and only if `grouping.group_jobs` puts them together.
         accelerator: as in `fit`.
 
     Returns:
@@ -71,119 +71,119 @@ def fit_together(courses: Sequence[Course], accelerator: Accelerator) -> list[Ex
     Raises:
         Exception: with several processes, what the run failed with; the others may know nothing of it, see `ranks.together`.
     """
-    lanes: list[_Lane] = []
+    states: list[_JobState] = []
     groups: list[dict[str, Any]] = []
-    for course in courses:
-        lanes.append(_Lane(course, len(groups)))
-        groups += lanes[-1].groups
+    for job in jobs:
+        states.append(_JobState(job, len(groups)))
+        groups += states[-1].groups
     if not groups:
-        return [lane.error for lane in lanes]
+        return [state.error for state in states]
     optimizer = torch.optim.SGD(groups)
-    for lane in lanes:
-        lane.resume(optimizer, accelerator)
-    going = [lane for lane in lanes if lane.goes_on]
+    for state in states:
+        state.resume(optimizer, accelerator)
+    going = [state for state in states if state.goes_on]
     while going:
         going = _until_one_ends(going, optimizer, accelerator)
-    if accelerator.num_processes > 1 and (error := lanes[0].error):
+    if accelerator.num_processes > 1 and (error := states[0].error):
         raise error
-    return [lane.error for lane in lanes]
+    return [state.error for state in states]
 
 
-class _Lane:
+class _JobState:
     """One run on its way through the epochs.
 
     Args:
-        course: the run.
+        job: the run.
         first: place of its first parameter group in the optimiser, which keeps their order but not the objects.
     """
 
-    def __init__(self, course: Course, first: int) -> None:
-        recipe, self.course, self.first = course.training, course, first
-        self.order = ShuffledBatches(len(course.images), recipe.batch_size, course.seed)  # type: ignore[arg-type]
+    def __init__(self, job: TrainingJob, first: int) -> None:
+        recipe, self.job, self.first = job.training, job, first
+        self.order = ShuffledBatches(len(job.images), recipe.batch_size, job.seed)  # type: ignore[arg-type]
         own = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
         self.epoch = 0
         self.error: Exception | None = None
         try:
-            self.groups = [{**group, **own} for group in course.tuner.parameter_groups(recipe.lr)]
+            self.groups = [{**group, **own} for group in job.tuner.parameter_groups(recipe.lr)]
         except DepthubError as error:
             self.groups, self.error = [], error
         self.rates = [group["lr"] for group in self.groups]
 
     @property
     def goes_on(self) -> bool:
-        return self.error is None and self.epoch < self.course.training.epochs and bool(self.groups)
+        return self.error is None and self.epoch < self.job.training.epochs and bool(self.groups)
 
     def resume(self, optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> None:
         """Go on from the last checkpoint, if there is one; a checkpoint that is none of the run's is its failure."""
-        checkpoint = self.course.checkpoint
+        checkpoint = self.job.checkpoint
         if not checkpoint or not self.groups:
             return
         try:
-            self.epoch = checkpoint.restore(self.course.tuner, optimizer, accelerator.scaler)
+            self.epoch = checkpoint.restore(self.job.tuner, optimizer, accelerator.scaler)
             if len({*gathered(self.epoch)}) > 1:
                 raise DepthubError(f"{checkpoint.path} is not the same for all processes; put the folder of runs on a disk that they share")
         except DepthubError as error:
             self.error = error
-        self.course.seconds += checkpoint.seconds
+        self.job.seconds += checkpoint.seconds
 
     def begin_epoch(self, optimizer: torch.optim.Optimizer) -> int:
         """Set the order, the views and the learning rates of the epoch; returns the seed of what is drawn in it."""
-        course, self.order.epoch = self.course, self.epoch
-        if isinstance(course.images, PerEpoch):
-            course.images.epoch = self.epoch
+        job, self.order.epoch = self.job, self.epoch
+        if isinstance(job.images, PerEpoch):
+            job.images.epoch = self.epoch
         own = optimizer.param_groups[self.first : self.first + len(self.rates)]
         for group, rate in zip(own, self.rates, strict=True):
-            group["lr"] = learning_rate(rate, self.epoch, course.training)
-        return mixed(course.seed, self.epoch)
+            group["lr"] = learning_rate(rate, self.epoch, job.training)
+        return mixed(job.seed, self.epoch)
 
     def end_epoch(self, loss: float, seconds: float, optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> None:
         """Count the epoch and keep what it gave, or fail; what one run fails with does not end those that train along."""
-        course, recipe = self.course, self.course.training
+        job, recipe = self.job, self.job.training
         self.epoch += 1
-        course.seconds += seconds
+        job.seconds += seconds
         try:
             self._check(isfinite(loss), f"the loss is {loss}")
-            course.tuner.after_epoch(self.epoch, recipe.epochs)
-            unfit = [name for name, value in course.tuner.tuned().items() if not value.isfinite().all()]
+            job.tuner.after_epoch(self.epoch, recipe.epochs)
+            unfit = [name for name, value in job.tuner.tuned().items() if not value.isfinite().all()]
             self._check(not unfit, f"{' and '.join(unfit[:2])} {'is' if len(unfit) == 1 else 'are'} not finite")
-            if course.checkpoint and accelerator.is_main_process:
-                course.checkpoint.save(course.tuner, optimizer, self.epoch, course.seconds, accelerator.scaler)
+            if job.checkpoint and accelerator.is_main_process:
+                job.checkpoint.save(job.tuner, optimizer, self.epoch, job.seconds, accelerator.scaler)
         except Exception as error:
             self.error = error
             return
-        if course.on_epoch and accelerator.is_main_process:
-            course.on_epoch(self.epoch, loss)
+        if job.on_epoch and accelerator.is_main_process:
+            job.on_epoch(self.epoch, loss)
 
     def _check(self, fit: bool, seen: str) -> None:
-        recipe = self.course.training
+        recipe = self.job.training
         if not fit:
             other = "" if recipe.precision == "fp32" else f", or set training.precision to fp32 ({recipe.precision})"
             raise DepthubError(f"{seen} in epoch {self.epoch}: the run diverged; lower training.lr ({recipe.lr}){other}")
 
 
-def _until_one_ends(lanes: list[_Lane], optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> list[_Lane]:
+def _until_one_ends(states: list[_JobState], optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> list[_JobState]:
     """Go on epoch by epoch until a run has done its last or failed; returns the others."""
-    since, first = perf_counter(), lanes[0].course
-    stack = Stack([lane.course.tuner for lane in lanes])
+    since, first = perf_counter(), states[0].job
+    stack = Stack([state.job.tuner for state in states])
     with undisturbed():  # for mixed precision only: gradients are added up here, so that unlike parts of a batch count for what they are
         model, stepper = accelerator.prepare_model(stack, evaluation_mode=True), accelerator.prepare_optimizer(optimizer)
     model.train()
-    batches = ProcessBatches(StackedBatches([lane.order for lane in lanes]), accelerator.process_index, accelerator.num_processes)
-    loaded = loader(ConcatDataset([lane.course.images for lane in lanes]), accelerator.device, first.workers, batch_sampler=batches)
+    batches = ProcessBatches(StackedBatches([state.order for state in states]), accelerator.process_index, accelerator.num_processes)
+    loaded = loader(ConcatDataset([state.job.images for state in states]), accelerator.device, first.workers, batch_sampler=batches)
     step: Step = partial(_step, model, first.classes, stepper, accelerator, batches.weight, [*first.tuner.tuned().values()])
-    recorded = Recorded(step, stack.settle) if first.graphs else None
-    while all(lane.goes_on for lane in lanes):
-        seeds = [lane.begin_epoch(optimizer) for lane in lanes]
-        if recorded:
-            recorded.renew()  # the learning rates are others
+    graphed = GraphedStep(step, stack.forbid_random_draws) if first.graphs else None
+    while all(state.goes_on for state in states):
+        seeds = [state.begin_epoch(optimizer) for state in states]
+        if graphed:
+            graphed.invalidate()  # the learning rates are others
         with torch.random.fork_rng():  # what a method draws in training depends on seed and epoch, so that resuming is exact
             stack.seed(seeds)
-            losses = _epoch(recorded or step, loaded, accelerator)
+            losses = _epoch(graphed or step, loaded, accelerator)
         now = perf_counter()
-        for lane, loss in zip(lanes, losses, strict=True):
-            lane.end_epoch(loss, (now - since) / len(lanes), optimizer, accelerator)
+        for state, loss in zip(states, losses, strict=True):
+            state.end_epoch(loss, (now - since) / len(states), optimizer, accelerator)
         since = now
-    return [lane for lane in lanes if lane.goes_on]
+    return [state for state in states if state.goes_on]
 
 
 def _epoch(step: Step, loaded: DataLoader[tuple[Tensor, Tensor]], accelerator: Accelerator) -> list[float]:

@@ -20,7 +20,7 @@ class Stack(nn.Module):
     """R runs as one module; with R = 1 it is the run's tuner. What is trainable goes through `forward`, as in a tuner.
 
     Args:
-        tuners: of the runs; several must have the same `Form`.
+        tuners: of the runs; several must have the same `StackKey`.
     """
 
     def __init__(self, tuners: Sequence[Tuner]) -> None:
@@ -42,7 +42,7 @@ class Stack(nn.Module):
             self._states.append(self._state())
         self._seeded = [*self._states]
 
-    def settle(self) -> None:
+    def forbid_random_draws(self) -> None:
         """Take it from the steps since `seed` that no run draws random numbers.
 
         Raises:

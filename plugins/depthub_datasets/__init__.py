@@ -1,11 +1,11 @@
-"""The 15 data sets of the field, read from the folders that CoOp users have: facts only, no images."""
+"""The 15 data sets of the field, read from the folders that CoOp users have: card only, no images."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from depthub import DataSet, Facts, OnDisk, hookimpl
+from depthub import DataSet, DatasetCard, OnDisk, hookimpl
 
 HERE = Path(__file__).parent
 
@@ -14,4 +14,4 @@ HERE = Path(__file__).parent
 def depthub_datasets() -> list[DataSet]:
     known = json.loads((HERE / "facts.json").read_text(encoding="utf-8"))
     samples = json.loads((HERE / "fingerprints.json").read_text(encoding="utf-8"))
-    return [OnDisk(Facts.of({**facts, "fingerprints": samples.get(facts["name"], {})})) for facts in known]
+    return [OnDisk(DatasetCard.of({**card, "fingerprints": samples.get(card["name"], {})})) for card in known]

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
-from PIL import __version__ as pillow_version
+from PIL import Image, __version__ as pillow_version
 
 from depthub import ClassSet, Data, DataSet, DepthubError, Examples
 

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from markdown_it import MarkdownIt
 
 from depthub.boards import board, markdown, of_folder
@@ -22,8 +21,7 @@ from depthub.cli import main
 from depthub.errors import DepthubError
 from depthub.protocol import Count, Summary
 from depthub.records import schema
-from depthub.records.result import RunResult
-from depthub.records.result import TestedTask as AsTested
+from depthub.records.result import RunResult, TestedTask as AsTested  # a name that pytest does not take for a test
 from depthub.records.store import Store
 from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, Training
 from depthub.statistics.averages import harmonic
@@ -200,7 +198,7 @@ def test_faults_of_the_command_are_one_line(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_leaderboards_do_without_torch() -> None:
-    program = "import sys, depthub.cli.commands.leaderboard, depthub.cli.commands.quickstart; depthub.cli.commands.leaderboard.parser(); sys.exit('torch' in sys.modules)"
+    program = "import sys; from depthub.cli.commands import leaderboard, quickstart; leaderboard.parser(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 

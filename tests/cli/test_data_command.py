@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from depthub.cli import main
-from depthub.data.published.cards import Calibration
+from depthub.data.published.cards import ZeroShotTarget
 from depthub.registry.plugins import installed
 from tests import damage, miniature
 from tests.arranged import arranged
@@ -39,10 +39,10 @@ def plugin(healthy: Path, make_distribution: MakeDistribution) -> Iterator[Path]
     """A plugin whose data sets are miniatures that are official, with other names: `tiny-dtd`, `tiny-eurosat`, `tiny-food101`."""
     held = []
     for name in ("dtd", "eurosat", "food101"):
-        target = {"base": Calibration(50.0, 3, 3), "new": Calibration(50.0, 3, 3)} if name == "dtd" else {}
+        target = {"base": ZeroShotTarget(50.0, 3, 3), "new": ZeroShotTarget(50.0, 3, 3)} if name == "dtd" else {}
         held.append(asdict(replace(miniature.official(healthy, name), name=f"tiny-{name}", zero_shot=target)))
-    code = "import json\nfrom depthub import Facts, OnDisk, hookimpl\n@hookimpl\ndef depthub_datasets():\n"
-    code += f"    return [OnDisk(Facts.of(facts)) for facts in json.loads({json.dumps(held)!r})]\n"
+    code = "import json\nfrom depthub import DatasetCard, OnDisk, hookimpl\n@hookimpl\ndef depthub_datasets():\n"
+    code += f"    return [OnDisk(DatasetCard.of(card)) for card in json.loads({json.dumps(held)!r})]\n"
     installed.cache_clear()
     yield make_distribution("tiny-data", {"tiny": "tiny_data"}, {"tiny_data": code})
     installed.cache_clear()

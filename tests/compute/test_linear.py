@@ -1,4 +1,4 @@
-"""The linear map of frozen layers, by both engines; nothing here depends on which one is faster."""
+"""The linear map of frozen layers, by both backends; nothing here depends on which one is faster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 from depthub.compute import linear as module
-from depthub.compute.linear import choice, linear, using
+from depthub.compute.linear import choice, linear, use_backend
 from depthub.errors import DepthubError
 from depthub.system import provenance
 
@@ -49,7 +49,7 @@ def error(found: Tensor, exact: Tensor) -> float:
 
 
 def went_through_onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
-    with using("onednn"):
+    with use_backend("onednn"):
         module._used.clear()
         torch.testing.assert_close(linear(x, weight, bias), F.linear(x, weight, bias), rtol=1e-3, atol=1e-3)
         return module.used() == "onednn"
@@ -62,7 +62,7 @@ def test_values_and_gradients(shape: tuple[int, ...], bias: bool) -> None:
     layer = frozen()
     x, gradient = numbers(*shape, WIDE, seed=3).requires_grad_(), numbers(*shape, HIGH, seed=4)
     exact = x.detach().double() @ layer.weight.double().t() + (layer.bias.double() if bias else 0)
-    with using("onednn"):
+    with use_backend("onednn"):
         found = linear(x, layer.weight, layer.bias if bias else None)
         (back,) = torch.autograd.grad(found, x, gradient)
     assert error(found, exact) < 2e-6
@@ -72,7 +72,7 @@ def test_values_and_gradients(shape: tuple[int, ...], bias: bool) -> None:
 @needs_onednn
 def test_the_result_can_be_changed_in_place() -> None:
     layer, x = frozen(), numbers(4, 24, WIDE, seed=3).requires_grad_()
-    with using("onednn"):
+    with use_backend("onednn"):
         linear(x, layer.weight, layer.bias).mul_(3).sum().backward()
     assert x.grad is not None
     assert error(x.grad, 3 * layer.weight.double().sum(dim=0).expand_as(x)) < 2e-6
@@ -93,7 +93,7 @@ def test_gradients_through_what_uses_it_and_of_gradients() -> None:
         return gradient.square().sum() * 1e3
 
     x, direction = numbers(80, WIDE, seed=5).requires_grad_(), numbers(80, WIDE, seed=6)
-    with using("onednn"):
+    with use_backend("onednn"):
         for function in (composite, slope):
             (gradient,) = torch.autograd.grad(function(x), x)
             step = 1e-2 * direction
@@ -107,7 +107,7 @@ def test_parts_of_a_weight_and_odd_strides() -> None:
     x = numbers(WIDE, ROWS, seed=3).t()
     for part in (layer.weight[:HIGH], layer.weight[HIGH:], layer.weight[:, ::2].t(), layer.weight.view(3, HIGH, WIDE)[1]):
         given = x if part.shape[1] == WIDE else numbers(ROWS, 3 * HIGH, seed=7)
-        with using("onednn"):
+        with use_backend("onednn"):
             assert error(linear(given, part), given.double() @ part.double().t()) < 2e-6
 
 
@@ -137,7 +137,7 @@ def change_a_part(layer: nn.Linear) -> None:
 def test_packed_weights_are_never_stale(change: object) -> None:
     layer = frozen()
     x = numbers(ROWS, WIDE, seed=3).requires_grad_()
-    with using("onednn"):
+    with use_backend("onednn"):
         for _ in range(2):
             found = linear(x, layer.weight, layer.bias)
             (back,) = torch.autograd.grad(found.sum(), x)
@@ -151,7 +151,7 @@ def test_weights_are_packed_once_and_the_copies_go_with_them() -> None:
     before = len(module._packs)
     layer = frozen()
     x = numbers(ROWS, WIDE, seed=3).requires_grad_()
-    with using("onednn"):
+    with use_backend("onednn"):
         linear(x, layer.weight).sum().backward()
         packed = module._packed(layer.weight, False)
         checkpoint(linear, x, layer.weight, use_reentrant=False).sum().backward()
@@ -166,7 +166,7 @@ def test_weights_are_packed_once_and_the_copies_go_with_them() -> None:
 def test_a_weight_changed_before_the_backward_pass_is_an_error() -> None:
     layer = frozen()
     x = numbers(ROWS, WIDE, seed=3).requires_grad_()
-    with using("onednn"):
+    with use_backend("onednn"):
         found = linear(x, layer.weight)
     change_in_place(layer)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
@@ -190,7 +190,7 @@ def test_what_stays_with_torch() -> None:
         assert not went_through_onednn(x.to(dtype), weight.to(dtype), bias.to(dtype))
     with torch.autocast("cpu", torch.bfloat16):
         assert not went_through_onednn(x, weight, bias)
-    with using("onednn"):
+    with use_backend("onednn"):
         assert linear(x.to("meta"), weight.to("meta"), bias.to("meta")).shape == (ROWS, HIGH)
 
 
@@ -204,7 +204,7 @@ def test_a_switched_off_onednn_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
 def test_transforms_compilers_and_counters_see_torchs_own_map() -> None:
     layer, x = frozen(), numbers(3, ROWS, WIDE, seed=3)
     expected = F.linear(x, layer.weight, layer.bias)
-    with using("onednn"):
+    with use_backend("onednn"):
         mapped = torch.vmap(lambda rows: linear(rows, layer.weight, layer.bias))(x)
         torch.testing.assert_close(mapped, expected, rtol=1e-4, atol=1e-4)
         slope = torch.func.grad(lambda rows: linear(rows, layer.weight, layer.bias).sum())(x)
@@ -218,18 +218,18 @@ def test_transforms_compilers_and_counters_see_torchs_own_map() -> None:
 
 def test_a_gradient_of_the_weights_is_torchs_own() -> None:
     layer, x = nn.Linear(WIDE, HIGH), numbers(ROWS, WIDE, seed=3)
-    with using(module.ENGINES[-1]):
+    with use_backend(module.BACKENDS[-1]):
         linear(x, layer.weight, layer.bias).sum().backward()
     assert layer.weight.grad is not None
     torch.testing.assert_close(layer.weight.grad, x.sum(dim=0).expand(HIGH, -1), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", module.ENGINES)
+@pytest.mark.parametrize("name", module.BACKENDS)
 def test_the_environment_chooses(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(module.VARIABLE, name)
     if name == "torch" or module._available():
         assert choice() == name
-        with using("torch"):
+        with use_backend("torch"):
             assert choice() == "torch"
     else:
         with pytest.raises(DepthubError, match="has no oneDNN"):
@@ -288,10 +288,10 @@ def test_no_stopwatch_and_no_file_decides(tmp_path: Path) -> None:
 
 def test_a_runs_provenance_says_what_it_went_through() -> None:
     module._used.clear()
-    with using("torch"):
+    with use_backend("torch"):
         linear(numbers(ROWS, WIDE), frozen().weight)
     assert provenance.collect([])["execution"]["linear"] == "torch"
     if module._available():
-        with using("onednn"):
+        with use_backend("onednn"):
             linear(numbers(ROWS, WIDE), frozen().weight)
         assert provenance.collect([])["execution"]["linear"] == "onednn"

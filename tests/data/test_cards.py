@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from depthub.data.published import imagenet, splits
-from depthub.data.published.cards import Facts
+from depthub.data.published.cards import DatasetCard
 from depthub.errors import DepthubError
 from tests import damage, miniature
-from tests.miniature import CLASSES, IMAGENETS, TARGETS, alone, facts, official, rows
+from tests.miniature import CLASSES, IMAGENETS, TARGETS, alone, card, official, rows
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_miscounts_name_part_and_half(whole: Path) -> None:
 def test_what_is_no_split_file_is_told_with_where_to_get_it(tmp_path: Path, content: bytes, says: str) -> None:
     (tmp_path / "split.json").write_bytes(content)
     with pytest.raises(DepthubError) as caught:
-        splits.read(tmp_path / "split.json", facts("dtd"))
+        splits.read(tmp_path / "split.json", card("dtd"))
     assert says in str(caught.value)
     assert "`depthub data fetch-splits dtd` gets the official one (SHA-256 f26ebeccd2b58e68...)" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -85,15 +85,15 @@ def test_hashes_are_those_of_the_definitions() -> None:
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_facts_agree_with_themselves(name: str) -> None:
-    known = facts(name)
+    known = card(name)
     assert known.n_base + known.n_new in (0, known.n_classes)
     assert known.n_base in (0, -(-known.n_classes // 2))
     for part in ("train", "val", "test"):
         halves = [known.counts[key] for half in ("base", "new") if (key := f"{part}/{half}") in known.counts]
         assert not halves or sum(halves) == known.counts[part]
-    for half, calibration in known.zero_shot.items():
+    for half, target in known.zero_shot.items():
         total = known.counts[f"test/{half}"]
-        assert [round(100 * n / total, 2) for n in (calibration.least, calibration.most)] == [calibration.percent] * 2
+        assert [round(100 * n / total, 2) for n in (target.least, target.most)] == [target.percent] * 2
     assert (known.layout == "split") == bool(known.split_file) == bool(known.mirrors)
     assert known.template.count("{}") == 1
     assert all(template.count("{}") == 1 for template in known.templates.values())
@@ -101,28 +101,29 @@ def test_facts_agree_with_themselves(name: str) -> None:
 
 
 def test_what_is_trained_on_and_tested_on_as_published() -> None:
-    assert sorted(facts("imagenet").targets) == sorted(TARGETS)
-    assert facts("imagenet").variants == ("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r")
+    assert sorted(card("imagenet").targets) == sorted(TARGETS)
+    assert card("imagenet").variants == ("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r")
 
 
 @pytest.mark.parametrize("name", IMAGENETS)
 def test_imagenet_names_of_the_installed_packages_are_the_published_ones(name: str) -> None:
     row = {wordnet_id: i for i, wordnet_id in enumerate(imagenet.wordnet_ids())}
-    ids = imagenet.wordnet_ids(facts(name).class_list)
-    assert len(ids) == facts(name).n_classes
-    assert splits.names_sha256(imagenet.class_names()[row[i]] for i in ids) == facts(name).names_sha256
+    ids = imagenet.wordnet_ids(card(name).class_list)
+    assert len(ids) == card(name).n_classes
+    assert splits.names_sha256(imagenet.class_names()[row[i]] for i in ids) == card(name).names_sha256
 
 
 def test_facts_that_do_not_exist_are_refused() -> None:
     with pytest.raises(DepthubError, match=r"data set 'x': unknown fact 'templat'; did you mean 'template'\?"):
-        Facts.of({"name": "x", "templat": ""})
+        DatasetCard.of({"name": "x", "templat": ""})
     with pytest.raises(DepthubError, match=r"layout 'split-file'; did you mean 'split'\?"):
-        replace(facts("dtd"), layout="split-file")  # type: ignore[arg-type]
+        replace(card("dtd"), layout="split-file")  # type: ignore[arg-type]
 
 
 def test_facts_and_names_do_not_need_torch() -> None:
     code = (
-        "import sys; from depthub_datasets import depthub_datasets; from depthub.data.published import imagenet, splits; imagenet.class_names(); "
+        "import sys; from depthub_datasets import depthub_datasets; from depthub.data.published import imagenet, splits; "
+        "imagenet.class_names(); "
         "assert len(depthub_datasets()) == 15; assert not {'torch', 'open_clip', 'timm'} & sys.modules.keys()"
     )
     assert subprocess.run([sys.executable, "-c", code], env={**os.environ}, check=False).returncode == 0

@@ -13,10 +13,10 @@ from depthub.data.check_report import LEVELS
 from depthub.data.fewshot import draw_both, fingerprint
 from depthub.data.listing import Listing
 from depthub.data.published import imagenet, splits
-from depthub.data.published.cards import Calibration, Facts
+from depthub.data.published.cards import DatasetCard, ZeroShotTarget
 from depthub.data.published.check import check
 from depthub.data.published.on_disk import OnDisk
-from depthub.running.zero_shot_check import calibrate
+from depthub.running.zero_shot_check import check_zero_shot
 from depthub.spec import BackboneSpec
 from tests import damage, miniature
 from tests.miniature import alone, entries
@@ -47,7 +47,7 @@ def test_a_healthy_data_set_has_no_fault(healthy: Path, name: str) -> None:
     assert {report.outcome(i) for i in range(6)} <= {"ok", "official", "none", "1 warning"}
     # the archives of two hold such a file
     assert [fault.files for fault in report.faults] == (
-        [(f"{miniature.facts(name).directory}/{miniature.facts(name).images}/README.txt",)] if name in ("imagenet_a", "imagenet_r") else []
+        [(f"{miniature.card(name).directory}/{miniature.card(name).images}/README.txt",)] if name in ("imagenet_a", "imagenet_r") else []
     )
     assert entries(healthy) == before
 
@@ -233,7 +233,7 @@ def test_exchanged_names_are_found(healthy: Path, tmp_path: Path) -> None:
 
 
 def test_numbered_folders_are_labels_and_not_sorted_as_text(healthy: Path) -> None:
-    data_set = OnDisk(miniature.facts("imagenetv2"))
+    data_set = OnDisk(miniature.card("imagenetv2"))
     names = data_set.split(data_set.place(healthy)).names
     assert list(names.values()) == ["tench", "great white shark", "brambling", "toilet paper"]  # folders 0, 2, 10, 999
 
@@ -296,32 +296,32 @@ def test_decoding_tells_broken_images_from_odd_ones(healthy: Path, tmp_path: Pat
     assert check(data_set, root).good  # it takes --deep to see that
 
 
-def published(facts: Facts, healthy: Path) -> Facts:
-    """The facts with the samples of the miniature as the published ones, 2 shots, seeds 1 and 2."""
-    split, made = splits.read(healthy / facts.directory / facts.split_file, facts), {}
+def published(card: DatasetCard, healthy: Path) -> DatasetCard:
+    """The card with the samples of the miniature as the published ones, 2 shots, seeds 1 and 2."""
+    split, made = splits.read(healthy / card.directory / card.split_file, card), {}
     for seed in (1, 2):
         drawn = draw_both([row.label for row in split.train], [row.label for row in split.val], 2, seed)
         for part, own, rows in (("train", split.train, drawn[0]), ("val", split.val, drawn[1])):
             made[f"2/{seed}/{part}"] = fingerprint([own[i].path for i in rows], [own[i].label for i in rows])
-    return replace(facts, fingerprints=made)
+    return replace(card, fingerprints=made)
 
 
 def test_samples_are_compared_with_the_published_ones(healthy: Path, tmp_path: Path) -> None:
-    facts = published(miniature.official(healthy, "dtd"), healthy)
-    assert check(OnDisk(facts), healthy, shots=[2, 4], seeds=[1, 2, 3]).outcome(level("sampling")) == "2 of 2"
-    assert check(OnDisk(facts), healthy).outcome(level("sampling")) == "not checked: no such sample is published"
+    card = published(miniature.official(healthy, "dtd"), healthy)
+    assert check(OnDisk(card), healthy, shots=[2, 4], seeds=[1, 2, 3]).outcome(level("sampling")) == "2 of 2"
+    assert check(OnDisk(card), healthy).outcome(level("sampling")) == "not checked: no such sample is published"
     root = alone(healthy, "dtd", tmp_path / "data")
     damage.self_made_split(root)
-    fault = check(OnDisk(facts), root, shots=[2], seeds=[1, 2]).faults[-1]
+    fault = check(OnDisk(card), root, shots=[2], seeds=[1, 2]).faults[-1]
     assert fault.level == level("sampling")
     assert "2 shots with seed" in fault.what
 
 
 def test_split_files_alone_can_be_checked(healthy: Path, tmp_path: Path) -> None:
-    facts = published(miniature.official(healthy, "dtd"), healthy)
+    card = published(miniature.official(healthy, "dtd"), healthy)
     (tmp_path / "data/dtd").mkdir(parents=True)
-    shutil.copy(healthy / "dtd" / facts.split_file, tmp_path / "data/dtd")
-    report = check(OnDisk(facts), tmp_path / "data", deep=True, shots=[2], seeds=[1])
+    shutil.copy(healthy / "dtd" / card.split_file, tmp_path / "data/dtd")
+    report = check(OnDisk(card), tmp_path / "data", deep=True, shots=[2], seeds=[1])
     assert [report.outcome(i) for i in range(8)] == [
         *("ok", "ok", "official", "ok", "1 fault", "ok"),
         *("not checked: there are no images", "1 of 1"),
@@ -332,21 +332,21 @@ def test_split_files_alone_can_be_checked(healthy: Path, tmp_path: Path) -> None
 
 def test_zero_shot_accuracy_is_compared_with_the_published_one(healthy: Path) -> None:
     trial = BackboneSpec("shapes")
-    facts = replace(miniature.facts("dtd"), zero_shot={"base": Calibration(50.0, 3, 3), "new": Calibration(100.0, 6, 6)})
+    card = replace(miniature.card("dtd"), zero_shot={"base": ZeroShotTarget(50.0, 3, 3), "new": ZeroShotTarget(100.0, 6, 6)})
     before = entries(healthy)
-    _, note = calibrate(facts, healthy, trial)
+    _, note = check_zero_shot(card, healthy, trial)
     counts = dict(part.split(" ") for part in note.split(", "))
     assert {half: count.endswith("/6") for half, count in counts.items()} == {"base": True, "new": True}
     reached = {half: 100 * int(count.removesuffix("/6")) / 6 for half, count in counts.items()}
-    right = {half: Calibration(percent - 0.2, 0, 0) for half, percent in reached.items()}
-    assert calibrate(replace(facts, zero_shot=right), healthy, trial) == ([], note)
-    wrong = {half: Calibration(percent - 0.4, 0, 0) for half, percent in reached.items()}
-    assert len(calibrate(replace(facts, zero_shot=wrong), healthy, trial)[0]) == 2
+    right = {half: ZeroShotTarget(percent - 0.2, 0, 0) for half, percent in reached.items()}
+    assert check_zero_shot(replace(card, zero_shot=right), healthy, trial) == ([], note)
+    wrong = {half: ZeroShotTarget(percent - 0.4, 0, 0) for half, percent in reached.items()}
+    assert len(check_zero_shot(replace(card, zero_shot=wrong), healthy, trial)[0]) == 2
     assert entries(healthy) == before
 
 
 def test_weights_that_cannot_be_had_are_one_line(healthy: Path) -> None:
-    (fault,), note = calibrate(miniature.facts("dtd"), healthy, BackboneSpec("ViT-B-16-quickgelu", "nowhere.pt"))
+    (fault,), note = check_zero_shot(miniature.card("dtd"), healthy, BackboneSpec("ViT-B-16-quickgelu", "nowhere.pt"))
     assert "nowhere.pt" in fault.what
     assert "\n" not in str(fault)
     assert note == ""

@@ -26,7 +26,7 @@ from depthub.running.runner import resolve
 from depthub.spec import BackboneSpec, DataSpec, RunSpec
 from depthub.types import ClassSet
 from tests import damage, miniature
-from tests.miniature import CLASSES, IMAGENETS, TARGETS, alone, facts, official, rows
+from tests.miniature import CLASSES, IMAGENETS, TARGETS, alone, card, official, rows
 from tests.models import random_backbone, write_backbone
 
 SPLITS = [name for name in TARGETS if name != "fgvc_aircraft"]
@@ -62,7 +62,7 @@ def test_every_layout_is_read_with_its_classes_labels_and_order(whole: Path, nam
         assert list(zip(examples.ids, examples.labels, strict=True)) == [(path, label) for path, label, _ in listed]
     assert [*(data.val.ids if data.val else ())] == [path for path, _, _ in rows(name)["val"]]
     assert {data.test.read(image).mode for image in data.train.ids + data.test.ids} == {"RGB"}  # CMYK, palette and gray ones as well
-    assert (data.targets, data.variants) == (facts(name).targets, facts(name).variants)
+    assert (data.targets, data.variants) == (card(name).targets, card(name).variants)
     assert any(f"{len(CLASSES[name])} classes instead of" in note for note in data.notes)
 
 
@@ -88,12 +88,12 @@ def test_the_published_form_has_nothing_to_note_but_an_order_that_is_not_publish
     assert any("sorted file names" in note for note in data_set.load(whole).notes) == (name == "imagenet")
 
 
-PLACES = [(name, other) for name in CLASSES for other in facts(name).other_places]
+PLACES = [(name, other) for name in CLASSES for other in card(name).other_places]
 
 
 @pytest.mark.parametrize(("name", "other"), PLACES, ids=[f"{name}-{other[0]}" for name, other in PLACES])
 def test_other_tools_places_are_found(whole: Path, tmp_path: Path, name: str, other: tuple[str, str]) -> None:
-    known, (directory, images) = facts(name), other
+    known, (directory, images) = card(name), other
     shutil.copytree(whole / known.directory, tmp_path / "kept", ignore=shutil.ignore_patterns(known.images))
     shutil.copytree(whole / known.directory / known.images, tmp_path / directory / images)
     shutil.copytree(tmp_path / "kept", tmp_path / directory, dirs_exist_ok=True)
@@ -110,7 +110,7 @@ def test_nothing_is_written_and_other_peoples_files_are_ignored(whole: Path, tmp
     (root / "imagenet-rendition/imagenet-r/.cache").mkdir()
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     for name in CLASSES:
-        data_set = OnDisk(facts(name))
+        data_set = OnDisk(card(name))
         assert data_set.load(root).classes == data_set.load(whole).classes
         assert data_set.digest(root) == data_set.digest(whole)
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
@@ -119,10 +119,10 @@ def test_nothing_is_written_and_other_peoples_files_are_ignored(whole: Path, tmp
 def test_a_fetched_split_file_is_used_where_there_is_none_of_ones_own(whole: Path, tmp_path: Path) -> None:
     root, data_set = alone(whole, "dtd", tmp_path), published(whole, "dtd")
     splits.fetched().mkdir(parents=True)
-    shutil.copy(root / "dtd" / data_set.facts.split_file, splits.fetched())
+    shutil.copy(root / "dtd" / data_set.card.split_file, splits.fetched())
     damage.self_made_split(root)
     own = data_set.digest(root)
-    (root / "dtd" / data_set.facts.split_file).unlink()
+    (root / "dtd" / data_set.card.split_file).unlink()
     assert own != data_set.digest(root) == data_set.digest(whole)
     assert data_set.load(root).notes == ()
 
@@ -131,14 +131,14 @@ def test_what_systems_leave_behind_does_not_count(whole: Path, tmp_path: Path) -
     root, data_set = alone(whole, "imagenet", tmp_path), published(whole, "imagenet")
     before = data_set.load(root)
     damage.left_behind(root)
-    assert OnDisk(data_set.facts).load(root).train.ids == before.train.ids
-    assert OnDisk(data_set.facts).digest(root) == data_set.digest(whole)
+    assert OnDisk(data_set.card).load(root).train.ids == before.train.ids
+    assert OnDisk(data_set.card).digest(root) == data_set.digest(whole)
 
 
 def test_the_remedy_for_a_bad_split_file_works(whole: Path, tmp_path: Path) -> None:
     """It says to move one's own file away, since that comes before the one that is fetched."""
     root, data_set = alone(whole, "dtd", tmp_path), published(whole, "dtd")
-    own = root / "dtd" / data_set.facts.split_file
+    own = root / "dtd" / data_set.card.split_file
     splits.fetched().mkdir(parents=True)
     shutil.copy(own, splits.fetched())
     damage.pointer_as_split(root)
@@ -282,11 +282,11 @@ def test_the_data_sets_own_folder_as_data_root(whole: Path) -> None:
     with pytest.raises(
         DepthubError, match=r"no folder .*dtd/dtd/images; --data_root is the folder that holds dtd/, not that folder itself"
     ):
-        OnDisk(facts("dtd")).load(whole / "dtd")
+        OnDisk(card("dtd")).load(whole / "dtd")
     with pytest.raises(
         DepthubError, match=r"no folder .*/ucf101/UCF-101-midframes for data set 'ucf101'; take the archive of middle frames"
     ):
-        OnDisk(facts("ucf101")).load(whole / "dtd/images")
+        OnDisk(card("ucf101")).load(whole / "dtd/images")
 
 
 def test_training_on_a_data_set_for_testing_is_refused(whole: Path) -> None:
@@ -303,11 +303,11 @@ def test_runs_end_to_end(
     assert main([*command(name, whole, model), "--protocol", protocol, "--runs", str(tmp_path / "runs")]) == 0
     (file,) = (tmp_path / "runs").rglob("run.json")
     made = json.loads(file.read_text())
-    tasks = {"dtd": ["base", "new"], "imagenet": ["source", *facts("imagenet").variants]}[name]
+    tasks = {"dtd": ["base", "new"], "imagenet": ["source", *card("imagenet").variants]}[name]
     numbers = {"dtd": [2 * 3] * 2, "imagenet": [10 * 3] + [4 * 3] * 4}[name]
     assert [(m["task"], m["n_total"]) for m in made["measurements"]] == list(zip(tasks, numbers, strict=True))
-    assert made["spec"]["data"]["sha256"] == OnDisk(facts(name)).digest(whole)
-    assert [note for note in OnDisk(facts(name)).load(whole).notes if note not in made["warnings"]] == []
+    assert made["spec"]["data"]["sha256"] == OnDisk(card(name)).digest(whole)
+    assert [note for note in OnDisk(card(name)).load(whole).notes if note not in made["warnings"]] == []
     assert str(whole) not in file.read_text()
     assert f"{len(CLASSES[name])} classes instead of" in capsys.readouterr().err
 

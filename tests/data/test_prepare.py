@@ -15,7 +15,7 @@ from threading import Thread
 import pytest
 
 from depthub.cli import main
-from depthub.data.published.cards import Facts
+from depthub.data.published.cards import DatasetCard
 from depthub.data.published.check import check
 from depthub.data.published.fetch_splits import fetch_split
 from depthub.data.published.on_disk import OnDisk
@@ -44,7 +44,7 @@ def data_set(healthy: Path, name: str) -> OnDisk:
 
 def copied(healthy: Path, name: str, target: Path) -> Path:
     """A miniature's directory elsewhere."""
-    return Path(shutil.copytree(healthy / miniature.facts(name).directory, target))
+    return Path(shutil.copytree(healthy / miniature.card(name).directory, target))
 
 
 def test_mirrors_in_the_usual_layout_are_linked(healthy: Path, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_imagenet_of_torchvision_is_linked(healthy: Path, tmp_path: Path) -> Non
 def test_nothing_is_overwritten_and_sources_stay(healthy: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     (root / "dtd").mkdir(parents=True)
-    own = root / "dtd" / miniature.facts("dtd").split_file
+    own = root / "dtd" / miniature.card("dtd").split_file
     own.write_text("mine")
     before = sorted(healthy.rglob("*"))
     made = prepare(data_set(healthy, "dtd"), [healthy], root)
@@ -139,7 +139,7 @@ def test_archives_are_unpacked(healthy: Path, tmp_path: Path) -> None:
     archives = [tarred(healthy / "stanford_cars" / part, tmp_path / f"{part}.tgz") for part in ("cars_train", "cars_test")]
     split = tmp_path / "splits"
     split.mkdir()
-    shutil.copy(healthy / "stanford_cars" / miniature.facts("stanford_cars").split_file, split)
+    shutil.copy(healthy / "stanford_cars" / miniature.card("stanford_cars").split_file, split)
     root = tmp_path / "root"
     made = prepare(data_set(healthy, "stanford_cars"), [*archives, split], root)
     assert [placed.how for placed in made] == ["unpacked", "unpacked", "linked"]
@@ -152,7 +152,7 @@ def test_archives_within_archives_are_unpacked(healthy: Path, tmp_path: Path) ->
     with zipfile.ZipFile(tmp_path / "caltech-101.zip", "w") as file:
         file.write(inner, f"caltech-101/{inner.name}")
         file.write(
-            healthy / "caltech-101" / miniature.facts("caltech101").split_file, f"caltech-101/{miniature.facts('caltech101').split_file}"
+            healthy / "caltech-101" / miniature.card("caltech101").split_file, f"caltech-101/{miniature.card('caltech101').split_file}"
         )
     prepare(data_set(healthy, "caltech101"), [tmp_path / "caltech-101.zip"], tmp_path / "root")
     assert check(data_set(healthy, "caltech101"), tmp_path / "root").good
@@ -168,7 +168,7 @@ def test_a_damaged_archive_leaves_nothing(healthy: Path, tmp_path: Path) -> None
 
 def test_what_cannot_be_arranged_is_refused(healthy: Path, tmp_path: Path, cache: Path) -> None:
     (cache / "splits").mkdir(parents=True)
-    shutil.copy(healthy / "dtd" / miniature.facts("dtd").split_file, cache / "splits")
+    shutil.copy(healthy / "dtd" / miniature.card("dtd").split_file, cache / "splits")
     tarred(healthy / "imagenet/images", tmp_path / "all.tar")
     (tmp_path / "note.txt").write_text("no archive")
     for name, source, says in (
@@ -211,37 +211,37 @@ class _Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-def only_blob(facts: Facts) -> Facts:
+def only_blob(card: DatasetCard) -> DatasetCard:
     """As for the two files of which nothing but git's id is known."""
-    return replace(facts, split_sha256="", split_canonical="")
+    return replace(card, split_sha256="", split_canonical="")
 
 
-@pytest.mark.parametrize("known", [lambda facts: facts, only_blob], ids=["sha256", "git blob"])
-def test_split_files_are_fetched_once(healthy: Path, tmp_path: Path, mirror: str, known: Callable[[Facts], Facts]) -> None:
+@pytest.mark.parametrize("known", [lambda card: card, only_blob], ids=["sha256", "git blob"])
+def test_split_files_are_fetched_once(healthy: Path, tmp_path: Path, mirror: str, known: Callable[[DatasetCard], DatasetCard]) -> None:
     pytest.importorskip("pooch")
-    facts = known(miniature.official(healthy, "dtd"))
-    official = healthy / "dtd" / facts.split_file
+    card = known(miniature.official(healthy, "dtd"))
+    official = healthy / "dtd" / card.split_file
     shutil.copy(official, tmp_path / "mirror")
     folder = tmp_path / "splits"
-    assert fetch_split(facts, folder, mirror)
-    assert (folder / facts.split_file).read_bytes() == official.read_bytes()
-    assert not fetch_split(facts, folder, "http://127.0.0.1:1")  # it is there: nobody is asked
-    (folder / facts.split_file).write_text("{}")
-    assert fetch_split(facts, folder, f"{mirror}/")
-    assert [path.name for path in folder.iterdir()] == [facts.split_file]
+    assert fetch_split(card, folder, mirror)
+    assert (folder / card.split_file).read_bytes() == official.read_bytes()
+    assert not fetch_split(card, folder, "http://127.0.0.1:1")  # it is there: nobody is asked
+    (folder / card.split_file).write_text("{}")
+    assert fetch_split(card, folder, f"{mirror}/")
+    assert [path.name for path in folder.iterdir()] == [card.split_file]
 
 
-@pytest.mark.parametrize("known", [lambda facts: facts, only_blob], ids=["sha256", "git blob"])
+@pytest.mark.parametrize("known", [lambda card: card, only_blob], ids=["sha256", "git blob"])
 @pytest.mark.parametrize("content", ["<!DOCTYPE html>", None], ids=["another file", "no file"])
 def test_what_is_not_the_official_file_is_not_stored(
-    healthy: Path, tmp_path: Path, mirror: str, known: Callable[[Facts], Facts], content: str | None
+    healthy: Path, tmp_path: Path, mirror: str, known: Callable[[DatasetCard], DatasetCard], content: str | None
 ) -> None:
     pytest.importorskip("pooch")
-    facts = known(miniature.official(healthy, "dtd"))
+    card = known(miniature.official(healthy, "dtd"))
     if content is not None:
-        (tmp_path / "mirror" / facts.split_file).write_text(content)
-    with pytest.raises(DepthubError, match=rf"{mirror}/{facts.split_file}.*; nothing was stored; try again, give another --mirror URL"):
-        fetch_split(facts, tmp_path / "splits", mirror)
+        (tmp_path / "mirror" / card.split_file).write_text(content)
+    with pytest.raises(DepthubError, match=rf"{mirror}/{card.split_file}.*; nothing was stored; try again, give another --mirror URL"):
+        fetch_split(card, tmp_path / "splits", mirror)
     assert list((tmp_path / "splits").iterdir()) == []
 
 
@@ -249,10 +249,10 @@ def test_a_fetched_split_is_found_where_the_data_root_has_none(healthy: Path, tm
     pytest.importorskip("pooch")
     known = data_set(healthy, "dtd")
     copied(healthy, "dtd", tmp_path / "root/dtd")
-    own = tmp_path / "root/dtd" / known.facts.split_file
+    own = tmp_path / "root/dtd" / known.card.split_file
     own.rename(tmp_path / "mirror" / own.name)
     assert not check(known, tmp_path / "root").good
-    fetch_split(known.facts, cache / "splits", mirror)
+    fetch_split(known.card, cache / "splits", mirror)
     assert check(known, tmp_path / "root").good
     assert not own.exists()
     assert len(known.load(tmp_path / "root").train) > 0

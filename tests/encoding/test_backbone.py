@@ -90,7 +90,7 @@ def test_contexts_per_class_per_image_and_per_run_are_those_of_each_alone(backbo
 
 def test_deep_text_prompts_enter_at_their_layer(backbone: Backbone) -> None:
     """Overwriting a layer's context by what it would hold anyway changes nothing; by something else, everything."""
-    backbone.exact = "plain"  # whose layers see whole sentences
+    backbone.encoding = "reference"  # whose layers see whole sentences
     context = backbone.embed("a photo of a")
     plain = backbone.encode_text(CLASSES, Prompts([context]))
     held: list[torch.Tensor] = []
@@ -100,12 +100,12 @@ def test_deep_text_prompts_enter_at_their_layer(backbone: Backbone) -> None:
     hook.remove()
     torch.testing.assert_close(backbone.encode_text(CLASSES, Prompts([context, held[0]])), plain, rtol=1e-12, atol=1e-12)
     assert not torch.allclose(backbone.encode_text(CLASSES, Prompts([context, -held[0]])), plain)
-    backbone.exact = "shared"
+    backbone.encoding = "fast"
 
 
 def test_deep_image_prompts_enter_at_their_layer() -> None:
     backbone = random_backbone()
-    backbone.exact = "plain"  # whose layers are called whole
+    backbone.encoding = "reference"  # whose layers are called whole
     images = torch.randn(2, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     first = torch.randn(3, backbone.image_width, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     shallow = backbone.encode_image(images, [first])
@@ -123,7 +123,7 @@ def test_deep_image_prompts_enter_at_their_layer() -> None:
 def test_pooling_never_reads_the_prompts_own_tokens(vision: dict[str, object]) -> None:
     """With the last layer's output set to zero at the prompts' places the feature stays what it was."""
     backbone = random_backbone(vision=vision)
-    backbone.exact = "plain"  # whose layers are called whole
+    backbone.encoding = "reference"  # whose layers are called whole
     images = torch.randn(2, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
     prompts = [torch.randn(2, backbone.image_width, dtype=torch.float64)]
     feature = backbone.encode_image(images, prompts)

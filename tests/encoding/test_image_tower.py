@@ -74,9 +74,9 @@ def test_features_are_open_clips_own(vision: dict[str, object]) -> None:
 def test_prompts_at_any_depth_with_their_gradients(vision: dict[str, object], depth: int) -> None:
     backbone = small(vision)
     given = prompts(backbone, min(depth, backbone.image_depth))
-    backbone.exact = "plain"
+    backbone.encoding = "reference"
     features, expected = gradients(backbone, given)
-    backbone.exact = "shared"
+    backbone.encoding = "fast"
     for backbone.recompute in (False, True):
         found, own = gradients(backbone, given)
         assert near(found, features)
@@ -105,9 +105,9 @@ def test_openais_activation() -> None:
     for block in backbone.clip.visual.transformer.resblocks:
         block.mlp.gelu = QuickGELU()
     given = prompts(backbone, 2)
-    backbone.exact = "plain"
+    backbone.encoding = "reference"
     features, expected = gradients(backbone, given)
-    backbone.exact = "shared"
+    backbone.encoding = "fast"
     found, own = gradients(backbone, given)
     assert all(near(mine, theirs) for mine, theirs in zip([found, *own], [features, *expected], strict=True))
 
@@ -135,10 +135,10 @@ METHODS = [
 ]
 
 
-def step(method: Component, exact: str) -> dict[str, Tensor]:
+def step(method: Component, encoding: str) -> dict[str, Tensor]:
     """A training step's features and gradients on a float64 model."""
     backbone, plugins = random_backbone(), installed()
-    backbone.exact = exact  # type: ignore[assignment]
+    backbone.encoding = encoding  # type: ignore[assignment]
     torch.manual_seed(5)
     made = make(complete(method, "methods", plugins), "methods", plugins, backbone, CLASSES).double()
     head = make(complete(Component("ITM"), "heads", plugins), "heads", plugins, backbone.dim, CLASSES).double()
@@ -152,7 +152,7 @@ def step(method: Component, exact: str) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: f"{method.name}-{method.settings['depth']}")
 def test_methods_with_image_prompts(method: Component) -> None:
-    expected, found = step(method, "plain"), step(method, "shared")
+    expected, found = step(method, "reference"), step(method, "fast")
     assert found.keys() == expected.keys()
     assert len(found) > 2
     assert {name: value for name, value in found.items() if not near(value, expected[name])} == {}
@@ -184,6 +184,6 @@ def test_an_embedded_backbone_of_the_plugins() -> None:
     assert near(backbone.encode_image(images(backbone)), backbone.clip.encode_image(images(backbone)))
     given = prompts(backbone, backbone.image_depth - 1)
     found, own = gradients(backbone, given)
-    backbone.exact = "plain"
+    backbone.encoding = "reference"
     features, expected = gradients(backbone, given)
     assert all(near(mine, theirs) for mine, theirs in zip([found, *own], [features, *expected], strict=True))

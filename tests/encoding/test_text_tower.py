@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from open_clip.transformer import QuickGELU
 from torch import Tensor, nn
 
@@ -29,9 +28,9 @@ def learned(backbone: Backbone, shape: tuple[int, ...], depth: int = 1) -> list[
     return [0.3 * torch.randn(*shape, backbone.text_width, dtype=backbone.scale.dtype, generator=generator) for _ in range(depth)]
 
 
-def features_and_gradients(backbone: Backbone, classes: ClassSet, prompts: Prompts, exact: str) -> list[Tensor]:
+def features_and_gradients(backbone: Backbone, classes: ClassSet, prompts: Prompts, encoding: str) -> list[Tensor]:
     leaves = [p.clone().requires_grad_() for p in prompts.text]
-    backbone.exact = exact  # type: ignore[assignment]
+    backbone.encoding = encoding  # type: ignore[assignment]
     features = backbone.encode_text(classes, Prompts(leaves, position=prompts.position, words=prompts.words))
     weights = torch.sin(torch.arange(features.numel(), dtype=features.dtype)).view_as(features)
     (features * weights).sum().backward()  # type: ignore[no-untyped-call]
@@ -39,7 +38,7 @@ def features_and_gradients(backbone: Backbone, classes: ClassSet, prompts: Promp
 
 
 def check(backbone: Backbone, classes: ClassSet, prompts: Prompts) -> None:
-    found, expected = (features_and_gradients(backbone, classes, prompts, exact) for exact in ("shared", "plain"))
+    found, expected = (features_and_gradients(backbone, classes, prompts, encoding) for encoding in ("fast", "reference"))
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
         assert (one - other).abs().max() <= 1e-10 * other.abs().max()
@@ -129,35 +128,35 @@ def test_changed_weights_are_noticed(change: str, position: str) -> None:
     backbone = random_backbone()
     prompts = Prompts(learned(backbone, (4,)), position=position)  # type: ignore[arg-type]
     for again in (False, True):  # memory that the first change freed must not be taken for what it was
-        backbone.exact = "shared"
+        backbone.encoding = "fast"
         with torch.no_grad():
             before = backbone.encode_text(CLASSES, prompts)
             CHANGES[change](backbone)
             after = backbone.encode_text(CLASSES, prompts)
         check(backbone, CLASSES, prompts)
         assert again or not torch.equal(before, after)
-        torch.testing.assert_close(after, features_and_gradients(backbone, CLASSES, prompts, "plain")[0], rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(after, features_and_gradients(backbone, CLASSES, prompts, "reference")[0], rtol=1e-9, atol=1e-9)
 
 
 def test_automatic_casts_are_noticed() -> None:
     backbone = random_backbone(dtype=torch.float32)
     prompts = Prompts(learned(backbone, (4,)))
-    exact = features_and_gradients(backbone, CLASSES, prompts, "plain")
-    for way in ("shared", "plain"):
+    exact = features_and_gradients(backbone, CLASSES, prompts, "reference")
+    for way in ("fast", "reference"):
         with torch.autocast("cpu", torch.bfloat16):
             cast = features_and_gradients(backbone, CLASSES, prompts, way)
         for one, other in zip(cast, exact, strict=True):
             assert 1e-4 * other.abs().max() < (one - other).abs().max() < 0.1 * other.abs().max()
-    for one, other in zip(features_and_gradients(backbone, CLASSES, prompts, "shared"), exact, strict=True):
+    for one, other in zip(features_and_gradients(backbone, CLASSES, prompts, "fast"), exact, strict=True):
         assert (one - other).abs().max() <= 2e-5 * other.abs().max()
 
 
 def test_many_groups_are_encoded_in_parts_without_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = random_backbone()
     prompts = Prompts([*learned(backbone, (5, 1, 2)), *learned(backbone, (2,))])  # the deep prompt is the same in all groups
-    expected = features_and_gradients(backbone, CLASSES, prompts, "plain")[0]
+    expected = features_and_gradients(backbone, CLASSES, prompts, "reference")[0]
     monkeypatch.setattr("depthub.encoding.backbone.MOST_ROWS", 70)
-    backbone.exact, encoded = "shared", []
+    backbone.encoding, encoded = "fast", []
     backbone.text.transformer.resblocks[0].ln_1.register_forward_hook(lambda _, given, out: encoded.append(len(out)))
     with torch.no_grad():
         found = backbone.encode_text(CLASSES, prompts)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from unittest.mock import patch
 
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from torch import Tensor
 
 from depthub.encoding import token_trie
-from depthub.encoding.token_trie import Attention, Trie, plant
+from depthub.encoding.token_trie import Attention, Trie, build_trie
 
 START, END = 100, 101
 CPU, DTYPE = torch.device("cpu"), torch.float64
@@ -36,7 +35,7 @@ def symbols(trie: Trie) -> Tensor:
 @given(SENTENCES, st.sampled_from([1, 3, 16, 1000]))
 def test_each_row_sees_its_own_beginning(sentences: list[list[int]], asking: int) -> None:
     with patch.object(token_trie, "ASKING", asking):
-        trie = plant(sentences, CPU, DTYPE)
+        trie = build_trie(sentences, CPU, DTYPE)
     own = symbols(trie)
     before, within = seen(trie.before, own), seen(trie.within, own)
     for rows, part in ((before, own[: trie.constant]), (within, own[trie.constant :])):
@@ -50,7 +49,7 @@ def test_each_row_sees_its_own_beginning(sentences: list[list[int]], asking: int
 @EXAMPLES
 @given(SENTENCES)
 def test_constant_is_what_stands_before_anything_learned(sentences: list[list[int]]) -> None:
-    trie = plant(sentences, CPU, DTYPE)
+    trie = build_trie(sentences, CPU, DTYPE)
     own = symbols(trie)
     assert all(symbol >= 0 for row in seen(trie.before, own) for symbol in row)
     # the end token is read, hence never among the constants, even in a sentence with nothing learned
@@ -60,7 +59,7 @@ def test_constant_is_what_stands_before_anything_learned(sentences: list[list[in
 def test_pieces_hold_little_that_is_not_seen() -> None:
     """Whatever the order of the classes: 200 names, of which 40 each begin alike, behind a context of 16 tokens."""
     names = [[i % 5, 10 + i // 5 % 8, 20 + i // 40] for i in range(200)]
-    trie = plant([[START, *range(-16, 0), *name, END] for name in names], CPU, DTYPE)
+    trie = build_trie([[START, *range(-16, 0), *name, END] for name in names], CPU, DTYPE)
     pieces, _, size, length = trie.within.mask.shape
     rows = 16 + 5 + 5 * 8 + 2 * 5 * 8 * 5
     assert trie.within.count == rows

@@ -21,16 +21,13 @@ from typing import Any
 import jsonschema_rs
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings as examples
-from hypothesis import strategies as st
+from hypothesis import given, settings as examples, strategies as st
 from safetensors.numpy import load, save
 
 import depthub
 from depthub.errors import DepthubError
 from depthub.protocol import Count, Summary
-from depthub.records import document as document_of
-from depthub.records import predictions, schema
+from depthub.records import document as document_of, predictions, schema
 from depthub.records.predictions import Predictions
 from depthub.records.result import TrainedStage
 from depthub.records.store import RunResult, Sample, Store, document, dumps, read

@@ -194,7 +194,7 @@ def test_runs_that_follow_a_method_that_changed_the_model_get_another(small: Run
         said(small, tmp_path / "wrong", method=method)
         assert depthub.run(small, runs=tmp_path / method).counts == expected
     said(small, tmp_path / "wrong", method="ImageHooking")
-    assert frozen(small.backbone).exact == "shared"
+    assert frozen(small.backbone).encoding == "fast"
 
 
 def test_hooks_on_whole_layers_are_called_and_learn(small: RunSpec, tmp_path: Path) -> None:

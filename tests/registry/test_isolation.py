@@ -123,7 +123,7 @@ def test_a_run_is_steady_and_restores_what_it_found(name: str) -> None:
 def test_importing_it_imports_neither_torch_nor_numpy() -> None:
     script = """
 import sys
-from depthub.isolation import isolated
+from depthub.registry.isolation import isolated
 with isolated(quiet=True): pass
 assert not {"torch", "numpy"} & sys.modules.keys()
 with isolated(quiet=True):

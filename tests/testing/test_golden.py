@@ -28,11 +28,11 @@ OTHERS = ["zeroshot", "channel_importance_512_even", "fewshot", "lr_schedule", "
 NOT_COMPARED = {"fewshot": [f"seed{seed}/shots16/train_repeat" for seed in (1, 2, 3)]}
 
 
-@pytest.mark.parametrize("exact", ["shared", "plain"])
+@pytest.mark.parametrize("encoding", ["fast", "reference"])
 @pytest.mark.parametrize("precision", ["fp64", "fp32"])
 @pytest.mark.parametrize("name", TRAINED)
-def test_training_case(name: str, precision: str, exact: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Backbone, "exact", exact)
+def test_training_case(name: str, precision: str, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Backbone, "encoding", encoding)
     agrees(HERE / f"{name}.json", precision)
 
 

@@ -16,7 +16,7 @@ from depthub.training import graphs
 from depthub.training.loop import fit_together
 from tests import tape
 from tests.models import random_backbone
-from tests.training.test_stack import EXACT, METHODS, Noisy, apart, course, trained
+from tests.training.test_stack import EXACT, METHODS, Noisy, apart, job, trained
 
 STACKED = {name: method for name, method in METHODS.items() if method is not Noisy}
 ALL = {
@@ -47,11 +47,11 @@ def test_a_played_step_trains_as_the_step_does(backbone: Backbone, method: str, 
 
     monkeypatch.setattr(graphs, "record", record)
     plain, played = (
-        [course(backbone, ALL[method], Component(HEADS[seed]), seed, pixels=True, graphs=graphs) for seed in range(runs)]
+        [job(backbone, ALL[method], Component(HEADS[seed]), seed, pixels=True, graphs=graphs) for seed in range(runs)]
         for graphs in (False, True)
     )
-    for courses in (plain, played):
-        assert fit_together(courses, Accelerator(cpu=True)) == [None] * runs
+    for jobs in (plain, played):
+        assert fit_together(jobs, Accelerator(cpu=True)) == [None] * runs
     assert apart(trained(played), trained(plain)) <= EXACT
     assert recorded == played[0].training.epochs
 
@@ -68,15 +68,15 @@ class Asking(Noisy):
 
 @pytest.mark.parametrize("runs", [1, 3])
 def test_random_numbers_cannot_be_played(backbone: Backbone, runs: int) -> None:
-    courses = [course(backbone, Noisy, seed=seed, graphs=True) for seed in range(runs)]
+    jobs = [job(backbone, Noisy, seed=seed, graphs=True) for seed in range(runs)]
     with pytest.raises(DepthubError, match=r"^this training step draws random numbers.*; run without --graphs$"):
-        fit_together(courses, Accelerator(cpu=True))
+        fit_together(jobs, Accelerator(cpu=True))
 
 
 def test_the_tape_refuses_what_a_graph_refuses(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graphs, "record", tape.record)
     with pytest.raises(RuntimeError, match="not permitted"):
-        fit_together([course(backbone, Asking, graphs=True)], Accelerator(cpu=True))
+        fit_together([job(backbone, Asking, graphs=True)], Accelerator(cpu=True))
 
 
 def test_without_a_gpu_graphs_are_refused_in_one_line(tmp_path: Path) -> None:
@@ -93,12 +93,11 @@ def test_without_a_gpu_graphs_are_refused_in_one_line(tmp_path: Path) -> None:
 def test_cuda_graphs(backbone: Backbone, runs: int) -> None:
     """The real recording: as on the tape above."""
     made = [
-        [course(backbone, METHODS["shared"], Component(HEADS[seed]), seed, graphs=bool(graphs)) for seed in range(runs)]
-        for graphs in (0, 1)
+        [job(backbone, METHODS["shared"], Component(HEADS[seed]), seed, graphs=bool(graphs)) for seed in range(runs)] for graphs in (0, 1)
     ]
-    for courses in made:
-        for each in courses:
+    for jobs in made:
+        for each in jobs:
             each.tuner.cuda()
-        assert fit_together(courses, Accelerator()) == [None] * runs
+        assert fit_together(jobs, Accelerator()) == [None] * runs
     assert apart(trained(made[1]), trained(made[0])) <= EXACT
     backbone.cpu()

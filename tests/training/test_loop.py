@@ -29,7 +29,7 @@ from depthub.testing.case import on_cpu
 from depthub.training.batches import ShuffledBatches
 from depthub.training.checkpoint import Checkpoint
 from depthub.training.evaluation import evaluate
-from depthub.training.job import Course
+from depthub.training.job import TrainingJob
 from depthub.training.loop import fit, fit_together
 from depthub.training.schedule import learning_rate
 from depthub.training.tuner import Tuner
@@ -381,11 +381,11 @@ def test_training_does_not_go_on_from_other_code(backbone: Backbone, images: Ten
 
 
 def test_a_checkpoint_tells_how_long_its_epochs_took(backbone: Backbone, images: TensorDataset, tmp_path: Path) -> None:
-    path, course = tmp_path / "tuned.safetensors", partial(Course, images=images, classes=CLASSES, training=RECIPE, seed=1)
-    first = course(tuner(backbone), checkpoint=Checkpoint(path, "a run"), seconds=100.0)
+    path, job = tmp_path / "tuned.safetensors", partial(TrainingJob, images=images, classes=CLASSES, training=RECIPE, seed=1)
+    first = job(tuner(backbone), checkpoint=Checkpoint(path, "a run"), seconds=100.0)
     fit_together([first], Accelerator(cpu=True))
     assert first.seconds > 100
-    again = course(tuner(backbone), checkpoint=Checkpoint(path, "a run"), seconds=7.0)
+    again = job(tuner(backbone), checkpoint=Checkpoint(path, "a run"), seconds=7.0)
     fit_together([again], Accelerator(cpu=True))
     assert again.seconds == pytest.approx(first.seconds + 7)
 

@@ -24,8 +24,8 @@ from depthub.records.store import RunResult, Store, document
 from depthub.registry.plugins import installed
 from depthub.registry.settings import complete, factory
 from depthub.training.checkpoint import Checkpoint
-from depthub.training.grouping import arrange
-from depthub.training.job import Course
+from depthub.training.grouping import group_jobs
+from depthub.training.job import TrainingJob
 from depthub.training.loop import fit, fit_together
 from depthub.training.stack import Stack
 from depthub.training.tuner import Tuner
@@ -77,35 +77,35 @@ def backbone() -> Backbone:
     return random_backbone()
 
 
-def course(backbone: Backbone, method: Any, head: Component = MATCHING, seed: int = 1, *, pixels: bool = False, **changes: Any) -> Course:
-    """A run on random images; `changes` of the recipe or of the course."""
+def job(backbone: Backbone, method: Any, head: Component = MATCHING, seed: int = 1, *, pixels: bool = False, **changes: Any) -> TrainingJob:
+    """A run on random images; `changes` of the recipe or of the job."""
     plugins, recipe = installed(), {name: changes.pop(name) for name in [*changes] if hasattr(RECIPE, name)}
     make = factory(complete(method, "methods", plugins), "methods", plugins) if isinstance(method, Component) else method
     torch.manual_seed(seed)
     tuner = Tuner(backbone, make(backbone, CLASSES), factory(complete(head, "heads", plugins), "heads", plugins)(backbone.dim, CLASSES))
     images = torch.randn(14, *((3, 32, 32) if pixels else (24,)), dtype=torch.float64)
     data = TensorDataset(images, torch.randint(5, (14,)))
-    return Course(tuner.double(), data, CLASSES, replace(RECIPE, **recipe), seed, **changes)
+    return TrainingJob(tuner.double(), data, CLASSES, replace(RECIPE, **recipe), seed, **changes)
 
 
-def variants(backbone: Backbone, method: Any, **changes: Any) -> list[Course]:
+def variants(backbone: Backbone, method: Any, **changes: Any) -> list[TrainingJob]:
     """Runs that differ in all that runs of a stack may differ in."""
     return [
-        course(backbone, method, seed=1, **changes),
-        course(backbone, method, Component("DePT", {"balance": 0.3}), seed=2, lr=0.05, momentum=0.5, **changes),
-        course(backbone, method, Component("DePT", {"cat": Component("SharedCAT")}), seed=3, weight_decay=0.01, **changes),
-        course(backbone, method, Component("DePT", {"cat": Component("MatchingCAT")}), seed=2, warmup_epochs=0, **changes),
+        job(backbone, method, seed=1, **changes),
+        job(backbone, method, Component("DePT", {"balance": 0.3}), seed=2, lr=0.05, momentum=0.5, **changes),
+        job(backbone, method, Component("DePT", {"cat": Component("SharedCAT")}), seed=3, weight_decay=0.01, **changes),
+        job(backbone, method, Component("DePT", {"cat": Component("MatchingCAT")}), seed=2, warmup_epochs=0, **changes),
     ]
 
 
-def trained(courses: Sequence[Course]) -> list[dict[str, Tensor]]:
-    return [{name: p.detach().clone() for name, p in course.tuner.tuned().items()} for course in courses]
+def trained(jobs: Sequence[TrainingJob]) -> list[dict[str, Tensor]]:
+    return [{name: p.detach().clone() for name, p in job.tuner.tuned().items()} for job in jobs]
 
 
-def alone(courses: Sequence[Course]) -> list[dict[str, Tensor]]:
-    for c in courses:
+def alone(jobs: Sequence[TrainingJob]) -> list[dict[str, Tensor]]:
+    for c in jobs:
         fit(c.tuner, c.images, c.classes, c.training, c.seed, Accelerator(cpu=True))
-    return trained(courses)
+    return trained(jobs)
 
 
 def apart(one: Sequence[dict[str, Tensor]], other: Sequence[dict[str, Tensor]]) -> float:
@@ -131,21 +131,21 @@ METHODS = {
 def test_each_run_goes_the_way_it_goes_alone(backbone: Backbone, method: Any) -> None:
     expected, together = alone(variants(backbone, method)), variants(backbone, method)
     before = trained(together)
-    assert arrange(together, "auto") == [([0, 1, 2, 3], "")]
+    assert group_jobs(together, "auto") == [([0, 1, 2, 3], "")]
     assert fit_together(together, Accelerator(cpu=True)) == [None] * 4
     assert apart(trained(together), expected) <= EXACT
     assert min(float((now[n] - b[n]).norm()) for now, b in zip(trained(together), before, strict=True) for n in b) > 0
 
 
 def test_pixels_are_encoded_together(backbone: Backbone) -> None:
-    together = [course(backbone, METHODS["per image"], seed=seed, pixels=True) for seed in (1, 2)]
-    expected = alone([course(backbone, METHODS["per image"], seed=seed, pixels=True) for seed in (1, 2)])
+    together = [job(backbone, METHODS["per image"], seed=seed, pixels=True) for seed in (1, 2)]
+    expected = alone([job(backbone, METHODS["per image"], seed=seed, pixels=True) for seed in (1, 2)])
     fit_together(together, Accelerator(cpu=True))
     assert apart(trained(together), expected) <= EXACT
 
 
 def test_a_run_of_its_own_is_bit_identical_to_its_tuner(backbone: Backbone) -> None:
-    one = course(backbone, METHODS["shared"], Component("DePT"))
+    one = job(backbone, METHODS["shared"], Component("DePT"))
     images, labels = one.images[:4]  # type: ignore[index]
     found, expected = Stack([one.tuner])(images, labels, CLASSES)[0], one.tuner(images, CLASSES, labels)
     assert found.keys() == expected.keys()
@@ -168,17 +168,17 @@ def test_a_stack_encodes_once_a_step(backbone: Backbone, monkeypatch: pytest.Mon
 def test_a_run_that_diverges_leaves_the_others_alone(backbone: Backbone) -> None:
     told: list[tuple[int, int]] = []
 
-    def courses(number: Sequence[int]) -> list[Course]:
+    def jobs(number: Sequence[int]) -> list[TrainingJob]:
         rates = (0.02, 0.02, 0.05)
         made = [
-            course(backbone, METHODS["shared"], seed=i, lr=rates[i], warmup_epochs=0, on_epoch=lambda e, _, i=i: told.append((i, e)))
+            job(backbone, METHODS["shared"], seed=i, lr=rates[i], warmup_epochs=0, on_epoch=lambda e, _, i=i: told.append((i, e)))
             for i in number
         ]
         if 1 in number:
             made[1].images.tensors[0][5] = float("nan")  # type: ignore[attr-defined]
         return made
 
-    expected, together = alone(courses([0, 2])), courses([0, 1, 2])
+    expected, together = alone(jobs([0, 2])), jobs([0, 1, 2])
     first, second, third = fit_together(together, Accelerator(cpu=True))
     assert (first, third) == (None, None)
     assert "the loss is nan in epoch 1: the run diverged; lower training.lr (0.02)" in str(second)
@@ -187,7 +187,7 @@ def test_a_run_that_diverges_leaves_the_others_alone(backbone: Backbone) -> None
 
 
 def test_runs_interrupted_at_different_epochs_go_on_together(backbone: Backbone, tmp_path: Path) -> None:
-    def courses(**changes: Any) -> list[Course]:
+    def jobs(**changes: Any) -> list[TrainingJob]:
         return [
             replace(c, checkpoint=Checkpoint(tmp_path / f"{i}.safetensors", str(i)), **changes)
             for i, c in enumerate(variants(backbone, METHODS["shared"], epochs=3))
@@ -198,9 +198,9 @@ def test_runs_interrupted_at_different_epochs_go_on_together(backbone: Backbone,
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):  # the first run has done two epochs, the others one
-        fit_together(courses(on_epoch=interrupt), Accelerator(cpu=True))
+        fit_together(jobs(on_epoch=interrupt), Accelerator(cpu=True))
     epochs: list[int] = []
-    resumed = courses(on_epoch=lambda epoch, _: epochs.append(epoch))
+    resumed = jobs(on_epoch=lambda epoch, _: epochs.append(epoch))
     fit_together(resumed, Accelerator(cpu=True))
     assert epochs == [3, 2, 2, 2, 3, 3, 3]
     assert apart(trained(resumed), alone(variants(backbone, METHODS["shared"], epochs=3))) <= EXACT
@@ -208,12 +208,12 @@ def test_runs_interrupted_at_different_epochs_go_on_together(backbone: Backbone,
 
 def test_a_foreign_checkpoint_stops_its_own_run_only(backbone: Backbone, tmp_path: Path) -> None:
     path = tmp_path / "tuned.safetensors"
-    fit_together([course(backbone, METHODS["shared"], checkpoint=Checkpoint(path, "another run"))], Accelerator(cpu=True))
-    together = [course(backbone, METHODS["shared"], checkpoint=Checkpoint(path, "a run")), course(backbone, METHODS["shared"], seed=2)]
+    fit_together([job(backbone, METHODS["shared"], checkpoint=Checkpoint(path, "another run"))], Accelerator(cpu=True))
+    together = [job(backbone, METHODS["shared"], checkpoint=Checkpoint(path, "a run")), job(backbone, METHODS["shared"], seed=2)]
     first, second = fit_together(together, Accelerator(cpu=True))
     assert "belongs to another run" in str(first)
     assert second is None
-    assert apart(trained(together[1:]), alone([course(backbone, METHODS["shared"], seed=2)])) <= EXACT
+    assert apart(trained(together[1:]), alone([job(backbone, METHODS["shared"], seed=2)])) <= EXACT
 
 
 class Forgetful(Noisy):
@@ -227,41 +227,41 @@ def test_a_run_that_cannot_be_kept_ends_alone(backbone: Backbone, tmp_path: Path
     """One has no place for its checkpoint, one fails in its own code; the third goes on."""
     (tmp_path / "file").touch()
 
-    def courses() -> list[Course]:
+    def jobs() -> list[TrainingJob]:
         return [
-            course(backbone, METHODS["shared"], seed=1, checkpoint=Checkpoint(tmp_path / "file/tuned.safetensors", "a run")),
-            course(backbone, Forgetful, seed=2),
-            course(backbone, METHODS["shared"], seed=3, checkpoint=Checkpoint(tmp_path / "tuned.safetensors", "a run")),
+            job(backbone, METHODS["shared"], seed=1, checkpoint=Checkpoint(tmp_path / "file/tuned.safetensors", "a run")),
+            job(backbone, Forgetful, seed=2),
+            job(backbone, METHODS["shared"], seed=3, checkpoint=Checkpoint(tmp_path / "tuned.safetensors", "a run")),
         ]
 
-    together = courses()
+    together = jobs()
     first, second, third = fit_together(together, Accelerator(cpu=True))
     assert str(first).startswith(f"cannot write {tmp_path}/file/tuned.safetensors: ")
     assert isinstance(second, ZeroDivisionError)
     assert second.__traceback__ is not None  # a bug keeps its place
     assert third is None
-    assert apart(trained(together[2:]), alone([replace(courses()[2], checkpoint=None)])) <= EXACT
+    assert apart(trained(together[2:]), alone([replace(jobs()[2], checkpoint=None)])) <= EXACT
     assert [c.seconds > 0 for c in together] == [True] * 3
 
 
 def test_runs_are_arranged_by_what_they_share(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     other = random_backbone()
     runs = [
-        course(backbone, METHODS["shared"]),
-        course(backbone, Component("ZeroShot")),
-        course(backbone, METHODS["per class"]),
-        course(backbone, Component("MaPLe", {"depth": 2})),
-        course(backbone, METHODS["shared"], batch_size=5),
-        course(other, METHODS["shared"]),
-        course(backbone, METHODS["shared"], precision="fp16"),
-        course(backbone, Component("CoOp", {"n_ctx": 4})),
-        course(backbone, Component("CoOp", {"ctx_init": "a photo of"})),
-        course(backbone, Component("VPT", {"depth": 1})),
-        course(backbone, METHODS["shared"], seed=2, epochs=5),
-        course(backbone, Broken),
+        job(backbone, METHODS["shared"]),
+        job(backbone, Component("ZeroShot")),
+        job(backbone, METHODS["per class"]),
+        job(backbone, Component("MaPLe", {"depth": 2})),
+        job(backbone, METHODS["shared"], batch_size=5),
+        job(other, METHODS["shared"]),
+        job(backbone, METHODS["shared"], precision="fp16"),
+        job(backbone, Component("CoOp", {"n_ctx": 4})),
+        job(backbone, Component("CoOp", {"ctx_init": "a photo of"})),
+        job(backbone, Component("VPT", {"depth": 1})),
+        job(backbone, METHODS["shared"], seed=2, epochs=5),
+        job(backbone, Broken),
     ]
     lonely = "no other run has the same classes, prompts and steps"
-    assert arrange(runs, "auto") == [
+    assert group_jobs(runs, "auto") == [
         ([0, 10], ""),
         ([1], ""),
         ([2], lonely),
@@ -274,12 +274,12 @@ def test_runs_are_arranged_by_what_they_share(backbone: Backbone, monkeypatch: p
         ([9], "it encodes by itself"),
         ([11], "its prompts raise an error"),
     ]
-    assert arrange(runs, "off") == [([i], "") for i in range(len(runs))]
+    assert group_jobs(runs, "off") == [([i], "") for i in range(len(runs))]
     many = [runs[0]] * 33
-    assert [len(places) for places, _ in arrange(many, "auto")] == [11, 11, 11]
-    assert [len(places) for places, _ in arrange(many, 17)] == [16, 17]
+    assert [len(places) for places, _ in group_jobs(many, "auto")] == [11, 11, 11]
+    assert [len(places) for places, _ in group_jobs(many, 17)] == [16, 17]
     monkeypatch.setattr("depthub.training.grouping.SHARE", 1e-12)
-    assert [len(places) for places, _ in arrange(many, "auto")] == [1] * 33
+    assert [len(places) for places, _ in group_jobs(many, "auto")] == [1] * 33
 
 
 # Whole runs.
@@ -397,7 +397,7 @@ def test_products_do_not_depend_on_the_rows_beside() -> None:
     """In a fresh process, as a run has it: a stack gives the bits of solitary runs, whatever its size."""
     program = """
 import torch
-from depthub.linear import linear
+from depthub.compute.linear import linear
 torch.set_num_threads(1)
 draw = torch.Generator().manual_seed(0)
 x, w = torch.randn(700, 512, generator=draw), torch.randn(128, 512, generator=draw)

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 import rfc8785
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from depthub.errors import DepthubError
 from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, Training, digest

@@ -165,13 +165,13 @@ def _calibrated(report: Report, one: OnDisk, config: Namespace) -> Report:
     from depthub.running import zero_shot_check
     from depthub.spec import BackboneSpec
 
-    if not one.facts.zero_shot:
+    if not one.card.zero_shot:
         return report.with_level(zero_shot_check.LEVEL, skipped="no accuracy is published")
     if not report.good:
         return report.with_level(zero_shot_check.LEVEL, skipped="there are faults")
     model, pretrained, published = config.backbone.model, config.backbone.pretrained, zero_shot_check.PUBLISHED
     backbone = BackboneSpec(model, pretrained) if model else replace(published, pretrained=pretrained or published.pretrained)
-    faults, note = zero_shot_check.calibrate(one.facts, config.data_root, backbone)
+    faults, note = zero_shot_check.check_zero_shot(one.card, config.data_root, backbone)
     return report.with_level(zero_shot_check.LEVEL, faults, note)
 
 
@@ -232,10 +232,10 @@ def _list(config: Namespace) -> int:
     root, numbers = config.data_root, ("classes", "train", "val", "test")
     rows: list[dict[str, Any]] = []
     for one in data_sets().values():
-        facts, found = one.facts, root and place(one, root).directory
-        row: dict[str, Any] = {"name": one.name, "title": facts.title, "classes": facts.n_classes}
-        row |= {part: facts.counts.get(part, 0) for part in numbers[1:]}
-        row |= {"template": facts.template, "licence": facts.licence, "directory": facts.directory}
+        card, found = one.card, root and place(one, root).directory
+        row: dict[str, Any] = {"name": one.name, "title": card.title, "classes": card.n_classes}
+        row |= {part: card.counts.get(part, 0) for part in numbers[1:]}
+        row |= {"template": card.template, "licence": card.licence, "directory": card.directory}
         rows.append({**row, "found": str(found) if found and found.is_dir() else None})
     if config.json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
@@ -286,13 +286,13 @@ def _fetch(config: Namespace) -> int:
     from depthub.data.published.splits import fetched
 
     known = data_sets()
-    chosen = _chosen(config.names, known) if config.names else [one for one in known.values() if one.facts.split_file]
-    if without := [one.name for one in chosen if not one.facts.split_file]:
+    chosen = _chosen(config.names, known) if config.names else [one for one in known.values() if one.card.split_file]
+    if without := [one.name for one in chosen if not one.card.split_file]:
         raise DepthubError(f"{', '.join(without)}: no split file is needed; leave the name out")
     console = _console()
     for one in chosen:
-        done = "fetched" if fetch_split(one.facts, fetched(), config.mirror) else "was there:"
-        console.print(f"{done} {fetched() / one.facts.split_file}", soft_wrap=True)
+        done = "fetched" if fetch_split(one.card, fetched(), config.mirror) else "was there:"
+        console.print(f"{done} {fetched() / one.card.split_file}", soft_wrap=True)
     return 0
 
 

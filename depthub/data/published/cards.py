@@ -13,7 +13,7 @@ Layout = Literal["split", "lists", "folders", "numbered"]
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ZeroShotTarget:
     """What zero-shot CLIP ViT-B/16 (OpenAI, one template) reaches on one half of the classes.
 
     Args:
@@ -27,7 +27,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Facts:
+class DatasetCard:
     """One published data set.
 
     Args:
@@ -95,7 +95,7 @@ class Facts:
     templates: Mapping[str, str] = field(default_factory=dict)
     sorted_first: bool = False
     fingerprints: Mapping[str, str] = field(default_factory=dict)
-    zero_shot: Mapping[str, Calibration] = field(default_factory=dict)
+    zero_shot: Mapping[str, ZeroShotTarget] = field(default_factory=dict)
     archives: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
     by_hand: str = ""
@@ -108,7 +108,7 @@ class Facts:
             raise DepthubError(f"data set {self.name!r} has layout {self.layout!r}{hint(self.layout, get_args(Layout))}")
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Facts:
+    def of(cls, values: Mapping[str, Any]) -> DatasetCard:
         """From plain data, as JSON holds it.
 
         Raises:
@@ -120,7 +120,7 @@ class Facts:
         made: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         made["other_places"] = tuple((directory, images) for directory, images in made.get("other_places", ()))
         made["per_class"] = {part: (least, most) for part, (least, most) in made.get("per_class", {}).items()}
-        made["zero_shot"] = {half: Calibration(**value) for half, value in made.get("zero_shot", {}).items()}
+        made["zero_shot"] = {half: ZeroShotTarget(**value) for half, value in made.get("zero_shot", {}).items()}
         return cls(**made)
 
     @property
@@ -132,3 +132,6 @@ class Facts:
     def n_new(self) -> int:
         """How many classes are new; 0: it is not divided."""
         return self.n_classes - self.n_base if self.n_base else 0
+
+
+Facts = DatasetCard  # the name until version 0.1

@@ -46,7 +46,7 @@ class _Check:
     """One check under way: each level notes its faults, or why it cannot be judged."""
 
     def __init__(self, dataset: OnDisk, root: Path, progress: Progress) -> None:
-        self.dataset, self.facts, self.root, self.progress = dataset, dataset.facts, root, progress
+        self.dataset, self.card, self.root, self.progress = dataset, dataset.card, root, progress
         self.faults: list[Fault] = []
         self.skipped: dict[int, str] = {ZERO_SHOT: "--zero_shot asks for it"}
         self.notes: dict[int, str] = {}
@@ -55,7 +55,7 @@ class _Check:
         self.present: list[str] = []  # images that are there and not empty
 
     def report(self, deep: bool, shots: Sequence[int], seeds: Sequence[int]) -> Report:
-        if self.facts.layout in ("folders", "numbered"):
+        if self.card.layout in ("folders", "numbered"):
             self._folders()
         else:
             self._layout()
@@ -70,7 +70,7 @@ class _Check:
             self._decoding(deep)
             self._sampling(self.split, shots, seeds)
         faults = sorted(self.faults, key=lambda fault: fault.level)
-        return Report(self.facts.name, tuple(faults), self.skipped, self.notes)
+        return Report(self.card.name, tuple(faults), self.skipped, self.notes)
 
     def _layout(self) -> None:
         """Folders, where the images are listed in files: those files may be judged without the images."""
@@ -95,8 +95,8 @@ class _Check:
 
     def _class_folders(self, folder: Path) -> None:
         """What is in a folder of class folders."""
-        ids = imagenet.wordnet_ids(self.facts.class_list)
-        known = dict.fromkeys(map(str, range(len(ids))) if self.facts.layout == "numbered" else ids)  # in the order of the labels
+        ids = imagenet.wordnet_ids(self.card.class_list)
+        known = dict.fromkeys(map(str, range(len(ids))) if self.card.layout == "numbered" else ids)  # in the order of the labels
         try:
             inside = [folder / entry.name for entry in children(folder)]
             folders = [child for child in inside if kind(child) == FOLDER]
@@ -114,17 +114,17 @@ class _Check:
         if loose:
             what = "a file among the class folders, which is not read"
             self._fault(LAYOUT, loose, what, "leave it or remove it; images belong into class folders", "warning")
-        if len(found) != self.facts.n_classes:
+        if len(found) != self.card.n_classes:
             lacking = listed([name for name in known if not (folder / name).is_dir()])
-            what = f"{len(found)} class folders instead of {self.facts.n_classes}; not there: {lacking}"
+            what = f"{len(found)} class folders instead of {self.card.n_classes}; not there: {lacking}"
             self._fault(LAYOUT, [folder], what, self._by_hand())
         if empty:
             self._fault(PER_CLASS, empty, "a class folder without images", "unpack it again")
 
     def _lists(self) -> None:
         """Levels 1 and 2: the files that list the images."""
-        facts = self.facts
-        needed = [facts.class_list, *facts.parts.values()] if facts.layout == "lists" else []
+        card = self.card
+        needed = [card.class_list, *card.parts.values()] if card.layout == "lists" else []
         files = [self.place.directory / name for name in needed] or [self.dataset.split_file(self.place)]
         source = self._source()
         if missing := [path for path in files if not path.is_file()]:
@@ -149,10 +149,10 @@ class _Check:
 
     def _identity(self, read: Split, file: Path) -> None:
         """Level 2: whether a split is the official one."""
-        if self.facts.layout == "lists":
+        if self.card.layout == "lists":
             self.notes[IDENTITY] = "none"
             return
-        state = self.notes[IDENTITY] = splits.state(read, file.read_bytes(), self.facts)
+        state = self.notes[IDENTITY] = splits.state(read, file.read_bytes(), self.card)
         reasons = {
             "self-made": "not the official split, though the numbers are the same: code that found no split file made its own",
             "unknown": "not the official split",
@@ -163,9 +163,9 @@ class _Check:
 
     def _names(self, split: Split) -> None:
         """Level 3: the class names in label order."""
-        if self.facts.layout in ("split", "lists"):
+        if self.card.layout in ("split", "lists"):
             names = list(split.names.values())
-            if splits.names_sha256(names) != self.facts.names_sha256:
+            if splits.names_sha256(names) != self.card.names_sha256:
                 what = f"the class names, or their order, are not the published ones{self._swapped(names)}"
                 self._fault(NAMES, [self._list_file()], what, self._source())
             return
@@ -178,8 +178,8 @@ class _Check:
 
     def _swapped(self, names: Sequence[str]) -> str:
         """The two neighbours whose exchange would make the names right."""
-        for i in range(len(names) - 1 if len(names) == self.facts.n_classes else 0):
-            if splits.names_sha256([*names[:i], names[i + 1], names[i], *names[i + 2 :]]) == self.facts.names_sha256:
+        for i in range(len(names) - 1 if len(names) == self.card.n_classes else 0):
+            if splits.names_sha256([*names[:i], names[i + 1], names[i], *names[i + 2 :]]) == self.card.names_sha256:
                 return f": labels {i} ({names[i]}) and {i + 1} ({names[i + 1]}) are exchanged"
         return ""
 
@@ -198,7 +198,7 @@ class _Check:
         except DepthubError as error:
             self._fault(FILES, [images], str(error), "then check again")
             return
-        where = f"listed in {self.facts.split_file or 'the lists'}, but"
+        where = f"listed in {self.card.split_file or 'the lists'}, but"
         self._fault(FILES, [images / path for path in found.missing], f"{where} not there", self._by_hand())
         self._fault(FILES, [images / path for path in found.empty], "an empty file", "unpack it again")
         for what in dict.fromkeys(found.unfit.values()):
@@ -214,13 +214,13 @@ class _Check:
         """Level 5: images a class."""
         counts: dict[str, Counter[int]] = {part: Counter(row.label for row in rows) for part, rows in split.parts.items()}
         counts["all"] = sum(counts.values(), Counter[int]())
-        for part, (least, most) in self.facts.per_class.items():
+        for part, (least, most) in self.card.per_class.items():
             wrong = [f"{name} ({n})" for label, name in split.names.items() if not least <= (n := counts[part][label]) <= most]
             if wrong:
                 expected = f"{least}" if least == most else f"{least} to {most}"
                 what = f"classes with other numbers of images in {part} than the {expected} that are published: {listed(wrong)}"
                 self._fault(PER_CLASS, [self._list_file()], what, self._source())
-        if self.facts.layout in ("folders", "numbered"):
+        if self.card.layout in ("folders", "numbered"):
             self._counts(PER_CLASS, split, self.place.images, self._by_hand())
 
     def _decoding(self, deep: bool) -> None:
@@ -239,7 +239,7 @@ class _Check:
 
     def _sampling(self, split: Split, shots: Sequence[int], seeds: Sequence[int]) -> None:
         """Level 7: whether few-shot samples are the published ones."""
-        wanted = [(k, seed) for k in shots for seed in seeds if f"{k}/{seed}/train" in self.facts.fingerprints]
+        wanted = [(k, seed) for k in shots for seed in seeds if f"{k}/{seed}/train" in self.card.fingerprints]
         if not wanted:
             self.skipped[SAMPLING] = "no such sample is published"
             return
@@ -255,42 +255,42 @@ class _Check:
         drawn = draw_both([row.label for row in split.train], [row.label for row in split.val], shots, seed)
         samples = {"train": [split.train[i] for i in drawn[0]], "val": [split.val[i] for i in drawn[1]]}
         return all(
-            fingerprint([row.path for row in rows], [row.label for row in rows]) == self.facts.fingerprints[f"{shots}/{seed}/{part}"]
+            fingerprint([row.path for row in rows], [row.label for row in rows]) == self.card.fingerprints[f"{shots}/{seed}/{part}"]
             for part, rows in samples.items()
         )
 
     def _counts(self, level: int, split: Split, file: Path, remedy: str) -> None:
-        if wrong := splits.miscounts(split, self.facts):
+        if wrong := splits.miscounts(split, self.card):
             self._fault(level, [file], f"the numbers are not the published ones ({'; '.join(wrong)})", remedy)
 
     def _list_file(self) -> Path:
         """What lists the images, and with them the classes."""
-        if self.facts.layout == "split":
+        if self.card.layout == "split":
             return self.dataset.split_file(self.place)
-        return self.place.directory / self.facts.class_list if self.facts.layout == "lists" else self.place.images
+        return self.place.directory / self.card.class_list if self.card.layout == "lists" else self.place.images
 
     def _source(self) -> str:
         """Where the right list comes from."""
-        if self.facts.layout == "split":
-            return splits.source(self.facts, self._list_file())
-        return "it is part of the official archive: unpack it again" if self.facts.layout == "lists" else self._by_hand()
+        if self.card.layout == "split":
+            return splits.source(self.card, self._list_file())
+        return "it is part of the official archive: unpack it again" if self.card.layout == "lists" else self._by_hand()
 
     def _parts(self) -> list[Path]:
-        return [self.place.images / folder for folder in self.facts.parts.values()]
+        return [self.place.images / folder for folder in self.card.parts.values()]
 
     def _by_hand(self) -> str:
-        return self.facts.by_hand or "unpack the official archive again"
+        return self.card.by_hand or "unpack the official archive again"
 
     def _elsewhere(self, folder: Path) -> str:
         """What to do about a folder that is not there."""
-        misnamed = self.place.directory / self.facts.misnamed
-        if self.facts.misnamed and misnamed.is_dir():
-            return f"rename {self._relative(misnamed)} to {self.facts.images}"
+        misnamed = self.place.directory / self.card.misnamed
+        if self.card.misnamed and misnamed.is_dir():
+            return f"rename {self._relative(misnamed)} to {self.card.images}"
         if remedy := self._misspelt(folder):
             return remedy
-        if self.root.name in {directory.partition("/")[0] for directory, _ in self.facts.places}:
-            return f"give the folder that holds {self.facts.directory}/ as --data_root, not that folder itself"
-        return f"`depthub data prepare {self.facts.name} --from PATH` arranges what is elsewhere; otherwise {self._by_hand()}"
+        if self.root.name in {directory.partition("/")[0] for directory, _ in self.card.places}:
+            return f"give the folder that holds {self.card.directory}/ as --data_root, not that folder itself"
+        return f"`depthub data prepare {self.card.name} --from PATH` arranges what is elsewhere; otherwise {self._by_hand()}"
 
     def _misspelt(self, path: Path) -> str:
         """What to do about what is in the place of a missing file or folder; empty if that is nothing."""
@@ -312,10 +312,10 @@ def place(dataset: OnDisk, root: Path) -> Place:
     try:
         return dataset.place(root)
     except DepthubError:
-        places = [Place(root / directory, root / directory / images) for directory, images in dataset.facts.places]
+        places = [Place(root / directory, root / directory / images) for directory, images in dataset.card.places]
         return next((one for one in places if one.directory.is_dir()), places[0])
 
 
 def is_there(dataset: OnDisk, root: Path) -> bool:
     """Whether a folder of a data set is below the data root, in whatever case."""
-    return any(Listing(root).spelt(directory) for directory, _ in dataset.facts.places)
+    return any(Listing(root).spelt(directory) for directory, _ in dataset.card.places)

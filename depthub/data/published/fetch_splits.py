@@ -6,18 +6,18 @@ import hashlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from depthub.data.published.cards import Facts
+from depthub.data.published.cards import DatasetCard
 from depthub.data.published.splits import git_blob
 from depthub.errors import DepthubError
 
 
-def fetch_split(facts: Facts, folder: Path, mirror: str = "") -> bool:
+def fetch_split(card: DatasetCard, folder: Path, mirror: str = "") -> bool:
     """Put a data set's official split file into a folder, whole and verified or not at all.
 
     Args:
-        facts: of a data set that has a split file.
+        card: of a data set that has a split file.
         folder: where it goes; made if it does not exist.
-        mirror: address of a folder that holds the split files; empty: the first that the facts name.
+        mirror: address of a folder that holds the split files; empty: the first that the card name.
 
     Returns:
         Whether it was downloaded; False if it was there.
@@ -25,26 +25,26 @@ def fetch_split(facts: Facts, folder: Path, mirror: str = "") -> bool:
     Raises:
         DepthubError: if it cannot be downloaded, is not the official one, or cannot be written.
     """
-    target = folder / facts.split_file
-    if target.is_file() and is_official(target.read_bytes(), facts):
+    target = folder / card.split_file
+    if target.is_file() and is_official(target.read_bytes(), card):
         return False
-    url = f"{(mirror or facts.mirrors[0]).rstrip('/')}/{facts.split_file}"
-    advice = f"nothing was stored; try again, give another --mirror URL, or get it by other means and put it into {facts.directory}/"
+    url = f"{(mirror or card.mirrors[0]).rstrip('/')}/{card.split_file}"
+    advice = f"nothing was stored; try again, give another --mirror URL, or get it by other means and put it into {card.directory}/"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".fetch-", dir=folder) as temporary:  # nobody reads there what is not verified yet
-            got = _retrieve(url, facts.split_sha256, Path(temporary))
-            if not is_official(got.read_bytes(), facts):
-                raise DepthubError(f"{url} is not the official {facts.split_file}; {advice}")
+            got = _retrieve(url, card.split_sha256, Path(temporary))
+            if not is_official(got.read_bytes(), card):
+                raise DepthubError(f"{url} is not the official {card.split_file}; {advice}")
             got.replace(target)
     except (OSError, ValueError) as error:  # of the network or the disk; ValueError: a wrong SHA-256
         raise DepthubError(f"cannot fetch {url}: {_reason(error)}; {advice}") from error
     return True
 
 
-def is_official(content: bytes, facts: Facts) -> bool:
+def is_official(content: bytes, card: DatasetCard) -> bool:
     """Whether a split file's bytes have the hashes that are known of the official one; False if none is."""
-    known = {facts.split_sha256: hashlib.sha256(content).hexdigest(), facts.split_git_blob: git_blob(content)}
+    known = {card.split_sha256: hashlib.sha256(content).hexdigest(), card.split_git_blob: git_blob(content)}
     return any(known) and all(not wanted or wanted == found for wanted, found in known.items())
 
 

@@ -12,7 +12,7 @@ from depthub.data.listing import Listing, subfolders, visible
 from depthub.data.parts import Part
 from depthub.data.pictures import SUFFIXES
 from depthub.data.published import folder_lists, imagenet, splits
-from depthub.data.published.cards import Facts
+from depthub.data.published.cards import DatasetCard
 from depthub.data.published.splits import Row, Split
 from depthub.data.reader import FolderReader
 from depthub.data.signature import described
@@ -36,32 +36,32 @@ class OnDisk(DataSet):
     """A published data set in the folders that its users have.
 
     Args:
-        facts: what is known of it.
+        card: what is known of it.
     """
 
-    def __init__(self, facts: Facts) -> None:
-        self.facts, self.name = facts, facts.name
-        self.aliases = tuple(sorted({facts.title, *facts.aliases, *(directory for directory, _ in facts.places)} - {facts.name}))
+    def __init__(self, card: DatasetCard) -> None:
+        self.card, self.name = card, card.name
+        self.aliases = tuple(sorted({card.title, *card.aliases, *(directory for directory, _ in card.places)} - {card.name}))
         self._digests: dict[_Version, str] = {}
         self._last: tuple[_Version, Split] | None = None
 
     def load(self, root: Path | None = None) -> Data:
-        facts, place = self.facts, self.place(root)
+        card, place = self.card, self.place(root)
         split = self._listed(place)
         self.digest(root)  # while the list is there
         self._last = None  # its images are in what is loaded
-        if facts.layout in ("split", "lists") and (faults := splits.faults(split)):
+        if card.layout in ("split", "lists") and (faults := splits.faults(split)):
             raise DepthubError(f"{self._list(place)} cannot be used: {'; '.join(faults)}{self._source(place)}")
         self._require_images(split, place)
         names = tuple(split.names.values())
         classes = ClassSet(
-            facts.space or self.name, split.ids or tuple(range(len(names))), names, facts.template, tuple(facts.templates.items())
+            card.space or self.name, split.ids or tuple(range(len(names))), names, card.template, tuple(card.templates.items())
         )
-        read = FolderReader(place.images, remedy=f"unpack it again, or {facts.by_hand}" if facts.by_hand else "unpack it again")
+        read = FolderReader(place.images, remedy=f"unpack it again, or {card.by_hand}" if card.by_hand else "unpack it again")
         train, val, test = (
             Examples(tuple(path for path, _, _ in rows), tuple(label for _, label, _ in rows), read) for rows in split.parts.values()
         )
-        return Data(classes, train, test, val if val.ids else None, tuple(self._notes(split, place)), facts.targets, facts.variants)
+        return Data(classes, train, test, val if val.ids else None, tuple(self._notes(split, place)), card.targets, card.variants)
 
     def digest(self, root: Path | None = None) -> str:
         """SHA-256 of the list of images, as `splits.canonical_sha256` computes it."""
@@ -97,8 +97,8 @@ class OnDisk(DataSet):
             DepthubError: if it is not there; the message says what is there instead.
         """
         if root is None:
-            raise DepthubError(f"data set {self.name!r} lies on disk; give --data_root DIR, the folder that holds {self.facts.directory}/")
-        places = [Place(root / directory, root / directory / images) for directory, images in self.facts.places]
+            raise DepthubError(f"data set {self.name!r} lies on disk; give --data_root DIR, the folder that holds {self.card.directory}/")
+        places = [Place(root / directory, root / directory / images) for directory, images in self.card.places]
         for place in places:
             if all(folder.is_dir() for folder in self._image_folders(place)):
                 return place
@@ -110,73 +110,73 @@ class OnDisk(DataSet):
         Raises:
             DepthubError: if a list cannot be read, or a folder is not one of a class.
         """
-        if self.facts.layout == "split":
-            return splits.read(self._list(place), self.facts)
-        if self.facts.layout == "lists":
+        if self.card.layout == "split":
+            return splits.read(self._list(place), self.card)
+        if self.card.layout == "lists":
             return self._from_lists(place)
         return self._from_folders(place)
 
     def split_file(self, place: Place) -> Path:
         """The data set's split file: its own, or else the one that was fetched, or else where its own should be."""
-        own, fetched = place.directory / self.facts.split_file, splits.fetched() / self.facts.split_file
+        own, fetched = place.directory / self.card.split_file, splits.fetched() / self.card.split_file
         return fetched if fetched.is_file() and not own.exists() else own
 
     def _list(self, place: Place) -> Path:
-        return self.split_file(place) if self.facts.layout == "split" else place.directory / self.facts.class_list
+        return self.split_file(place) if self.card.layout == "split" else place.directory / self.card.class_list
 
     def _source(self, place: Place) -> str:
-        return f"; {splits.source(self.facts, self._list(place))}" if self.facts.layout == "split" else ""
+        return f"; {splits.source(self.card, self._list(place))}" if self.card.layout == "split" else ""
 
     def _image_folders(self, place: Place) -> list[Path]:
-        inner = self.facts.parts.values() if self.facts.layout in ("folders", "numbered") else ["."]
+        inner = self.card.parts.values() if self.card.layout in ("folders", "numbered") else ["."]
         return [place.images / folder for folder in inner]
 
     def _sources(self, place: Place) -> list[Path]:
         """The files and folders that the list of images is made of."""
-        if self.facts.layout == "split":
+        if self.card.layout == "split":
             return [path for path in [self._list(place)] if path.exists()]
-        if self.facts.layout == "lists":
-            return [path for name in (self.facts.class_list, *self.facts.parts.values()) if (path := place.directory / name).exists()]
+        if self.card.layout == "lists":
+            return [path for name in (self.card.class_list, *self.card.parts.values()) if (path := place.directory / name).exists()]
         return [path for folder in self._image_folders(place) for path in (folder, *subfolders(folder))]
 
     def _absence(self, root: Path, usual: Place) -> str:
         """What is wrong if there is no place with images."""
-        facts = self.facts
+        card = self.card
         if not root.is_dir():
-            return f"no folder {root} (--data_root); expected the folder that holds {facts.directory}/"
-        if facts.misnamed and (usual.directory / facts.misnamed).is_dir():
-            return f"{usual.directory / facts.misnamed} must be called {facts.images}: rename it"
+            return f"no folder {root} (--data_root); expected the folder that holds {card.directory}/"
+        if card.misnamed and (usual.directory / card.misnamed).is_dir():
+            return f"{usual.directory / card.misnamed} must be called {card.images}: rename it"
         missing = next(folder for folder in self._image_folders(usual) if not folder.is_dir())
         spelt = Listing(root).spelt(missing.relative_to(root).as_posix())
         if spelt and root / spelt == missing:
-            return f"{missing} is no folder, perhaps a link that leads nowhere: move it away; then {facts.by_hand}"
+            return f"{missing} is no folder, perhaps a link that leads nowhere: move it away; then {card.by_hand}"
         if spelt:
             return f"no folder {missing}; {root / spelt} differs from it in upper and lower case: rename it"
-        if root.name in {directory.partition("/")[0] for directory, _ in facts.places}:
-            return f"no folder {missing}; --data_root is the folder that holds {facts.directory}/, not that folder itself"
-        return f"no folder {missing} for data set {self.name!r}; {facts.by_hand}"
+        if root.name in {directory.partition("/")[0] for directory, _ in card.places}:
+            return f"no folder {missing}; --data_root is the folder that holds {card.directory}/, not that folder itself"
+        return f"no folder {missing} for data set {self.name!r}; {card.by_hand}"
 
     def _from_lists(self, place: Place) -> Split:
-        names = [line.strip() for line in _lines(place.directory / self.facts.class_list)]
+        names = [line.strip() for line in _lines(place.directory / self.card.class_list)]
         label = {name: i for i, name in enumerate(names)}
 
         def rows(path: Path) -> Iterator[Row]:
             for number, line in enumerate(_lines(path), 1):
                 stem, _, name = line.strip().partition(" ")
                 if name not in label:
-                    raise DepthubError(f"{path}, line {number}: class {name!r} is not in {self.facts.class_list}{nearest(name, label)}")
+                    raise DepthubError(f"{path}, line {number}: class {name!r} is not in {self.card.class_list}{nearest(name, label)}")
                 yield Row(f"{stem}.jpg", label[name], name)
 
-        return Split.of({part: rows(place.directory / name) for part, name in self.facts.parts.items()})
+        return Split.of({part: rows(place.directory / name) for part, name in self.card.parts.items()})
 
     def _from_folders(self, place: Place) -> Split:
         known = self._class_folders()
-        found = {part: _pictures_by_class(place.images / folder, known, self.name) for part, folder in self.facts.parts.items()}
+        found = {part: _pictures_by_class(place.images / folder, known, self.name) for part, folder in self.card.parts.items()}
         every = {name for pictures in found.values() for name in pictures}
         for part, pictures in found.items():
             if lacking := sorted(every - pictures.keys()):
-                where = place.images / self.facts.parts[part]
-                raise DepthubError(f"{where} lacks class folders that the others have: {listed(lacking)}; {self.facts.by_hand}")
+                where = place.images / self.card.parts[part]
+                raise DepthubError(f"{where} lacks class folders that the others have: {listed(lacking)}; {self.card.by_hand}")
         classes, names = sorted(every, key=lambda name: known[name]), imagenet.class_names()
 
         def rows(part: Part, folder: str) -> Iterator[Row]:
@@ -184,17 +184,17 @@ class OnDisk(DataSet):
                 text, path = names[known[name]], f"{folder}/{name}/".removeprefix("./")
                 yield from (Row(path + picture, label, text) for picture in found[part].pop(name))  # of a million, none is kept twice
 
-        return Split.of({part: rows(part, folder) for part, folder in self.facts.parts.items()}, (known[name] for name in classes))
+        return Split.of({part: rows(part, folder) for part, folder in self.card.parts.items()}, (known[name] for name in classes))
 
     def _class_folders(self) -> Mapping[str, int]:
         """Class folder to the row of its class among ImageNet's 1,000."""
         rows = {wordnet_id: row for row, wordnet_id in enumerate(imagenet.wordnet_ids())}
-        known = {name: rows[name] for name in imagenet.wordnet_ids(self.facts.class_list)}
-        return {str(row): row for row in known.values()} if self.facts.layout == "numbered" else known
+        known = {name: rows[name] for name in imagenet.wordnet_ids(self.card.class_list)}
+        return {str(row): row for row in known.values()} if self.card.layout == "numbered" else known
 
     def _require_images(self, split: Split, place: Place) -> None:
         """Notice missing images before a run has trained for hours, not after."""
-        if self.facts.layout not in ("split", "lists"):
+        if self.card.layout not in ("split", "lists"):
             return
         paths = [row.path for row in split.rows()]
         there = Listing(place.images).presence(paths)
@@ -208,24 +208,24 @@ class OnDisk(DataSet):
             path, what = next(iter(there.unfit.items()))
             raise DepthubError(
                 f"{len(there.unfit)} of {len(paths)} images of {self.name} are none, the first {place.images / path}: it is {what}; "
-                f"`depthub data check {self.name}` lists all; {self.facts.by_hand}"
+                f"`depthub data check {self.name}` lists all; {self.card.by_hand}"
             )
         if lost := there.missing + there.empty:
             raise DepthubError(
                 f"{len(lost)} of {len(paths)} images of {self.name} are missing or empty, the first {place.images / lost[0]}; "
-                f"`depthub data check {self.name}` lists all; {self.facts.by_hand}"
+                f"`depthub data check {self.name}` lists all; {self.card.by_hand}"
             )
 
     def _notes(self, split: Split, place: Place) -> Iterator[str]:
         """What sets this copy of the data set apart from the published one."""
-        facts, names = self.facts, list(split.names.values())
-        if facts.layout == "split" and not splits.has_official_content(split, facts):
-            yield f"{self.name}: {facts.split_file} is not the official one, so results cannot be compared with published ones"
-        if miscounts := splits.miscounts(split, facts):
+        card, names = self.card, list(split.names.values())
+        if card.layout == "split" and not splits.has_official_content(split, card):
+            yield f"{self.name}: {card.split_file} is not the official one, so results cannot be compared with published ones"
+        if miscounts := splits.miscounts(split, card):
             yield f"{self.name}: {listed(miscounts)}"
-        elif splits.names_sha256(names) != facts.names_sha256:
+        elif splits.names_sha256(names) != card.names_sha256:
             yield f"{self.name}: the class names, or their order, are not the published ones"
-        if facts.sorted_first:
+        if card.sorted_first:
             yield f"{self.name}: samples are drawn from sorted file names; the published ones depend on an unsorted listing of the folders"
 
 

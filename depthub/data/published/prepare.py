@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from depthub.data.listing import PLAIN_PATHS, children, strange
 from depthub.data.published import imagenet, splits
-from depthub.data.published.cards import Facts
+from depthub.data.published.cards import DatasetCard
 from depthub.data.published.check import place as where
 from depthub.data.published.on_disk import OnDisk, Place
 from depthub.errors import DepthubError
@@ -63,8 +63,8 @@ def prepare(dataset: OnDisk, sources: Sequence[Path], root: Path, *, copy: bool 
         if not source.is_dir() and not (source.is_file() and source.name.endswith(ARCHIVES)):
             raise DepthubError(f"--from: {source} is neither a folder nor an archive ({', '.join(ARCHIVES)})")
     archives = [source for source in sources if source.is_file()]
-    if archives and dataset.facts.layout == "folders" and len(dataset.facts.parts) > 1:  # they do not tell training from validation
-        raise DepthubError(f"{dataset.name}: the archives have to be unpacked by hand: {dataset.facts.by_hand}")
+    if archives and dataset.card.layout == "folders" and len(dataset.card.parts) > 1:  # they do not tell training from validation
+        raise DepthubError(f"{dataset.name}: the archives have to be unpacked by hand: {dataset.card.by_hand}")
     try:
         root.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".prepare-{dataset.name}-", dir=root) as temporary:
@@ -79,15 +79,15 @@ def prepare(dataset: OnDisk, sources: Sequence[Path], root: Path, *, copy: bool 
 
 def _items(dataset: OnDisk, folders: Sequence[Path], root: Path) -> list[tuple[Path, Path]]:
     """(its place, where it was found) of everything that is read of a data set."""
-    facts, place = dataset.facts, where(dataset, root)
+    card, place = dataset.card, where(dataset, root)
     needed = _needed(dataset, folders, place)
-    images = next((found for folder in folders for found in _candidates(facts, folder) if _fits(facts, found, needed)), None)
+    images = next((found for folder in folders for found in _candidates(card, folder) if _fits(card, found, needed)), None)
     if images is None:
-        usual = ", ".join(dict.fromkeys(str(PurePosixPath(*one)) for one in facts.places))
-        raise DepthubError(f"{facts.name}: no images in {', '.join(map(str, folders))}; expected a folder such as {usual} in it")
-    inside = sorted(needed) if facts.images == "." else ["."]  # the data set's own directory is no link
+        usual = ", ".join(dict.fromkeys(str(PurePosixPath(*one)) for one in card.places))
+        raise DepthubError(f"{card.name}: no images in {', '.join(map(str, folders))}; expected a folder such as {usual} in it")
+    inside = sorted(needed) if card.images == "." else ["."]  # the data set's own directory is no link
     items = [(place.images / name, _inner(images / name)) for name in inside if (images / name).is_dir()]
-    for name in [facts.class_list, *facts.parts.values()] if facts.layout == "lists" else [facts.split_file]:
+    for name in [card.class_list, *card.parts.values()] if card.layout == "lists" else [card.split_file]:
         beside = (found for folder in (images.parent, images, *folders) if name and (found := folder / name).is_file())
         items += [(place.directory / name, found) for found in islice(beside, 1)]
     return items
@@ -95,37 +95,37 @@ def _items(dataset: OnDisk, folders: Sequence[Path], root: Path) -> list[tuple[P
 
 def _needed(dataset: OnDisk, folders: Sequence[Path], place: Place) -> set[str]:
     """Names of which the folder of the images holds some; empty if that is known by the lists beside it."""
-    facts = dataset.facts
-    if facts.layout == "lists":
+    card = dataset.card
+    if card.layout == "lists":
         return set()
-    if facts.layout != "split":
-        known = imagenet.wordnet_ids(facts.class_list)
-        inside = set(map(str, range(len(known)))) if facts.layout == "numbered" else set(known)
-        return inside if "." in facts.parts.values() else set(facts.parts.values())
-    directories = [PurePosixPath(directory) for directory, _ in facts.places]
+    if card.layout != "split":
+        known = imagenet.wordnet_ids(card.class_list)
+        inside = set(map(str, range(len(known)))) if card.layout == "numbered" else set(known)
+        return inside if "." in card.parts.values() else set(card.parts.values())
+    directories = [PurePosixPath(directory) for directory, _ in card.places]
     beside = ["", *(str(end) for directory in directories for end in (directory, directory.name))]
-    found = (folder / name / facts.split_file for folder in folders for name in beside)
+    found = (folder / name / card.split_file for folder in folders for name in beside)
     file = next((path for path in found if path.is_file()), dataset.split_file(place))
     if not file.is_file():
-        raise DepthubError(f"{facts.name}: which images it needs is not known without its split file; {splits.source(facts, file)}")
-    paths = [row.path for row in splits.read(file, facts).rows()]
+        raise DepthubError(f"{card.name}: which images it needs is not known without its split file; {splits.source(card, file)}")
+    paths = [row.path for row in splits.read(file, card).rows()]
     if odd := [path for path in paths if strange(path)]:  # nothing is ever put beside a data set's own folder
-        raise DepthubError(f"{file}: {PLAIN_PATHS}: {listed(odd)}; {splits.source(facts, file)}")
+        raise DepthubError(f"{file}: {PLAIN_PATHS}: {listed(odd)}; {splits.source(card, file)}")
     return {PurePosixPath(path).parts[0] for path in paths}
 
 
-def _candidates(facts: Facts, folder: Path) -> Iterator[Path]:
+def _candidates(card: DatasetCard, folder: Path) -> Iterator[Path]:
     """Folders that may hold the images: the usual places, the most telling first."""
-    places = [*facts.places, *([(facts.directory, facts.misnamed)] if facts.misnamed else [])]
+    places = [*card.places, *([(card.directory, card.misnamed)] if card.misnamed else [])]
     ways = [PurePosixPath(directory, images).parts for directory, images in places]
     ends = {way[start:] for way in ways for start in range(len(way))}
     yield from (folder.joinpath(*end) for end in sorted(ends, key=lambda end: (-len(end), end)))
     yield folder
 
 
-def _fits(facts: Facts, images: Path, needed: Collection[str]) -> bool:
-    if facts.layout == "lists":
-        return images.is_dir() and (images.parent / facts.class_list).is_file()
+def _fits(card: DatasetCard, images: Path, needed: Collection[str]) -> bool:
+    if card.layout == "lists":
+        return images.is_dir() and (images.parent / card.class_list).is_file()
     return any((images / name).exists() for name in needed)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from depthub.data.listing import PLAIN_PATHS, strange
 from depthub.data.parts import PARTS, Part
-from depthub.data.published.cards import Facts
+from depthub.data.published.cards import DatasetCard
 from depthub.data.signature import EMPTY, WEB_PAGE, described
 from depthub.errors import DepthubError
 from depthub.system.files import cache_folder
@@ -67,19 +67,19 @@ class Split:
         """Class names by label, in the order of the labels."""
         return dict(sorted({label: name for _, label, name in self.rows()}.items()))
 
-    def counts(self, facts: Facts) -> dict[str, int]:
-        """How many images there are, by the keys of the facts' own counts: by part, and by part and half."""
-        halves = {"": range(facts.n_classes), "/base": range(facts.n_base), "/new": range(facts.n_base, facts.n_classes)}
+    def counts(self, card: DatasetCard) -> dict[str, int]:
+        """How many images there are, by the keys of the card' own counts: by part, and by part and half."""
+        halves = {"": range(card.n_classes), "/base": range(card.n_base), "/new": range(card.n_base, card.n_classes)}
         labels = {part: Counter(row.label for row in rows) for part, rows in self.parts.items()}
         made = {
             part + half: sum(number for label, number in labels[part].items() if label in allowed)
             for part in PARTS
             for half, allowed in halves.items()
         }
-        return {key: made[key] for key in facts.counts}
+        return {key: made[key] for key in card.counts}
 
 
-def read(path: Path, facts: Facts) -> Split:
+def read(path: Path, card: DatasetCard) -> Split:
     """The images that a split file lists.
 
     Raises:
@@ -88,12 +88,12 @@ def read(path: Path, facts: Facts) -> Split:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DepthubError(f"cannot read {path}: {error.strerror}; {source(facts, path)}") from error
+        raise DepthubError(f"cannot read {path}: {error.strerror}; {source(card, path)}") from error
     try:
         held = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DepthubError(f"{path} is {_instead(content, error)}; {source(facts, path)}") from error
-    return Split.of({part: _rows(held, part, path, facts) for part in PARTS})
+        raise DepthubError(f"{path} is {_instead(content, error)}; {source(card, path)}") from error
+    return Split.of({part: _rows(held, part, path, card) for part in PARTS})
 
 
 def fetched() -> Path:
@@ -111,22 +111,22 @@ def _instead(content: bytes, error: Exception) -> str:
     return f"no JSON ({error})"
 
 
-def _rows(held: Any, part: Part, path: Path, facts: Facts) -> Iterator[Row]:
+def _rows(held: Any, part: Part, path: Path, card: DatasetCard) -> Iterator[Row]:
     if not isinstance(held, Mapping) or not isinstance(held.get(part), list):
-        raise DepthubError(f"{path} has no list {part!r}, expected train, val and test; {source(facts, path)}")
+        raise DepthubError(f"{path} has no list {part!r}, expected train, val and test; {source(card, path)}")
     for number, row in enumerate(held[part]):
         match row:
             case [str(image), int(label), str(name)] if not isinstance(label, bool) and (image + name).isprintable():
                 yield Row(image, label, name)
             case _:
-                raise DepthubError(f"{path}: {part}[{number}] is {row!r:.80}, expected [path, label, class name]; {source(facts, path)}")
+                raise DepthubError(f"{path}: {part}[{number}] is {row!r:.80}, expected [path, label, class name]; {source(card, path)}")
 
 
-def source(facts: Facts, file: Path) -> str:
+def source(card: DatasetCard, file: Path) -> str:
     """How the official split file can be had in place of another one, and how to know it."""
-    known = f"SHA-256 {facts.split_sha256[:16]}..." if facts.split_sha256 else f"git blob {facts.split_git_blob[:16]}..."
+    known = f"SHA-256 {card.split_sha256[:16]}..." if card.split_sha256 else f"git blob {card.split_git_blob[:16]}..."
     in_the_way = file.exists() and not file.is_relative_to(fetched())  # what lies beside the images comes before what was fetched
-    return f"{'move it away; ' if in_the_way else ''}`depthub data fetch-splits {facts.name}` gets the official one ({known})"
+    return f"{'move it away; ' if in_the_way else ''}`depthub data fetch-splits {card.name}` gets the official one ({known})"
 
 
 def canonical_sha256(split: Split) -> str:
@@ -144,26 +144,26 @@ def git_blob(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def state(split: Split, content: bytes, facts: Facts) -> State:
+def state(split: Split, content: bytes, card: DatasetCard) -> State:
     """Whether a split file is the official one.
 
     Only "official" and "same content, other bytes" give the published samples and test sets. "self-made": the counts are those of the
     official one, as in a file that other code made because it found none. "unknown": nor are the counts.
     """
-    if git_blob(content) == facts.split_git_blob:
+    if git_blob(content) == card.split_git_blob:
         return "official"
-    if has_official_content(split, facts):
+    if has_official_content(split, card):
         return "same content, other bytes"
-    return "unknown" if miscounts(split, facts) else "self-made"
+    return "unknown" if miscounts(split, card) else "self-made"
 
 
-def has_official_content(split: Split, facts: Facts) -> bool:
+def has_official_content(split: Split, card: DatasetCard) -> bool:
     """Whether a split lists what the official file lists, in the same order."""
-    if facts.split_canonical:
-        return canonical_sha256(split) == facts.split_canonical
+    if card.split_canonical:
+        return canonical_sha256(split) == card.split_canonical
     # the hash of the content is not known, but that of the file; so the content is written as the official files are
     again = {part: [list(row) for row in rows] for part, rows in split.parts.items()}
-    return git_blob(json.dumps(again, indent=4).encode()) == facts.split_git_blob
+    return git_blob(json.dumps(again, indent=4).encode()) == card.split_git_blob
 
 
 def faults(split: Split) -> list[str]:
@@ -193,10 +193,10 @@ def faults(split: Split) -> list[str]:
     return found
 
 
-def miscounts(split: Split, facts: Facts) -> list[str]:
+def miscounts(split: Split, card: DatasetCard) -> list[str]:
     """Where the numbers of classes and images are not the published ones, one line each."""
-    found = {"classes": (len(split.names), facts.n_classes)}
-    found |= {f"{key} images": (number, facts.counts[key]) for key, number in split.counts(facts).items()}
+    found = {"classes": (len(split.names), card.n_classes)}
+    found |= {f"{key} images": (number, card.counts[key]) for key, number in split.counts(card).items()}
     return [f"{number} {what} instead of {expected}" for what, (number, expected) in found.items() if number != expected]
 
 

@@ -20,8 +20,7 @@ from depthub.head import ITM, Head
 from depthub.method import Method, PromptMethod
 from depthub.registry.plugins import installed
 from depthub.registry.settings import complete, make
-from depthub.spec import Component
-from depthub.spec import Training as Recipe
+from depthub.spec import Component, Training as Recipe
 from depthub.testing.golden import model as small_clip
 from depthub.testing.golden.comparison import Comparison
 from depthub.training.loop import fit

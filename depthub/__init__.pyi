@@ -1,0 +1,46 @@
+"""Every public name of depthub, and the module that it lives in: read by type checkers, and by `__init__.py` when a name is first used."""
+
+from .data.dataset import Data as Data, DataSet as DataSet, Examples as Examples
+from .data.fewshot import few_shot as few_shot
+from .data.published.cards import DatasetCard as DatasetCard, Facts as Facts
+from .data.published.on_disk import OnDisk as OnDisk
+from .encoding.backbone import Backbone as Backbone
+from .errors import DepthubError as DepthubError
+from .executor import Executor as Executor
+from .head import ITM as ITM, Head as Head, trained_rows as trained_rows
+from .inference.classified import Classified as Classified
+from .inference.classifier import Classifier as Classifier, load as load
+from .inference.export import export_classifier as export_classifier, export_prompts as export_prompts
+from .inference.rescoring import Reading as Reading, Rescored as Rescored, rescore as rescore, rescore_jointly as rescore_jointly
+from .method import (
+    Method as Method,
+    PromptMethod as PromptMethod,
+    canonical_context as canonical_context,
+    canonical_words as canonical_words,
+    start_context as start_context,
+)
+from .protocol import Count as Count, Protocol as Protocol, Stage as Stage, Summary as Summary, Task as Task
+from .records.collection import Results as Results, results as results
+from .records.comparison import Comparison as Comparison, compare as compare
+from .records.document import read as read
+from .records.predictions import Predictions as Predictions
+from .records.result import RunResult as RunResult, Sample as Sample, TestedTask as TestedTask, TrainedStage as TrainedStage
+from .records.store import Store as Store
+from .registry.hookspecs import hookimpl as hookimpl
+from .registry.presets import with_preset as with_preset
+from .running.in_memory import data_in_memory as data_in_memory
+from .running.options import RunOptions as RunOptions
+from .running.runner import run as run, run_many as run_many
+from .running.session import register as register
+from .spec import (
+    BackboneSpec as BackboneSpec,
+    Component as Component,
+    DataSpec as DataSpec,
+    NamedBackbone as NamedBackbone,
+    Preset as Preset,
+    RunSpec as RunSpec,
+    Training as Training,
+)
+from .system.display import progress as progress
+from .types import ClassSet as ClassSet, Features as Features, Prompts as Prompts
+from .version import __version__ as __version__
