@@ -1,3 +1,3 @@
-"""Speed, measured beside a plain reference in the same process, with parity asserted and time only reported."""
+"""Speed, measured beside a plain reference in the same process: parity is asserted, time only reported."""
 
 from __future__ import annotations

@@ -17,17 +17,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only the embedded CLIP; prints the table and leaves the record alone")
     parser.add_argument("--results", type=Path, help="where the results go (default: benchmarks/results.json; with --quick nowhere)")
-    given = parser.parse_args()
+    args = parser.parse_args()
     with TemporaryDirectory() as folder:
         raw = Path(folder, "raw.json")
-        code = measure(raw, ["-k", "embedded"] if given.quick else [])
+        code = measure(raw, ["-k", "embedded"] if args.quick else [])
         if code:
             return code
         results = summary(json.loads(raw.read_text()))
-    path = given.results or (None if given.quick else RESULTS)
+    path = args.results or (None if args.quick else RESULTS)
     if path:
         path.write_text(json.dumps(results, indent=1) + "\n")
-    if given.quick:
+    if args.quick:
         print(table(results))
     else:
         README.write_text(rewritten(README.read_text(), results))
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def measure(raw: Path, options: list[str]) -> int:
-    """pytest's exit code; a fresh process, so that what is loaded here weighs on nothing."""
+    """pytest's exit code, from a fresh process, on which nothing loaded here weighs."""
     ours = ["-o", "python_files=bench_*.py", "-p", "no:cacheprovider", "--benchmark-columns=median,iqr,rounds", "--benchmark-sort=name"]
     command = [sys.executable, "-m", "pytest", str(FOLDER), *ours, *options, f"--benchmark-json={raw}"]
     return subprocess.run(command, cwd=FOLDER.parent, env={**os.environ, "OMP_NUM_THREADS": "1"}).returncode

@@ -1,4 +1,4 @@
-"""What an evaluation costs: class features once for a class set, or for every image; image features; scores of a batch of 100 images."""
+"""The cost of an evaluation: class features, once per class set or per image; image features; scores of a batch of 100 images."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ def test_image_features(benchmark: Benchmark) -> None:
 
 
 def text_side(tuner: Tuner, case: Case) -> Callable[[], Tensor]:
-    """Class features for one image; nothing is found done."""
+    """Class features for one image, with nothing remembered."""
     image = case.images(1)[0]
 
     def features() -> Tensor:
-        tuner.backbone._features.clear()
+        tuner.backbone._memory.features.clear()
         return tuner.method.features(tuner.backbone, image, case.classes).text
 
     return features
 
 
-def record(benchmark: Benchmark, what: str, given: Tensor, expected: Tensor) -> None:
-    """Refuse to time what computes something else."""
-    error = relative_error(given, expected)
+def record(benchmark: Benchmark, what: str, value: Tensor, expected: Tensor) -> None:
+    """Assert and record that both sides compute the same before they are timed."""
+    error = relative_error(value, expected)
     assert error <= TOLERANCE
     benchmark.extra_info[f"{what}_error"] = error

@@ -1,4 +1,4 @@
-"""On a GPU: a step of the plain path, of ours, and of ours played from CUDA graphs; alone and of many runs. Skipped where there is none."""
+"""On a GPU: a step of the plain path, of ours, and of ours replayed from CUDA graphs; of one run and of many. Skipped without a GPU."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ TOGETHER = tuple(Sweep(Case("CoOp+DePT", 50), BALANCES[:8], seeds, STEPS, ROUNDS
 def test_gpu(benchmark: Benchmark, sweep: Sweep, precision: str) -> None:
     ways, tuned = steps(sweep, accelerator(precision, graphs=True))
     for way in ways.values():
-        way()  # all start from the same, and warm up
-    found = tuned()
+        way()  # all start from the same parameters, and warm up
+    parameters_of = tuned()
     info = benchmark.extra_info
-    info.update({f"{name}_error": relative_error(found[name], found[PLAIN]) for name in (OURS, GRAPHS)})
+    info.update({f"{name}_error": relative_error(parameters_of[name], parameters_of[PLAIN]) for name in (OURS, GRAPHS)})
     info["case"] = f"GPU, {precision}: a step of one of {sweep}"
     each = STEPS * sweep.runs
     for name in (PLAIN, OURS):
@@ -42,14 +42,15 @@ def test_gpu(benchmark: Benchmark, sweep: Sweep, precision: str) -> None:
 def steps(
     sweep: Sweep, accelerator: Accelerator, *, graphs: bool = True
 ) -> tuple[dict[str, Callable[[], object]], Callable[[], dict[str, torch.Tensor]]]:
-    """An epoch of all runs in each way, and a function that gives what each way has tuned.
+    """An epoch of all runs in each way, and a function that gives the tuned parameters of each way.
 
     Plain is the plain path for a run alone, and ours one by one for several.
     """
     alone = sweep.runs == 1
-    made = {PLAIN: jobs(sweep, [], "plain" if alone else "shared"), OURS: jobs(sweep, []), GRAPHS: jobs(sweep, [], graphs=graphs)}
-    for job in (job for given in made.values() for job in given):
-        job.tuner.to(accelerator.device)
-    stacks = {name: [[job] for job in given] if name == PLAIN else [given] for name, given in made.items()}
-    ways = {name: trainer(given, accelerator) for name, given in stacks.items()}
-    return ways, lambda: {name: parameters(given) for name, given in made.items()}
+    of_ways = {PLAIN: jobs(sweep, [], "reference" if alone else "fast"), OURS: jobs(sweep, []), GRAPHS: jobs(sweep, [], graphs=graphs)}
+    for runs in of_ways.values():
+        for job in runs:
+            job.tuner.to(accelerator.device)
+    stacks = {name: [[job] for job in runs] if name == PLAIN else [runs] for name, runs in of_ways.items()}
+    ways = {name: trainer(parts, accelerator) for name, parts in stacks.items()}
+    return ways, lambda: {name: parameters(runs) for name, runs in of_ways.items()}

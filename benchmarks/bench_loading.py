@@ -1,4 +1,4 @@
-"""Images a second from JPEG files to normalised pixels, beside torchvision's ImageFolder with the same transform."""
+"""Images per second from JPEG files to normalised pixels, beside torchvision's ImageFolder with the same transform."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Images = Dataset[tuple[Tensor, int]]
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[int, int], int], Path]:
-    """Makes a folder of so many pictures of a height and width, in two classes."""
+    """Makes a folder with a number of pictures of a height and width, in two classes."""
 
     def make(shape: tuple[int, int], number: int) -> Path:
         folder = tmp_path_factory.mktemp("photographs")
@@ -65,22 +65,22 @@ def test_drafts(benchmark: Benchmark, photographs: Callable[[tuple[int, int], in
 
 def _plain(folder: Path) -> Images:
     cut = [transforms.Resize(SIZE[0], interpolation=InterpolationMode.BICUBIC), transforms.CenterCrop(SIZE)]
-    made: Images = ImageFolder(str(folder / "test"), transforms.Compose([*cut, transforms.ToTensor(), transforms.Normalize(*STATISTICS)]))
-    return made
+    images: Images = ImageFolder(str(folder / "test"), transforms.Compose([*cut, transforms.ToTensor(), transforms.Normalize(*STATISTICS)]))
+    return images
 
 
 def _measure(benchmark: Benchmark, case: str, ours: Images, plain: Images, workers: int, *, tolerance: float) -> None:
     """Compare the pixels, then the times of one pass."""
     loaders = {name: DataLoader(images, BATCH, num_workers=workers) for name, images in ((PLAIN, plain), (OURS, ours))}
-    found = {name: [torch.cat(column) for column in zip(*loader, strict=True)] for name, loader in loaders.items()}
-    assert torch.equal(found[OURS][1], found[PLAIN][1])
-    error = relative_error(found[OURS][0], found[PLAIN][0])
+    columns = {name: [torch.cat(column) for column in zip(*loader, strict=True)] for name, loader in loaders.items()}
+    assert torch.equal(columns[OURS][1], columns[PLAIN][1])
+    error = relative_error(columns[OURS][0], columns[PLAIN][0])
     assert error <= tolerance
     benchmark.extra_info["pixel_error"] = error
     ways = {name: lambda loader=loader: [None for _ in loader] for name, loader in loaders.items()}
     side_by_side(benchmark, f"loading: {case}", 5, ways)
     for name in loaders:
-        benchmark.extra_info[f"{name}_images_per_s"] = 1e3 * len(found[name][1]) / benchmark.extra_info[f"{name}_ms"]
+        benchmark.extra_info[f"{name}_images_per_s"] = 1e3 * len(columns[name][1]) / benchmark.extra_info[f"{name}_ms"]
 
 
 def _photograph(shape: tuple[int, int], seed: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""What a training step keeps for its backward pass; counted, hence the same on every machine with the same operations."""
+"""Bytes that a training step saves for its backward pass; counted, hence the same on every machine with the same operations."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ CASES = (
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_memory(benchmark: Benchmark, case: Case) -> None:
     ours, plain = case.pair()
-    megabytes(ours, case)  # constants are no part of a step
-    kept = {"plain_mb": megabytes(plain, case), "ours_mb": benchmark.pedantic(megabytes, (ours, case))}
-    benchmark.extra_info.update(case=f"kept by a step: {case}", **kept, memory_ratio=kept["plain_mb"] / kept["ours_mb"])
+    megabytes(ours, case)  # constants are not part of a step
+    memory = {"plain_mb": megabytes(plain, case), "ours_mb": benchmark.pedantic(megabytes, (ours, case))}
+    benchmark.extra_info.update(case=f"kept by a step: {case}", **memory, memory_ratio=memory["plain_mb"] / memory["ours_mb"])
 
 
 def megabytes(tuner: Tuner, case: Case) -> float:
-    """Of tensors that the forward pass made and keeps, in 10^6 bytes."""
+    """Of tensors that the forward pass makes and saves, in 10^6 bytes."""
     images, labels = case.images(case.batch)
-    there = {t.untyped_storage().data_ptr() for t in gc.get_objects() if type(t) in (Tensor, nn.Parameter) and t.layout is torch.strided}
-    kept: dict[int, int] = {}
+    present = {t.untyped_storage().data_ptr() for t in gc.get_objects() if type(t) in (Tensor, nn.Parameter) and t.layout is torch.strided}
+    saved: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in there:
-            kept[storage.data_ptr()] = storage.nbytes()
+        if storage.data_ptr() not in present:
+            saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     with use_backend("torch"), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = total(tuner, images, case.classes, labels)
     assert loss.requires_grad
-    return sum(kept.values()) / 1e6
+    return sum(saved.values()) / 1e6

@@ -1,4 +1,4 @@
-"""What is done already: how long a thousand run files take to read, and a finished command line to be answered."""
+"""Finished runs: the time to read a thousand run files, and to answer a command line of finished runs."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 
 import pytest
 
+import depthub
 from benchmarks.bench_startup import DEPTHUB
 from benchmarks.measure import Benchmark
-from depthub.records.document import read
 from depthub.records.store import Store
 
-BOARD = Path(__file__).parent.parent / "leaderboards/shapes/runs"
 RUNS = 1000
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """The first run of the committed board with a thousand seeds, each with its predictions."""
-    first = read(next(BOARD.glob("*/run.json")))
-    files = {path.name: path.read_bytes() for path in (first.folder or BOARD).glob("*.safetensors")}
-    made = Store(tmp_path_factory.mktemp("runs"))
+    """A run with a thousand seeds, each with its predictions."""
+    first = depthub.run(depthub.RunSpec(method="ZeroShot", data="digits"), runs=tmp_path_factory.mktemp("first"))
+    assert first.folder is not None
+    files = {path.name: path.read_bytes() for path in first.folder.glob("*.safetensors")}
+    store = Store(tmp_path_factory.mktemp("runs"))
     for seed in range(RUNS):
-        made.save(replace(first, spec=replace(first.spec, seed=seed), folder=None), files)
-    return made
+        store.save(replace(first, spec=replace(first.spec, seed=seed), folder=None), files)
+    return store
 
 
 @pytest.mark.parametrize("recount", [False, True], ids=["listed", "recounted"])
@@ -47,7 +47,7 @@ def test_already_done(benchmark: Benchmark, tmp_path: Path) -> None:
     def run() -> str:
         return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
 
-    time.sleep(2)  # what has just changed is not relied on
+    time.sleep(2)  # files that have just changed are read again
     run()
     benchmark.extra_info["case"] = "`depthub run` of what is done already"
     assert "already done" in benchmark.pedantic(run, rounds=5, warmup_rounds=1)

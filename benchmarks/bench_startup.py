@@ -1,4 +1,4 @@
-"""How long the user waits before anything happens; `import torch` is the floor of what computes."""
+"""Start-up times of commands and imports; `import torch` is the floor for commands that compute."""
 
 from __future__ import annotations
 

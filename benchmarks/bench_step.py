@@ -40,7 +40,7 @@ def test_many_classes(benchmark: Benchmark, case: Case) -> None:
 
 
 def stepper(tuner: Tuner, images: Tensor, classes: ClassSet, labels: Tensor) -> Callable[[], object]:
-    """The engine's step, and its loss read as a progress display would."""
+    """A training step, with its loss read as by a progress display."""
     groups = tuner.parameter_groups(RECIPE.lr)
     optimizer = torch.optim.SGD(groups, lr=RECIPE.lr, momentum=RECIPE.momentum, weight_decay=RECIPE.weight_decay)
 
@@ -55,7 +55,7 @@ def stepper(tuner: Tuner, images: Tensor, classes: ClassSet, labels: Tensor) -> 
 
 
 def test_trie(benchmark: Benchmark) -> None:
-    """Beside Cars' names, in the place of plain: names of as many tokens that share no beginning. Both ours."""
+    """Cars' names, and in place of plain names of as many tokens that share no beginning. Both ours."""
     model = backbone(LARGE)
     ways = {name: through("torch", step_of(model, names)) for name, names in ((PLAIN, apart(model)), (OURS, CARS))}
     for way in ways.values():
@@ -71,13 +71,13 @@ def step_of(model: Backbone, names: Sequence[str]) -> Callable[[], object]:
 
 
 def apart(model: Backbone) -> list[str]:
-    """Cars' names with a first word of their own, of as many tokens."""
+    """Cars' names, each with another first word, of as many tokens."""
     encode = model.tokenizer.encode
     first = (name.split()[0].lower() for name in IMAGENET_CLASSNAMES)
     words = {ids[0]: word for word in first if len(ids := encode(word)) == 1}
-    made = []
+    names = []
     for name, word in zip(CARS, words.values(), strict=False):
         rest = name.partition(" ")[2]
-        made.append(f"{word}{' x' * (len(encode(name)) - 1 - len(encode(rest)))} {rest}")
-    assert [len(encode(name)) for name in made] == [len(encode(name)) for name in CARS]
-    return made
+        names.append(f"{word}{' x' * (len(encode(name)) - 1 - len(encode(rest)))} {rest}")
+    assert [len(encode(name)) for name in names] == [len(encode(name)) for name in CARS]
+    return names

@@ -1,4 +1,4 @@
-"""What is measured: methods and heads, backbones, class names and inputs."""
+"""Cases of the benchmarks: methods and heads, backbones, class names and inputs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Case:
     Args:
         method: one of `METHODS`.
         number: of classes.
-        pixels: encode images; else their features are given.
+        pixels: whether the inputs are pixels; else image features.
         backbone: the embedded model, or ViT-B/16 with random weights.
         names: of the classes; ImageNet's by default, or those of the embedded data.
     """
@@ -62,7 +62,7 @@ class Case:
 
     @property
     def batch(self) -> int:
-        """Images a step, as published."""
+        """Images per step, as published."""
         return 1 if self.method == "CoCoOp" else 4
 
     def pair(self) -> tuple[Tuner, Tuner]:
@@ -90,7 +90,7 @@ STEPS = (
     Case("CoOp, 4 words", len(CARS), names=CARS),
     *grid(("CoOp", "CoCoOp", "MaPLe"), (50, 100), pixels=True),
 )
-MANY = grid(("CoOp", "CoOp+DePT", "KgCoOp", "CoCoOp"), (500, 1000))  # where the plain step takes minutes and tens of GB: ours alone
+MANY = grid(("CoOp", "CoOp+DePT", "KgCoOp", "CoCoOp"), (500, 1000))  # ours alone: the plain step takes minutes and tens of GB
 
 
 def pair(model: Backbone, name: str, classes: ClassSet) -> tuple[Tuner, Tuner]:
@@ -101,10 +101,10 @@ def pair(model: Backbone, name: str, classes: ClassSet) -> tuple[Tuner, Tuner]:
 
 
 def reference(model: Backbone) -> Backbone:
-    """The same weights the plain way."""
-    made = Backbone(model.clip, model.tokenizer)
-    made.encoding = "reference"
-    return made
+    """A backbone of the same weights that encodes in the plain way."""
+    plain = Backbone(model.clip, model.tokenizer)
+    plain.encoding = "reference"
+    return plain
 
 
 def parts(model: Backbone, name: str, classes: ClassSet) -> tuple[Method, Any]:

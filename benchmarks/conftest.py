@@ -1,4 +1,4 @@
-"""One thread for everything, and what the figures depend on beside them."""
+"""One thread for everything, and the versions and libraries that figures depend on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time and parity of several implementations of one thing, taken alternately so that all meet the same machine."""
+"""Time and parity of several implementations, measured alternately under the same conditions of the machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from depthub.compute.linear import Backend, choice, use_backend
 from depthub.training.tuner import Tuner
 
 TOLERANCE = 2e-5  # relative, fp32: sums in another order
-NOMINAL = 100.0  # GFLOP/s of sgemm on the machine that normalised times are for
+NOMINAL = 100.0  # GFLOP/s of sgemm on the nominal machine of normalised times
 SIDE = 1024  # of the probe's matrices: 2.1 GFLOP
 PLAIN, OURS, ONEDNN = "plain", "ours", "onednn"  # the reference; ours on the reference's BLAS; ours through oneDNN
 Benchmark = Any  # pytest-benchmark's fixture, which is not annotated
@@ -37,18 +37,18 @@ def sgemm_rate() -> float:
 def through(name: Backend, do: Callable[[], object]) -> Callable[[], object]:
     """`do` with its frozen linear maps through one library."""
 
-    def done() -> object:
+    def do_through() -> object:
         with use_backend(name):
             return do()
 
-    return done
+    return do_through
 
 
 def variants(ours: Callable[[], object], plain: Callable[[], object] | None = None) -> dict[str, Callable[[], object]]:
-    """What to measure beside one another; oneDNN where depthub chooses it on this machine."""
-    made = {PLAIN: through("torch", plain)} if plain else {}
-    made[OURS] = through("torch", ours)
-    return made if choice() == "torch" else {**made, ONEDNN: through("onednn", ours)}
+    """The ways to compare; oneDNN only if depthub chooses it on this machine."""
+    ways = {PLAIN: through("torch", plain)} if plain else {}
+    ways[OURS] = through("torch", ours)
+    return ways if choice() == "torch" else {**ways, ONEDNN: through("onednn", ours)}
 
 
 def side_by_side(benchmark: Benchmark, case: str, rounds: int, ways: Mapping[str, Callable[[], object]], gflop: float = 0.0) -> None:
@@ -59,58 +59,57 @@ def side_by_side(benchmark: Benchmark, case: str, rounds: int, ways: Mapping[str
         case: its name in the table.
         rounds: samples of each.
         ways: each takes one sample when called; all have run before.
-        gflop: the least arithmetic that the sample needs; with it, the share of the time that this takes at the probe's rate is recorded
-            for ours.
+        gflop: least arithmetic of a sample; if given, the share of our time that it would take at the probe's rate is recorded.
     """
     rates: list[float] = []
-    found: dict[str, list[float]] = {name: [] for name in ways}
+    times: dict[str, list[float]] = {name: [] for name in ways}
     *first, last = ways
 
     def before() -> None:
         for name in first:
             rates.append(sgemm_rate())
-            found[name].append(seconds(ways[name]))
+            times[name].append(seconds(ways[name]))
         rates.append(sgemm_rate())
 
     sgemm_rate()  # the first product of a process sets the library up
     benchmark.pedantic(ways[last], setup=before, rounds=rounds)
     rates.append(sgemm_rate())
-    found[last] = benchmark.stats.stats.data
+    times[last] = benchmark.stats.stats.data
     around = [(a + b) / 2 / NOMINAL for a, b in pairwise(rates)]  # in the order in which samples were taken
     info = benchmark.extra_info
     info.update(case=case, sgemm_gflops=median(rates))
     normalised = {}
-    for place, (name, samples) in enumerate(found.items()):
+    for place, (name, samples) in enumerate(times.items()):
         info[f"{name}_ms"] = 1e3 * median(samples)
         normalised[name] = median(t * speed for t, speed in zip(samples, around[place :: len(ways)], strict=True))
         info[f"{name}_normalised_ms"] = 1e3 * normalised[name]
     for name in ways.keys() - {PLAIN} if PLAIN in ways else ():
-        info[f"{name}_ratio"] = median(found[PLAIN]) / median(found[name])
+        info[f"{name}_ratio"] = median(times[PLAIN]) / median(times[name])
         info[f"{name}_ratio_normalised"] = normalised[PLAIN] / normalised[name]
     if gflop:
         info.update(floor_gflop=gflop, efficiency=gflop / NOMINAL / normalised[OURS])
 
 
-def relative_error(given: Tensor, expected: Tensor) -> float:
-    return float((given - expected).norm() / expected.norm())
+def relative_error(value: Tensor, expected: Tensor) -> float:
+    return float((value - expected).norm() / expected.norm())
 
 
 def step_errors(ours: Tuner, plain: Tuner, images: Tensor, classes: ClassSet, labels: Tensor) -> dict[str, float]:
-    """How far loss and gradient of the method's parameters are apart; also warms both up."""
-    found = []
+    """Relative errors of the loss and of the gradient of the method's parameters; also warms both up."""
+    steps = []
     for tuner in (ours, plain):
         loss = total(tuner, images, classes, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         gradients = [p.grad.flatten() for p in tuner.method.parameters() if p.grad is not None]
-        found.append((loss.detach(), torch.cat(gradients)))
+        steps.append((loss.detach(), torch.cat(gradients)))
         tuner.zero_grad()
-    (loss, gradient), (plain_loss, plain_gradient) = found
+    (loss, gradient), (plain_loss, plain_gradient) = steps
     return {"loss_error": relative_error(loss, plain_loss), "gradient_error": relative_error(gradient, plain_gradient)}
 
 
 @torch.no_grad()
 def score_errors(ours: Tuner, plain: Tuner, images: Tensor, classes: ClassSet) -> dict[str, float]:
-    """How far the scores are apart; also warms both up."""
+    """Relative error of the scores; also warms both up."""
     return {"score_error": relative_error(ours(images, classes), plain(images, classes))}
 
 

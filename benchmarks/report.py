@@ -45,13 +45,13 @@ def summary(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def table(results: Mapping[str, Any]) -> str:
-    """Machine and one row a case, in Markdown: times, and below them memory."""
+    """Machine and one row per case, in Markdown: times, and below them memory."""
     machine = dict(results["machine"])
     cpu, cores, threads, blas, linear = (machine.pop(key) for key in ("cpu", "logical_cores", "threads", "blas", "linear"))
     versions = ", ".join(f"{name} {number}" for name, number in machine.items())
-    kinds = [[case for case in results["cases"] if (MEMORY["ours [MB]"] in case) == kept] for kept in (False, True)]
+    times, memory = ([case for case in results["cases"] if (MEMORY["ours [MB]"] in case) == counted] for counted in (False, True))
     where = f"{results['date']}: {cpu}, {cores} logical cores, {threads} thread, {blas}; depthub chooses {linear} here; {versions}."
-    return "\n".join([where, "", *_rows(kinds[0], COLUMNS), "", *_rows(kinds[1], MEMORY)]) + "\n"
+    return "\n".join([where, "", *_rows(times, COLUMNS), "", *_rows(memory, MEMORY)]) + "\n"
 
 
 def rewritten(readme: str, results: Mapping[str, Any]) -> str:
@@ -61,7 +61,7 @@ def rewritten(readme: str, results: Mapping[str, Any]) -> str:
 
 
 def _rows(cases: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> list[str]:
-    """A table of the cases, with those columns in which one of them has a figure."""
+    """A table of the cases, without empty columns."""
     used = {heading: key for heading, key in columns.items() if any(key in case for case in cases)}
     if not used:
         return []
@@ -77,5 +77,5 @@ def _digits(value: float | None) -> str:
 
 
 def _short(value: Any) -> Any:
-    """Four digits: more than the machine's noise leaves meaning in."""
+    """Four digits: further ones are noise of the machine."""
     return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -9,9 +9,11 @@ from .errors import DepthubError as DepthubError
 from .executor import Executor as Executor
 from .head import ITM as ITM, Head as Head, trained_rows as trained_rows
 from .inference.classified import Classified as Classified
-from .inference.classifier import Classifier as Classifier, load as load
+from .inference.classifier import Classifier as Classifier
 from .inference.export import export_classifier as export_classifier, export_prompts as export_prompts
-from .inference.rescoring import Reading as Reading, Rescored as Rescored, rescore as rescore, rescore_jointly as rescore_jointly
+from .inference.loading import load as load
+from .inference.rescored import Rescored as Rescored
+from .inference.rescoring import Reading as Reading, rescore as rescore, rescore_jointly as rescore_jointly
 from .method import (
     Method as Method,
     PromptMethod as PromptMethod,

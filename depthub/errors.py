@@ -1,4 +1,4 @@
-"""The errors a user can act on; the command line shows them as one line, without a traceback."""
+"""Errors that a user can act on; the command line shows them as one line, without a traceback."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from difflib import get_close_matches
 
 
 class DepthubError(Exception):
-    """The user's mistake: the message says what was given, what was expected and what to do."""
+    """The user's mistake: its message names the given value, the expected one and the remedy."""
 
 
 class UnknownNameError(DepthubError):
-    """A name that nothing provides.
+    """A name that nothing has.
 
     Args:
-        kind: what was looked for, for example "method".
-        given: the name as given.
-        known: the names that exist.
-        note: what else could explain it.
+        kind: of the thing with the name, for example "method".
+        name: the unknown name.
+        names: the names that exist.
+        note: another possible reason, as it ends the message.
     """
 
-    def __init__(self, kind: str, given: str, known: Iterable[str], note: str = "") -> None:
-        super().__init__(f"unknown {kind} {given!r}{hint(given, known)}{note}")
+    def __init__(self, kind: str, name: str, names: Iterable[str], note: str = "") -> None:
+        super().__init__(f"unknown {kind} {name!r}{hint(name, names)}{note}")
 
 
-def nearest(given: str, known: Iterable[str]) -> str:
-    """`; did you mean 'CoOp'?` for the nearest of `known`; empty if none is near."""
-    folded = {name.lower(): name for name in known}
-    near = get_close_matches(given.lower(), folded, n=1)
+def nearest(name: str, names: Iterable[str]) -> str:
+    """`; did you mean 'CoOp'?` for the nearest of `names`; empty if none is near."""
+    folded = {existing.lower(): existing for existing in names}
+    near = get_close_matches(name.lower(), folded, n=1)
     return f"; did you mean {folded[near[0]]!r}?" if near else ""
 
 
-def hint(given: str, known: Iterable[str], limit: int = 12) -> str:
-    """What `nearest` says, followed by what there is (at most `limit` names)."""
-    names = sorted(known)
-    guess = nearest(given, names) or ";"
-    shown = ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
-    return f"{guess} known: {shown}" if names else f"{guess} none is installed"
+def hint(name: str, names: Iterable[str], limit: int = 12) -> str:
+    """`nearest`, and the names that exist, at most `limit` of them: `; did you mean 'CoOp'? known: CoCoOp, CoOp`."""
+    existing = sorted(names)
+    guess = nearest(name, existing) or ";"
+    shown = ", ".join(existing[:limit]) + (f" and {len(existing) - limit} more" if len(existing) > limit else "")
+    return f"{guess} known: {shown}" if existing else f"{guess} none is installed"

@@ -1,4 +1,4 @@
-"""What a head is, and CLIP's own: it reads features as class scores and knows neither method nor backbone."""
+"""Heads, and CLIP's own: a head turns features into class scores and knows neither method nor backbone."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from depthub.types import ClassSet, Features
 
 
 class Head(nn.Module, ABC):
-    """Reads features as scores over classes. It knows neither method nor backbone, so that it works around any method.
+    """Turns features into scores over classes. It knows neither method nor backbone, so that it works with any method.
 
     A subclass is named by its class's name. Its constructor takes `dim` and `classes` first and its own settings as keywords, each with a
-    type and a default that JSON has, documented under `Args:` of the class; a setting whose default is a head's class takes another head.
-    It calls `super().__init__` before it assigns a parameter. What is tuned is an `nn.Parameter` that requires a gradient, which may be
-    none; what training changes otherwise is a persistent buffer. Start values come from torch's global generator, which the run has seeded.
+    type and a default that JSON has, documented under `Args:` of the class; a setting with a head's class as default takes another head.
+    It calls `super().__init__` before it assigns a parameter. Tuned tensors, if any, are `nn.Parameter`s that require a gradient; other
+    tensors that change in training are persistent buffers. Start values come from torch's global generator, which the run has seeded.
 
     A head reads the first four fields of `Features`, whatever their shapes: text features are (M, d), or (B, M, d) where they depend on the
     image. `Features.own_text` and `ITM` read both. It reads them in full precision, and must not change them.
 
     Args:
         dim: size d of the joint space.
-        classes: the M classes it is trained on. `trained_rows` finds those of a test among them.
+        classes: the M classes of the training. `trained_rows` gives the places of a test's classes among them.
 
     Attributes:
         lr_scale: its learning rate relative to the method's; a finite number of at least 0.
@@ -40,7 +40,7 @@ class Head(nn.Module, ABC):
 
     @classmethod
     def canonical(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The settings in the spelling that equal runs share: where two spellings or an unused value give the same numbers, one of them.
+        """The settings in a canonical form: one of all forms, or values of an unused setting, that give the same numbers.
 
         Args:
             settings: all of the constructor's, by name.
@@ -60,13 +60,13 @@ class Head(nn.Module, ABC):
     def forward(self, features: Features) -> Tensor:
         """Scores over `features.classes`, in their order: the largest of an image is the prediction, the first of equal ones.
 
-        An image's scores depend on nothing but its own features and the classes'.
+        An image's scores depend on its own features and the classes' alone.
 
         Args:
-            features: of B images and M classes, which need not be those of the training: new ones, some of them, or another order.
+            features: of B images and M classes, not always the training's: new ones, some of them, or another order.
 
         Returns:
-            (B, M), finite: logits, or probabilities where `gives_probabilities` says so.
+            (B, M), finite: logits, or probabilities if `gives_probabilities`.
         """
 
     def gives_probabilities(self, classes: ClassSet) -> bool:
@@ -104,6 +104,7 @@ def trained_rows(classes: ClassSet, trained: ClassSet) -> list[int] | slice:
     rows = classes.rows_in(trained)
     if rows is None:
         raise DepthubError(
-            f"a classifier trained on {len(trained)} classes of {trained.space!r} cannot score classes it never saw; use DePT around it"
+            f"a classifier trained on {len(trained)} classes of {trained.space!r} cannot score other classes; "
+            "wrap it in DePT (`--head DePT --head.cat NAME`)"
         )
     return rows

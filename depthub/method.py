@@ -1,4 +1,4 @@
-"""What a method is: it turns images and classes into features. A prompt method only makes the prompts."""
+"""Methods: a method turns images and classes into features; a prompt method makes only the prompts."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ class Method(nn.Module, ABC):
 
     A subclass is named by its class's name. Its constructor takes `backbone` and `classes` first and its own settings as keywords, each
     with a type and a default that JSON has; their lines under `Args:` in the class's docstring are the documentation of its options. It
-    calls `super().__init__` before it assigns a parameter. What is tuned is an `nn.Parameter` that requires a gradient; what training
-    changes otherwise is a persistent buffer; nothing else outlives an interruption. Start values come from torch's global generator, which
-    the run has seeded; chance in training comes from a generator of the method's own. `docs/contract.md` explains each rule.
+    calls `super().__init__` before it assigns a parameter. Tuned tensors are `nn.Parameter`s that require a gradient; other tensors that
+    change in training are persistent buffers; nothing else outlives an interruption. Start values come from torch's global generator,
+    which the run has seeded; random numbers in training come from the method's own generator. `docs/contract.md` explains each rule.
 
     Most methods are a `PromptMethod`: only these train several runs as one.
 
     Args:
-        backbone: the frozen model. It is not kept as a part of the method: what is tuned stays apart from what is frozen.
-        classes: the M classes it is trained on.
+        backbone: the frozen model. The method must not hold it as a part: tuned and frozen modules stay apart.
+        classes: the M classes of the training.
 
     Attributes:
         needs_image: text features depend on the image: (B, M, d).
-        tunes_image: image features change in training, hence are not computed once: `features` gets pixels.
-        presets: published values other than the defaults; the first that fits a run is taken.
+        tunes_image: image features change in training, hence are not computed once: `features` is called with pixels.
+        presets: published values other than the defaults; the first that fits a run applies.
     """
 
     needs_image: ClassVar[bool] = False  # text features depend on the image
     tunes_image: ClassVar[bool] = False  # image features change in training, hence cannot be computed once
-    presets: ClassVar[tuple[Preset, ...]] = ()  # published values other than the defaults; the first that applies is taken
+    presets: ClassVar[tuple[Preset, ...]] = ()  # published values other than the defaults
 
     def __init__(self, backbone: Backbone, classes: ClassSet) -> None:
         super().__init__()
 
     @classmethod
     def canonical(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The settings in the spelling that equal runs share: where two spellings or an unused value give the same numbers, one of them.
+        """The settings in a canonical form: one of all forms, or values of an unused setting, that give the same numbers.
 
         Args:
             settings: all of the constructor's, by name.
@@ -59,27 +59,27 @@ class Method(nn.Module, ABC):
         """Features of B images and M classes, in training and in testing; called on every batch.
 
         `backbone.encode_image` takes either form of `images`: pixels it encodes, features it passes on. `backbone.encode_text` gives the
-        class features (M, d). Gradients flow through both to whatever prompts they are given; the backbone's own weights stay as they are.
-        Nothing here may read labels, change the backbone, or depend on which images share a batch.
+        class features (M, d). Gradients flow through both to their prompts; the backbone's weights do not change. `features` must not read
+        labels, change the backbone, or depend on the other images of the batch.
 
         Args:
-            backbone: encodes.
-            images: pixels (B, 3, H, W), normalised as the backbone reads them; or, unless `tunes_image`, image features (B, d), not
+            backbone: the frozen model.
+            images: pixels (B, 3, H, W), normalised for the backbone; or, unless `tunes_image`, image features (B, d), not
                 normalised, encoded before.
-            classes: the M classes to tell apart, which need not be those of the training: new ones, some of them, or another order.
+            classes: the M classes to tell apart, not always the training's: new ones, some of them, or another order.
 
         Returns:
-            The features as `Features` says, over `classes` as they were given.
+            The features, see `Features`, over `classes`.
 
         Raises:
             DepthubError: for classes that the method cannot name; better from `check`, before any training.
         """
 
     def losses(self, features: Features) -> dict[str, Tensor]:
-        """Regularisers to add to the head's loss, unweighted by anybody else; in training only.
+        """Regularisers to add to the head's loss as they are, in training only.
 
         Args:
-            features: what `features` gave for this batch, in full precision.
+            features: the result of `features` for this batch, in full precision.
 
         Returns:
             Losses by name, each a mean over the batch, (); the name "head" is the head's.
@@ -87,11 +87,11 @@ class Method(nn.Module, ABC):
         return {}
 
     def after_epoch(self, epoch: int, epochs: int) -> None:
-        """Called in training after each epoch, before a checkpoint is written. What it keeps from epoch to epoch is a persistent buffer.
+        """Called in training after each epoch, before a checkpoint is written. State that lasts from epoch to epoch is a persistent buffer.
 
         Args:
             epoch: epochs done, 1 to `epochs`.
-            epochs: of the whole training. What the parameters are after the last is what evaluation reads.
+            epochs: of the whole training. Evaluation uses the parameters after the last.
         """
 
     def check(self, classes: ClassSet) -> None:
@@ -112,7 +112,7 @@ class PromptMethod(Method):
         """The current prompts, called on every batch; see `Prompts` for their shapes.
 
         Args:
-            classes: the M classes they are for, which need not be those of the training.
+            classes: the M classes to tell apart, not always the training's.
             image: features (B, d), not normalised, if `needs_image`; else None.
         """
 
@@ -127,16 +127,16 @@ class PromptMethod(Method):
 
 
 def start_context(backbone: Backbone, words: str, *shape: int) -> Tensor:
-    """Where a context starts.
+    """Start values of a context.
 
     Args:
         backbone: embeds the words.
-        words: give one token for each word, (number of words, w). Of a word of several tokens the later ones are left to stand frozen
-            behind the context, as in the published code.
+        words: give one token per word, (number of words, w). If a word has several tokens, the last ones of the context are not among
+            these: they stay frozen behind it, as in the published code.
         shape: without words, of random tokens (*shape, w), normal with standard deviation 0.02.
 
     Raises:
-        DepthubError: for no token, or more than the text tower reads.
+        DepthubError: for no token, or more than the text tower's context length.
     """
     number = len(words.split()) if words else shape[-1]
     if not 1 <= number <= backbone.context_length:
@@ -147,7 +147,7 @@ def start_context(backbone: Backbone, words: str, *shape: int) -> Tensor:
 
 
 def canonical_words(words: str) -> str:
-    """Words as the tokenizer reads them: in lower case, one blank between two."""
+    """Words in the tokenizer's form: in lower case, one blank between two."""
     return " ".join(words.replace("_", " ").lower().split())
 
 

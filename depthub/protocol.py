@@ -1,4 +1,4 @@
-"""What an evaluation protocol is: which tasks to train on, which to test on, what to report."""
+"""Evaluation protocols: the tasks of training, the tasks of testing, and the scores of a run."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Task:
 
     Args:
         name: of a test task, its name in the run's counts ("base"); different for all test tasks of a run.
-        examples: N images, at least one; their labels are 0 to M - 1 and index `classes`, not the data set's classes:
+        examples: N images, at least one. Their labels, 0 to M - 1, index `classes` and not the data set's classes;
             `Examples.restricted_to` relabels.
-        classes: the M classes to tell apart, each image belonging to one of them; `ClassSet.take` gives some of a data set's.
+        classes: the M classes to tell apart; each image belongs to one of them. `ClassSet.take` gives some of a data set's classes.
     """
 
     name: str
@@ -32,12 +32,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Stage:
-    """Train on one task, then test on each of the others. A stage begins with a new method and head.
+    """One training and the tests after it. A stage begins with a new method and head.
 
     Args:
-        train: what is trained on.
-        tests: what is tested on, at least one task; their names are the run's tasks. No training image may be among their images.
-        sample: the draw that `train` was made of, over all classes of the data set, for the record; None: `train`'s own images.
+        train: the training task.
+        tests: the test tasks, at least one; their names are the run's tasks. No training image may be among their images.
+        sample: the few-shot sample behind `train`, over all classes of the data set, for the record; None: the images of `train`.
     """
 
     train: Task
@@ -46,13 +46,13 @@ class Stage:
 
     @property
     def drawn(self) -> Examples:
-        """The training images as they were drawn."""
+        """The few-shot sample: the training images, over all classes."""
         return self.train.examples if self.sample is None else self.sample
 
 
 @dataclass(frozen=True)
 class Count:
-    """Correct predictions among all test images of a task: the integers that every score derives from.
+    """Correct predictions among all test images of a task: the integers behind every score.
 
     Args:
         n_correct: correct predictions.
@@ -72,12 +72,12 @@ class Count:
 
 @dataclass(frozen=True)
 class Summary:
-    """How a protocol's scores combine over seeds and over data sets, and which of them ranks.
+    """How a protocol's scores combine over seeds and over data sets, and the score for ranking.
 
     Args:
-        headline: the score that methods are ranked by.
-        harmonic: score to the two scores that it is the harmonic mean of. Its average is the harmonic mean of their averages, over seeds
-            as over data sets. Every other score is averaged by the mean.
+        headline: the score that ranks methods.
+        harmonic: score to two others, of which it is the harmonic mean. Its average over seeds, and over data sets, is the harmonic
+            mean of their averages. Every other score is averaged by the mean.
     """
 
     headline: str
@@ -87,12 +87,13 @@ class Summary:
 class Protocol(ABC):
     """Turns data sets into stages, and counts into scores. It neither trains nor reads an image.
 
-    A subclass is named by its class's name. Its constructor's keywords are its settings, each with a type and a default that JSON has,
-    documented under `Args:` of the class. The same arguments give the same stages in every process: chance comes from `seed` alone.
+    The name of the class is the protocol's name. The keywords of its constructor are its settings: each has a type and a default that
+    JSON can hold, and stands under `Args:` of the class. The same arguments give the same stages in every process: all randomness comes
+    from `seed`.
 
     Attributes:
-        headline: the score that methods are ranked by; empty: the last one.
-        harmonic: score to the two other scores that it is the harmonic mean of, in every run; see `Summary`.
+        headline: the score that ranks methods; empty: the last one.
+        harmonic: score to two others, of which it is the harmonic mean in every run; see `Summary`.
     """
 
     headline: ClassVar[str] = ""
@@ -100,7 +101,7 @@ class Protocol(ABC):
 
     @classmethod
     def canonical(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The settings in the spelling that equal runs share: where two spellings or an unused value give the same numbers, one of them.
+        """The settings in the one form that equal runs share: of several forms with the same numbers, always the same one.
 
         Args:
             settings: all of the constructor's, by name.
@@ -109,41 +110,42 @@ class Protocol(ABC):
 
     @abstractmethod
     def stages(self, source: Data, load: Callable[[str], Data], shots: int, seed: int) -> list[Stage]:
-        """What to train and test; one stage for each training, in the order they are carried out.
+        """One stage for each training, in the order of execution.
 
         Args:
             source: the run's data set, with its name in every split.
-            load: gives further data sets by name; what is loaded here is part of the run's identity.
-            shots: training images a class; `few_shot` draws them.
-            seed: of the few-shot sampling.
+            load: loads further data sets by name; they become part of the run's identity.
+            shots: training images per class; `few_shot` draws them.
+            seed: seed of the few-shot sampling.
 
         Raises:
-            DepthubError: for data that this protocol cannot use, such as too few classes.
+            DepthubError: for data unfit for this protocol, for example too few classes.
         """
 
     @abstractmethod
     def scores(self, counts: Mapping[str, Count]) -> dict[str, float]:
-        """What the run reports, from nothing but the counts: it is computed again whenever a result is read.
+        """The run's scores, from nothing but the counts: they are computed again whenever a result is read.
 
         Args:
-            counts: correct predictions and images of every test task of all stages, by name.
+            counts: correct predictions and images of every test task of all stages, by the task's name.
 
         Returns:
-            Scores in percent, 0 to 100, by name; at least one. Those whose average over runs is no plain mean are declared in `harmonic`.
+            Scores in percent, 0 to 100, by name; at least one. `harmonic` declares every score with another average than the plain mean.
         """
 
     @final
     def summary(self, scores: Iterable[str]) -> Summary:
-        """How these scores combine, as far as the protocol declares it.
+        """How these scores combine, as the protocol declares it.
 
         Args:
-            scores: names, as `scores` gives them.
+            scores: names of the scores of a run.
 
         Raises:
-            DepthubError: if the declaration names a score that is not there.
+            DepthubError: if the declaration names a missing score.
         """
         names = list(scores)
         declared = [self.headline, *self.harmonic, *(part for parts in self.harmonic.values() for part in parts)]
-        if lacking := [name for name in declared if name and name not in names]:
-            raise DepthubError(f"protocol {type(self).__name__} declares score {lacking[0]!r}, but reports {', '.join(names) or 'none'}")
+        missing = [name for name in declared if name and name not in names]
+        if missing:
+            raise DepthubError(f"protocol {type(self).__name__} declares score {missing[0]!r}, but reports {', '.join(names) or 'none'}")
         return Summary(self.headline or names[-1], {name: (one, other) for name, (one, other) in self.harmonic.items()})

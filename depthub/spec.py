@@ -1,4 +1,4 @@
-"""What a run is: plain, hashable data that says everything about the numbers and nothing about place or speed."""
+"""The spec of a run: plain, hashable data that decides about its numbers, with nothing about places or speed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from depthub.values.canonical import canonical
 from depthub.values.checks import choice, number, text, whole
 
 Decoding = Literal["exact", "draft"]
-MOST = 1e6  # of rates and decays: beyond it single precision overflows within a step
+MOST = 1e6  # for rates and decays: beyond it single precision overflows within a step
 HUB = "hf-hub:"  # before the name of a model on the Hugging Face Hub
 OWN_DATA = ("folder:", "list:")  # before the path of a user's own pictures
 SCHEMES = (*OWN_DATA, "local-dir:")  # before a path
 _COMPONENTS = ("method", "head", "protocol")  # parts of a run
-_UNSAID: Mapping[str, Any] = {"decoding": "exact", "background": "", "template": "", "class_names": {}}  # of data; left out of a spec
+# fields of a data set's spec that are omitted at these values, so that older run ids stay valid
+_OMITTED: Mapping[str, Any] = {"decoding": "exact", "background": "", "template": "", "class_names": {}}
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Component:
 
     @classmethod
     def of(cls, value: Component | str | Mapping[str, Any]) -> Component:
-        """From a name, or from what `as_dict` gave: `{"name": "CoOp", "settings": {"n_ctx": 4}}`."""
+        """From a name, or from the data of `as_dict`: `{"name": "CoOp", "settings": {"n_ctx": 4}}`."""
         if isinstance(value, Component):
             return value
         if isinstance(value, str):
@@ -62,8 +63,8 @@ class BackboneSpec:
     Args:
         model: a backbone that a plugin provides ("shapes"), an open_clip model name, `local-dir:PATH`, or the path of a model
             configuration (JSON).
-        pretrained: open_clip's tag of the weights, or the path of a checkpoint; empty for models that bring their own.
-        sha256: of the weights; filled in when the weights are a local file, so that another file is another run.
+        pretrained: open_clip's tag of the weights, or the path of a checkpoint; empty for models that come with their own.
+        sha256: of the weights; filled in for local files, so that another file is another run.
     """
 
     model: str = "shapes"
@@ -77,14 +78,14 @@ class BackboneSpec:
 
 @dataclass(frozen=True)
 class NamedBackbone:
-    """A backbone that a plugin provides under a name of its own: where the model is, not the model. Nothing is loaded, and the network is
-    not asked, before a run uses it.
+    """A backbone that a plugin provides under a name of its own: the place of the model, not the model. Nothing is loaded or downloaded
+    before a run uses it.
 
     Args:
         name: its public name: letters, digits, `_`, `-` and `.`.
         model: an open_clip model name, `local-dir:PATH`, or the path of a model configuration (JSON).
-        pretrained: open_clip's tag of the weights, or the path of a checkpoint; empty for models that bring their own. A local file is told
-            from others by its content.
+        pretrained: open_clip's tag of the weights, or the path of a checkpoint; empty for models that come with their own. A local file
+            counts by its content.
         summary: one line for the list of plugins.
     """
 
@@ -96,18 +97,18 @@ class NamedBackbone:
 
 @dataclass(frozen=True)
 class Training:
-    """The recipe. Defaults are those that produced the DePT paper's tables.
+    """The recipe. Its defaults produced the tables of the DePT paper.
 
     Args:
         epochs: passes over the training images; the first `warmup_epochs` of them at the warm-up rate.
-        batch_size: images a step, over all processes together.
-        lr: learning rate of the prompts; a head's own is this times its `lr_scale`.
+        batch_size: images per step, over all processes together.
+        lr: learning rate of the prompts; that of a head is this times its `lr_scale`.
         momentum: of SGD, without dampening or Nesterov.
-        weight_decay: on everything that is tuned.
+        weight_decay: for all tuned parameters.
         warmup_epochs: epochs at the constant rate `warmup_lr`.
         warmup_lr: learning rate of every parameter group during warm-up.
         augmentation: views of the training images: "published" (random resized crop and flip), "none" (the test transform), or
-            "auto", what the data set declares fit.
+            "auto", the ones that the data set declares.
         precision: "fp32", or mixed precision "bf16" or "fp16".
     """
 
@@ -132,19 +133,19 @@ class Training:
 
 @dataclass(frozen=True)
 class Preset:
-    """Published values for a method, as data; an entry of `Method.presets`. Whoever states a value beside it overrules it.
+    """Published values for a method, as data; an entry of `Method.presets`. Values that a run states itself take precedence.
 
-    Of several presets of one name, the first that fits a run's protocol, shots and data is its: put the special ones first. A value that no
-    preset names is the constructor's default, or the recipe's.
+    Of several presets with the same name, the first that fits a run's protocol, shots and data counts: put the special ones first. Values
+    that it does not have are the defaults of the constructor and of the recipe.
 
     Args:
-        name: "dept-repo", what produced the DePT paper's tables and what runs take unasked, "original", the method's own repository, or
+        name: "dept-repo", the source of the DePT paper's tables and the default of runs; "original", the method's own repository; or
             another word of letters, digits, `_`, `-` and `.`.
         settings: of the method, by the names of its constructor's keywords.
         training: of the recipe; fields of `Training`, for example `{"lr": 0.002}`.
-        protocols: for protocols of these names only; empty: for all.
-        shots: for these numbers of images a class only; empty: for all.
-        data: for data sets of these names only, as the originals have it; empty: for all.
+        protocols: names of the protocols that it is for; empty: for all.
+        shots: numbers of images per class that it is for; empty: for all.
+        data: names of the data sets that it is for, as in the original code; empty: for all.
     """
 
     name: str
@@ -155,22 +156,22 @@ class Preset:
     data: tuple[str, ...] = ()
 
     def fits(self, spec: RunSpec) -> bool:
-        """Whether it is meant for the spec's protocol, shots and data."""
-        asked = ((spec.protocol.name, self.protocols), (spec.shots, self.shots), (spec.data.name, self.data))
-        return all(not wanted or value in wanted for value, wanted in asked)
+        """Whether it is for the spec's protocol, shots and data."""
+        conditions = ((spec.protocol.name, self.protocols), (spec.shots, self.shots), (spec.data.name, self.data))
+        return all(not values or value in values for value, values in conditions)
 
 
-def _class_names(given: Any) -> Mapping[str, str] | tuple[str, ...]:
-    """Class names as a spec holds them.
+def _class_names(names: Any) -> Mapping[str, str] | tuple[str, ...]:
+    """Class names in the form of a spec: a dictionary, or a tuple that is not empty.
 
     Raises:
-        DepthubError: if they are no mapping of texts and no list of texts.
+        DepthubError: if they are neither a mapping of texts nor a list of texts.
     """
-    if not isinstance(given, Mapping | list | tuple):
-        raise DepthubError(f"data.class_names is {given!r:.80}, expected names by folder, or a list of names in the order of the folders")
-    for name in (*given, *given.values()) if isinstance(given, Mapping) else given:
+    if not isinstance(names, Mapping | list | tuple):
+        raise DepthubError(f"data.class_names is {names!r:.80}, expected names by folder, or a list of names in the order of the folders")
+    for name in (*names, *names.values()) if isinstance(names, Mapping) else names:
         text("data.class_names", name)
-    return dict(given) if isinstance(given, Mapping) else tuple(given) or {}
+    return dict(names) if isinstance(names, Mapping) else tuple(names) or {}
 
 
 @dataclass(frozen=True)
@@ -180,14 +181,14 @@ class DataSpec:
     Args:
         name: a data set that a plugin provides, or `folder:PATH` or `list:FILE` for your own images.
         test_fraction: share of each class held out for testing, for folders without `train/` and `test/`.
-        sha256: of the list of files; filled in for what lies on disk, so that other files are another run.
+        sha256: of the list of files; filled in for data sets on disk, so that other files are another run.
         decoding: of JPEG files for the test transform: "exact", or "draft": large pictures are decoded at a half, a quarter or an eighth
-            of their size, at least twice what the model reads. Faster, and other pixels, hence another run.
-        background: colour that transparent pictures are laid on, as Pillow names colours ("white", "#ff8000"); empty: transparency is
-            ignored and shows whatever colour lies beneath, as in the published code.
-        template: the hand-written prompt of your own images, `{}` standing for the class name; empty: "a photo of a {}."
-        class_names: of your own images: what each class is called, by the name of its folder or its label in the list, or in the sorted
-            order of these; empty: these are the names.
+            of their size, at least twice that of the model's input. Faster, but pixels change slightly, hence another run.
+        background: colour behind transparent pictures, in Pillow's notation ("white", "#ff8000"); empty: transparency is ignored and shows
+            the hidden colours, as in the published code.
+        template: the hand-written prompt of your own images, with `{}` for the class name; empty: "a photo of a {}."
+        class_names: of your own images: names by folder, or by label for a list; or names in the sorted order of folders or labels; empty:
+            folders or labels are the names.
     """
 
     name: str = "tones"
@@ -211,28 +212,26 @@ class DataSpec:
         return hash(digest(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data; what is not said is left out: decoding, background, template and class names, so that runs from before there was a
-        choice keep their ids.
-        """
-        return {k: v for k, v in vars(self).items() if k not in _UNSAID or v != _UNSAID[k]}
+        """Plain data. Decoding, background, template and class names are omitted at their defaults, so that older run ids stay valid."""
+        return {k: v for k, v in vars(self).items() if k not in _OMITTED or v != _OMITTED[k]}
 
 
 @dataclass(frozen=True)
 class RunSpec:
     """One run: method, head and protocol on one data set, with one seed.
 
-    Two runs are the same exactly if their resolved specs are equal; `run_id` names them.
+    Two runs are the same exactly if their resolved specs are equal; `run_id` is their name.
 
     Args:
-        method, head, protocol: by name, with settings; those left out take their defaults. Each part may be given as plain data too:
+        method, head, protocol: by name, with settings; omitted settings have their defaults. Each part may also be plain data:
             `RunSpec(method={"name": "CoOp", "settings": {"n_ctx": 4}}, head="DePT", training={"epochs": 5})`.
-        data: the data set trained on.
+        data: the data set to train on.
         backbone: the frozen model.
-        training: the recipe; None: the one that the DePT paper's tables use for this method.
-        shots: training images a class.
+        training: the recipe; None: that of the DePT paper's tables for this method.
+        shots: training images per class.
         seed: of the few-shot sample, the initialisation and the order of the images.
-        other_data: digests of the further data sets that the protocol reads, by name; filled in for those that have one, so that other
-            files are another run.
+        other_data: digests of further data sets that the protocol tests on, by name; filled in for data sets on disk, so that other files
+            are another run.
     """
 
     method: Component = Component("CoOp")
@@ -255,7 +254,7 @@ class RunSpec:
         return hash(digest(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data in the order of the fields, fit for JSON; digests of other data sets only where there are any."""
+        """Plain data for JSON, in the order of the fields; without `other_data` if that is empty."""
         return {
             k: v.as_dict() if isinstance(v, Component | DataSpec) else asdict(v) if isinstance(v, BackboneSpec | Training) else v
             for k, v in vars(self).items()
@@ -263,9 +262,9 @@ class RunSpec:
         }
 
     def without_places(self) -> RunSpec:
-        """The spec with paths cut to their last name wherever a digest says what is there: what a run file holds and `run_id` hashes.
+        """The spec as run files hold it and `run_id` hashes it: of a path whose content has a digest, only the last name is left.
 
-        The places of a user's own pictures among the protocol's settings are cut as well; their digests are in `other_data`.
+        So is it for a user's own pictures among the protocol's settings; their digests are in `other_data`.
         """
         data, backbone = self.data, self.backbone
         protocol = replace(self.protocol, settings=changed(self.protocol.settings, placeless))
@@ -278,13 +277,13 @@ class RunSpec:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> RunSpec:
-        """From what `as_dict` gave, or from a part of it; the rest takes the defaults."""
+        """From the data of `as_dict`, or from a part of it; missing parts have their defaults."""
         fields = cls.__dataclass_fields__
         for key in values:
             if key not in fields:
                 raise DepthubError(f"unknown key {key!r} in a run's spec{hint(key, fields)}")
-        made: dict[str, Any] = {key: Component.of(value) if key in _COMPONENTS else value for key, value in values.items()}
-        return cls(**made)
+        parts: dict[str, Any] = {key: Component.of(value) if key in _COMPONENTS else value for key, value in values.items()}
+        return cls(**parts)
 
     @property
     def run_id(self) -> str:
@@ -293,12 +292,12 @@ class RunSpec:
 
 
 def placeless(name: str) -> str:
-    """A data set's name without the place of its files: `folder:colours` of `folder:/home/colours`; all other names stay."""
+    """A data set's name without the path above its files: `folder:colours` for `folder:/home/colours`; other names stay."""
     return _last_name(name) if name.startswith(OWN_DATA) else name
 
 
 def changed(value: Any, change: Callable[[str], str]) -> Any:
-    """A setting, or settings, with a change of every text that is one of their values, at any depth of lists and mappings."""
+    """A value with every text in it changed, at any depth of lists and mappings; keys stay."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):
@@ -307,7 +306,7 @@ def changed(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def _last_name(path: str) -> str:
-    """A path without the folders above it, and with the scheme before it."""
+    """A path without the folders above it, but with its scheme: `local-dir:clip` for `local-dir:/home/clip`."""
     if path.startswith(HUB):  # a name, not a place
         return path
     scheme = next((scheme for scheme in SCHEMES if path.startswith(scheme)), "")
@@ -341,7 +340,11 @@ def _dataclass_of(cls: type, values: Mapping[str, Any], where: str) -> Any:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of a value's canonical JSON (RFC 8785: sorted keys, one spelling of every number)."""
+    """SHA-256 of a value's canonical JSON (RFC 8785: sorted keys, one form of every number).
+
+    Raises:
+        DepthubError: for a value that JSON cannot hold.
+    """
     try:
         return hashlib.sha256(canonical(value)).hexdigest()
     except (ValueError, RecursionError) as error:  # NaN, an integer beyond 2**53, a lone surrogate, an object that JSON does not have

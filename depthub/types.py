@@ -18,9 +18,9 @@ class ClassSet:
     Args:
         space: name of the label space; `ids` identify classes within it, so that two sets are compared without relying on class names.
         ids: M distinct integers.
-        names: M class names; underscores stand for blanks.
-        template: the space's own hand-written prompt, `{}` standing for the class name.
-        templates: (family, template) pairs: the prompt that a family of methods was published with, where it is another one.
+        names: M class names, with underscores for blanks.
+        template: the space's own hand-written prompt, with `{}` for the class name.
+        templates: (family, template) pairs: the published prompt of a family of methods, if it is another one.
     """
 
     space: str
@@ -34,15 +34,15 @@ class ClassSet:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Class names as they enter a sentence."""
+        """Class names with blanks, as in a sentence."""
         return tuple(name.replace("_", " ") for name in self.names)
 
     def template_of(self, family: str) -> str:
-        """The hand-written prompt that a family of methods was published with; without one of its own, the space's."""
+        """The published prompt of a family of methods; the space's own, if the family has none."""
         return dict(self.templates).get(family, self.template)
 
     def sentences(self, template: str = "") -> list[str]:
-        """One sentence a class, from `template` or the space's own.
+        """One sentence per class, from `template` or the space's own.
 
         Raises:
             DepthubError: if the template does not name the class.
@@ -65,7 +65,7 @@ def filled(template: str, name: str) -> str:
     """A template with a class name in place of `{}`.
 
     Raises:
-        DepthubError: if it has no `{}`, or anything else in braces.
+        DepthubError: if it has no `{}`, or other braces.
     """
     around = template.replace("{}", "") if isinstance(template, str) else "{"
     if around == template or "{" in around or "}" in around:
@@ -83,9 +83,9 @@ class Prompts:
         text: text[l] is (n, w) shared by all classes, or (M, n, w) per class; or (G, 1, n, w) or (G, M, n, w) for G groups: the images
             of a batch, or runs that train together. w is the text width.
         image: image[l] is (n, w_v), placed after the patch tokens; w_v is the image tower's width.
-        position: where the class token stands: after the context, in its middle, or in front of it.
-        words: frozen words that hold the context's place in the sentence. The context overwrites their first n tokens;
-            tokens beyond those stay as they are. Empty: n placeholders, nothing stays.
+        position: of the class token: after the context, in its middle, or in front of it.
+        words: frozen words in place of the context in the sentence. The context overwrites their first n tokens; further tokens stay. If
+            empty: n placeholders, all overwritten.
     """
 
     text: list[Tensor] = field(default_factory=list)
@@ -96,17 +96,16 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Features:
-    """Features in the joint space, **not** normalised, and what is needed to read them.
+    """Features in the joint space, **not** normalised, with the scale and the classes that a head needs.
 
-    Image and text features share device and precision. Whoever reads them must not change them in place: they may be shared by batches,
-    and kept for later runs.
+    Image and text features share device and precision. They must not be changed in place: batches, and later runs, may share them.
 
     Args:
         image: of B images, (B, d).
         text: of M classes, (M, d), or (B, M, d) when the prompts depend on the image.
         scale: exp of CLIP's logit scale, (): `backbone.scale`, which is not tuned.
-        classes: the M classes of `text`, in its order: as the method was given them.
-        reference: what the method's own losses compare with, of any shape; heads do not read it.
+        classes: the M classes of `text`, in its order: those that the method was called with.
+        reference: for the method's own losses, of any shape; heads do not read it.
     """
 
     image: Tensor

@@ -1,4 +1,4 @@
-"""Weights as others leave them on disk: OpenAI's archives, Hugging Face's names, wrapped state dicts."""
+"""Weights in the forms of other programs: OpenAI's archives, Hugging Face's names, wrapped state dicts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPENAI = {"input_resolution": 32, "context_length": 32, "vocab_size": 49408}
 
 
 class Holder(nn.Module):
-    """A module that holds parameters under dotted names, and computes next to nothing."""
+    """A module with parameters under dotted names that computes next to nothing."""
 
     def __init__(self, tensors: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -44,19 +44,19 @@ class Holder(nn.Module):
 
 
 def openai_archive(path: Path, tensors: Mapping[str, Tensor], *, scripted: bool = False, buffers: bool = True) -> Path:
-    """What OpenAI published, in form: a TorchScript archive in half precision with the three sizes beside the parameters."""
+    """An archive in OpenAI's form: TorchScript in half precision, with the three sizes beside the parameters."""
     extra = {name: torch.tensor(value) for name, value in OPENAI.items()} if buffers else {}
     model = Holder({name: value.half() for name, value in tensors.items()}, extra).eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is deprecated
-        made = torch.jit.script(model) if scripted else torch.jit.trace(model, torch.ones(2, dtype=torch.half))
-        torch.jit.save(made, str(path))
+        traced = torch.jit.script(model) if scripted else torch.jit.trace(model, torch.ones(2, dtype=torch.half))
+        torch.jit.save(traced, str(path))
     return path
 
 
 def transformers_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A CLIP's parameters as `transformers.CLIPModel` calls and shapes them."""
-    made: dict[str, Tensor] = {"text_model.embeddings.position_ids": torch.arange(4)[None]}
+    """A CLIP's parameters with the names and shapes of `transformers.CLIPModel`."""
+    renamed: dict[str, Tensor] = {"text_model.embeddings.position_ids": torch.arange(4)[None]}
     for name, value in tensors.items():
         tower, rest = ("vision_model", name.removeprefix("visual.")) if name.startswith("visual.") else ("text_model", name)
         for ours, theirs in (
@@ -77,12 +77,12 @@ def transformers_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             rest = rest.replace(ours, theirs)
         if ".attn.in_proj_" in rest:
             for letter, part in zip("qkv", value.chunk(3), strict=True):
-                made[f"{tower}.{rest.replace('attn.in_proj_', f'self_attn.{letter}_proj.')}"] = part
+                renamed[f"{tower}.{rest.replace('attn.in_proj_', f'self_attn.{letter}_proj.')}"] = part
         elif rest in ("text_projection", "proj"):
-            made["text_projection.weight" if rest == "text_projection" else "visual_projection.weight"] = value.T.contiguous()
+            renamed["text_projection.weight" if rest == "text_projection" else "visual_projection.weight"] = value.T.contiguous()
         else:
-            made[name if name == "logit_scale" else f"{tower}.{rest}"] = value
-    return made
+            renamed[name if name == "logit_scale" else f"{tower}.{rest}"] = value
+    return renamed
 
 
 class Spy:
@@ -96,7 +96,7 @@ class Spy:
 
 
 def in_directory(folder: Path, weights: Path, name: str = "open_clip_model.safetensors") -> BackboneSpec:
-    """A model in a directory of its own, with its weights in a file of that name."""
+    """A model in its own directory, with its weights in a file of that name."""
     folder.mkdir(parents=True)
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": CONFIG}))
     if Path(name).suffix == ".safetensors":

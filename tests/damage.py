@@ -1,4 +1,4 @@
-"""Ways to damage the data sets of `miniature`: each function takes the data root and spoils one data set below it."""
+"""Damage to the data sets of `miniature`: each function takes the data root and damages one data set below it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def no_split(root: Path) -> None:
 
 
 def self_made_split(root: Path) -> None:
-    """Another division with the right counts, as other code makes it where it finds none."""
+    """Another division with the right counts, as other code writes it where it finds none."""
     listed = rows("dtd")
     listed["train"][0], listed["test"][0] = listed["test"][0], listed["train"][0]
     write_split(root / "dtd" / card("dtd").split_file, listed)
@@ -57,7 +57,7 @@ def two_names_for_a_label(root: Path) -> None:
 
 
 def image_in_train_and_test(root: Path) -> None:
-    """An image is tested on that was trained on."""
+    """A training image is also a test image."""
     listed = rows("caltech101")
     listed["test"].append(listed["train"][0])
     write_split(root / "caltech-101" / card("caltech101").split_file, listed)
@@ -95,7 +95,7 @@ def folder_link_to_nowhere(root: Path) -> None:
 
 
 def other_case_of_split(root: Path) -> None:
-    """The split file, spelt otherwise."""
+    """The split file in other letter case."""
     path = root / "dtd" / card("dtd").split_file
     path.rename(path.with_name(path.name.lower()))
 
@@ -106,29 +106,29 @@ def no_test_images(root: Path) -> None:
 
 
 def other_encoding_of_list(root: Path) -> None:
-    """A list that is no text."""
+    """A list that is not text."""
     (root / "fgvc_aircraft/images_variant_val.txt").write_bytes(b"\xff\xfe")
 
 
 def billion_labels(root: Path) -> None:
-    """One label of a billion: a list of all that are missing would not fit into memory."""
+    """A label of a billion: a list of all missing labels would not fit into memory."""
     listed = rows("dtd")
     listed["train"].append(("banded/more.jpg", 10**9, "more"))
     write_split(root / "dtd" / card("dtd").split_file, listed)
 
 
 def absolute_path(root: Path) -> None:
-    """An image that is listed by the place that it has on this machine, where it is."""
+    """An image that is listed by its existing absolute path."""
     _relist(root, lambda path: str(root / "dtd/images" / path))
 
 
 def dotted_path(root: Path) -> None:
-    """An image that is listed by a path that leads out of the folder and back."""
+    """An image that is listed by a path out of the folder and back."""
     _relist(root, lambda path: f"../images/{path}")
 
 
 def here_path(root: Path) -> None:
-    """An image that is listed as by `find .`."""
+    """An image that is listed as `find .` prints it."""
     _relist(root, lambda path: f"./{path}")
 
 
@@ -143,7 +143,7 @@ def backslash_path(root: Path) -> None:
 
 
 def pointer_as_split(root: Path) -> None:
-    """What git has where its extension for large files is not installed."""
+    """A pointer, as git has it without its extension for large files."""
     (root / "dtd" / card("dtd").split_file).write_text(POINTER)
 
 
@@ -179,14 +179,14 @@ def circle_for_image(root: Path) -> None:
 
 
 def pipe_for_image(root: Path) -> None:
-    """A named pipe in an image's place, which gives nothing for ever."""
+    """A named pipe in an image's place: reading it would never end."""
     path = root / "dtd/images" / rows("dtd")["test"][0][0]
     path.unlink()
     os.mkfifo(path)
 
 
 def left_behind(root: Path) -> None:
-    """What systems and tools put beside other people's files."""
+    """Files of systems and tools beside the images."""
     classes = root / "imagenet/images/train"
     for place in (classes, classes / "n01440764"):
         for name in (".ipynb_checkpoints", "@eaDir", "__MACOSX", "lost+found"):
@@ -203,13 +203,13 @@ def truncated_image(root: Path) -> None:
 
 
 def other_case_of_images(root: Path) -> None:
-    """Image names as a file system made them that ignores case."""
+    """Image names in lower case, as from a file system that ignores case."""
     for path in (root / "oxford_pets/images").iterdir():
         path.rename(path.with_name(path.name.lower()))
 
 
 def other_case_of_folder(root: Path) -> None:
-    """The data set's folder, spelt as in its paper."""
+    """The data set's folder, written as in its paper."""
     (root / "eurosat").rename(root / "EuroSAT")
 
 
@@ -220,7 +220,7 @@ def empty_class_folder(root: Path) -> None:
 
 
 def no_class_folder(root: Path) -> None:
-    """A class that is in one part only."""
+    """A class that is missing from a part."""
     for path in (root / "imagenet/images/val/n01443537").iterdir():
         path.unlink()
     (root / "imagenet/images/val/n01443537").rmdir()
@@ -237,7 +237,7 @@ def validation_images_in_one_folder(root: Path) -> None:
 
 
 def strange_class_folder(root: Path) -> None:
-    """A folder that is no class of ImageNet-R."""
+    """A folder that is not a class of ImageNet-R."""
     (root / "imagenet-rendition/imagenet-r/n99999999").mkdir()
 
 
@@ -267,5 +267,6 @@ def _relist(root: Path, change: Callable[[str], str]) -> None:
 
 
 def _relabel(root: Path, name: str, change: Callable[[str, int, str], tuple[str, int, str]]) -> None:
-    listed = {part: [change(*row) for row in own] for part, own in rows(name).items()}
+    """Change every row of a split file."""
+    listed = {part: [change(*row) for row in of_part] for part, of_part in rows(name).items()}
     write_split(root / card(name).directory / card(name).split_file, listed)

@@ -20,10 +20,10 @@ from depthub.data.published.cards import DatasetCard
 from depthub.data.published.on_disk import OnDisk
 from depthub.registry.plugins import installed
 
-SIZE = {"train": 5, "val": 2, "test": 3}  # images a class
+SIZE = {"train": 5, "val": 2, "test": 3}  # images per class
 COLOURS = ((220, 40, 40), (40, 190, 40), (40, 40, 220), (230, 220, 30))
 Rows = dict[str, list[tuple[str, int, str]]]
-# class names in label order, and what the path of a class's images is made of; {i} is a running number
+# class names in label order, and the pattern of the paths of a class's images; {i} is a running number
 CLASSES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "caltech101": (
         ("face", "Faces/image_{i:04}.jpg"),
@@ -128,16 +128,16 @@ FOLDERS = {"stanford_cars": ("cars_train", "cars_train", "cars_test"), "imagenet
 
 
 def card(name: str) -> DatasetCard:
-    """What is known of the published data set."""
-    found: OnDisk = installed().get("datasets", name)
-    return found.card
+    """The card of the published data set."""
+    data_set: OnDisk = installed().get("datasets", name)
+    return data_set.card
 
 
 def rows(name: str) -> Rows:
     """The images of a miniature by part: path, label and class name, in the order of its split file."""
-    known = card(name)
-    parts = known.parts if known.layout in ("folders", "numbered") else SIZE
-    made: Rows = {"train": [], "val": [], "test": []}
+    published = card(name)
+    parts = published.parts if published.layout in ("folders", "numbered") else SIZE
+    listed: Rows = {"train": [], "val": [], "test": []}
     start = 1
     for part, folder in zip(SIZE, FOLDERS.get(name, ("",) * 3), strict=True):
         if part in parts:
@@ -145,26 +145,26 @@ def rows(name: str) -> Rows:
             if name == "oxford_flowers":  # its file lists the classes in another order
                 classes = [classes[i] for i in (3, 0, 2, 1)]
             numbers = list(range(start, start + SIZE[part]))
-            if known.layout == "split":  # as in the published ones, the images of a class are not in order
+            if published.layout == "split":  # as in the published ones, the images of a class are not in order
                 random.Random(name).shuffle(numbers)
-            made[part] = [(path.format(folder=folder, i=i), label, text) for label, (text, path) in classes for i in numbers]
+            listed[part] = [(path.format(folder=folder, i=i), label, text) for label, (text, path) in classes for i in numbers]
         start += SIZE[part]
-    return made
+    return listed
 
 
 def make(root: Path, name: str) -> Path:
     """Write a miniature below a data root; returns the data set's directory."""
-    known = card(name)
-    directory, images, listed = root / known.directory, root / known.directory / known.images, rows(name)
+    published = card(name)
+    directory, images, listed = root / published.directory, root / published.directory / published.images, rows(name)
     paths = [(path, label) for part in listed.values() for path, label, _ in part]
     for number, (path, label) in enumerate(paths):
         (images / path).parent.mkdir(parents=True, exist_ok=True)
         (images / path).write_bytes(picture(label, number))
-    if known.layout == "split":
-        write_split(directory / known.split_file, listed)
-    if known.layout == "lists":
-        (directory / known.class_list).write_text("".join(f"{text}\n" for text, _ in CLASSES[name]))
-        for part, file in known.parts.items():
+    if published.layout == "split":
+        write_split(directory / published.split_file, listed)
+    if published.layout == "lists":
+        (directory / published.class_list).write_text("".join(f"{text}\n" for text, _ in CLASSES[name]))
+        for part, file in published.parts.items():
             (directory / file).write_text("".join(f"{Path(path).stem} {text}\n" for path, _, text in listed[part]))
     if name in ("imagenet_a", "imagenet_r"):
         (images / "README.txt").write_text("about the data set\n")
@@ -182,13 +182,14 @@ def make_all(root: Path) -> Path:
 
 @cache
 def picture(label: int, number: int = 9) -> bytes:
-    """A noisy picture of a class's colour; the first ones are not what `.jpg` promises: CMYK, palette in PNG and in GIF, gray."""
+    """A noisy picture of a class's colour; the first ones are not RGB in JPEG: CMYK, palette in PNG and in GIF, gray."""
     generator = np.random.default_rng((label, number))
     noisy = np.clip(np.array(COLOURS[label % len(COLOURS)]) + generator.normal(0, 30, (36, 40, 3)), 0, 255).astype(np.uint8)
     mode, form = {0: ("CMYK", "JPEG"), 1: ("P", "PNG"), 2: ("P", "GIF"), 3: ("L", "JPEG")}.get(number, ("RGB", "JPEG"))
-    held, extra = io.BytesIO(), {"transparency": bytes(range(256))} if number == 1 else {}
-    Image.fromarray(noisy).convert(mode).save(held, form, **extra)
-    return held.getvalue()
+    transparency = {"transparency": bytes(range(256))} if number == 1 else {}
+    file = io.BytesIO()
+    Image.fromarray(noisy).convert(mode).save(file, form, **transparency)
+    return file.getvalue()
 
 
 def write_split(path: Path, listed: Rows) -> None:
@@ -197,38 +198,40 @@ def write_split(path: Path, listed: Rows) -> None:
 
 
 def official(root: Path, name: str) -> DatasetCard:
-    """The card of a data set of which the miniature below `root` is the published form."""
-    known = card(name)
-    data_set = OnDisk(known)
+    """The card of a data set with the miniature below `root` as its published form."""
+    published = card(name)
+    data_set = OnDisk(published)
     place = data_set.place(root)
     split = data_set.split(place)
-    made = replace(
-        known,
+    per_class = sum(SIZE[part] for part, images in split.parts.items() if images)
+    small = replace(
+        published,
         n_classes=len(split.names),
-        n_base=-(-len(split.names) // 2) if known.n_base else 0,
+        n_base=-(-len(split.names) // 2) if published.n_base else 0,
         names_sha256=splits.names_sha256(split.names.values()),
-        per_class={"all": (sum(SIZE[part] for part, own in split.parts.items() if own),) * 2},
+        per_class={"all": (per_class, per_class)},
         fingerprints={},
         zero_shot={},
     )
-    if known.layout == "split":
-        content = (place.directory / known.split_file).read_bytes()
-        made = replace(
-            made,
+    if published.layout == "split":
+        content = (place.directory / published.split_file).read_bytes()
+        small = replace(
+            small,
             split_canonical=splits.canonical_sha256(split),
             split_sha256=hashlib.sha256(content).hexdigest(),
             split_git_blob=splits.git_blob(content),
             split_bytes=len(content),
         )
-    return replace(made, counts=split.counts(made))
+    return replace(small, counts=split.counts(small))
 
 
 def alone(whole: Path, name: str, root: Path) -> Path:
-    """A data root with a copy of one data set of another, which may be changed."""
+    """A data root with a copy of one data set of another root; tests may change it."""
     shutil.copytree(whole / card(name).directory, root / card(name).directory)
     return root
 
 
 def entries(root: Path) -> dict[str, tuple[int, int]]:
     """Everything below a folder, with sizes and times of change in nanoseconds."""
-    return {str(path): ((stat := path.lstat()).st_size, stat.st_mtime_ns) for path in root.rglob("*")}
+    status = {str(path): path.lstat() for path in root.rglob("*")}
+    return {path: (entry.st_size, entry.st_mtime_ns) for path, entry in status.items()}

@@ -1,4 +1,4 @@
-"""Processes that a test starts: waited for by what they do, never by a clock, and ended with all their children."""
+"""Processes that a test starts: it waits for their events, never for a clock, and ends them with all their children."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-LIMIT = 300.0  # seconds: only what hangs takes as long, on any machine
+LIMIT = 300.0  # seconds: only a process that hangs takes so long, on any machine
 PAUSE = 0.02  # seconds between two looks
 needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
 
-# Under nohup, or in the background of a script, signals are ignored, and children inherit that. The child starts as from a terminal, and
-# then becomes the command, under the same number.
+# Under nohup, or in the background of a script, signals are ignored, and children inherit that. The child resets its signals as a terminal
+# does, and then becomes the command, with the same process id.
 AS_FROM_A_TERMINAL = """
 import os, signal, sys
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -33,9 +33,9 @@ def wait_until(condition: Callable[[], object], what: str, so_far: Callable[[], 
     """Wait for an event.
 
     Args:
-        condition: whether it happened.
-        what: it is, for the message.
-        so_far: what can be told if it does not happen.
+        condition: true once it has happened.
+        what: the event, for the message.
+        so_far: details for the message.
         limit: seconds.
 
     Raises:
@@ -52,7 +52,7 @@ class Child:
 
     Args:
         process: the command.
-        folder: holds what it writes to its standard streams, in files "out" and "err".
+        folder: with its standard streams, in files "out" and "err".
     """
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
@@ -60,12 +60,12 @@ class Child:
 
     @property
     def out(self) -> str:
-        """What it has written to its standard output so far."""
+        """Its standard output so far."""
         return (self.folder / "out").read_text(errors="backslashreplace")
 
     @property
     def err(self) -> str:
-        """What it has written to its standard error so far."""
+        """Its standard error so far."""
         return (self.folder / "err").read_text(errors="backslashreplace")
 
     def wait_until(self, condition: Callable[[], object], what: str) -> None:
@@ -74,8 +74,8 @@ class Child:
         Raises:
             AssertionError: if the process ends without it, or it does not happen within `LIMIT`.
         """
-        wait_until(lambda: condition() or self.process.poll() is not None, what, self._said)
-        assert condition(), f"ended with {self.process.returncode} before {what}: {self._said()}"
+        wait_until(lambda: condition() or self.process.poll() is not None, what, self._output)
+        assert condition(), f"ended with {self.process.returncode} before {what}: {self._output()}"
 
     def status(self, limit: float = LIMIT) -> int:
         """Wait for its end, at most `limit` seconds.
@@ -83,14 +83,14 @@ class Child:
         Returns:
             The exit status, or the negative number of the signal that killed it.
         """
-        wait_until(lambda: self.process.poll() is not None, "the end", self._said, limit)
+        wait_until(lambda: self.process.poll() is not None, "the end", self._output, limit)
         return int(self.process.returncode)
 
-    def _said(self) -> str:
+    def _output(self) -> str:
         return self.out + self.err
 
     def members(self) -> list[int]:
-        """The processes of its group that run, itself among them. Looks into /proc."""
+        """The live processes of its group, itself included. Looks into /proc."""
         pids = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdecimal()]
         return [pid for pid in pids if alive(pid) and _group(pid) == self.process.pid]
 
@@ -107,13 +107,13 @@ class Child:
 def started(
     *command: str, cwd: Path | None = None, environ: Mapping[str, str] | None = None, ignored: tuple[signal.Signals, ...] = ()
 ) -> Iterator[Child]:
-    """A command under way. After the block it and whatever it started in its group are gone.
+    """A running command. After the block, it and all processes of its group are gone.
 
     Args:
         command: the program and its arguments.
-        cwd: its working folder; by default this one.
+        cwd: its working folder; by default that of this process.
         environ: added to this process's environment.
-        ignored: of SIGINT, SIGTERM and SIGHUP, the ones that it is started to ignore. No other is, whatever this process ignores.
+        ignored: those of SIGINT, SIGTERM and SIGHUP that it ignores; no others, whatever this process ignores.
     """
     names = " ".join(number.name for number in ignored)
     with TemporaryDirectory() as name, (Path(name) / "out").open("wb") as out, (Path(name) / "err").open("wb") as err:
@@ -149,7 +149,7 @@ def _group(pid: int) -> int:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and waits for its parent to notice does not. Looks into /proc."""
+    """Whether a process runs; not if it has ended and its parent has not noticed yet. Looks into /proc."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:

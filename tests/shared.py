@@ -1,4 +1,4 @@
-"""What several processes do together: training, testing, encoding, and failing one by one. Run as `python -m tests.shared WHAT FOLDER`."""
+"""Work that several processes share: training, testing, encoding, and failures of one. Run as `python -m tests.shared WHAT FOLDER`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from torch.multiprocessing import start_processes
 from torch.utils.data import Dataset, TensorDataset
 
 from depthub import ClassSet, Component, DepthubError, Training
-from depthub.compute.device import accelerator
+from depthub.compute import device
 from depthub.compute.processes import together
 from depthub.data.own.folder import Folder
 from depthub.encoding import image_features
@@ -32,6 +32,7 @@ from depthub.training.evaluation import evaluate
 from depthub.training.loop import fit
 from depthub.training.tuner import Tuner
 from tests.models import random_backbone, write_backbone
+from tests.processes import alive, wait_until
 
 THREE = ClassSet("three", (0, 1, 2), ("forest", "annual_crop_land", "bird of paradise"))
 RECIPE = Training(epochs=2, batch_size=4, lr=0.05, warmup_epochs=0)
@@ -62,47 +63,49 @@ def images(number: int = 10, *, pixels: bool = False) -> TensorDataset:
 
 
 def train(folder: str) -> None:
-    """Every training with batches of four and of one; the main process writes what it gave."""
-    place, given = accelerator("fp32"), {}
+    """Every training with batches of four and of one. The main process writes parameters, losses, counts and predictions."""
+    accelerator, outcomes = device.accelerator("fp32"), {}
     for name in TRAININGS:
         for batch in (4, 1):
-            made, losses = tuner(name), list[float]()
-            data = images(pixels=made.method.tunes_image)
-            fit(made, data, THREE, replace(RECIPE, batch_size=batch), 1, place, on_epoch=lambda _, loss, to=losses: to.append(loss))
-            told = evaluate(made, data, THREE, place)
-            many = evaluate(made, images(250, pixels=True), THREE, place) if name == "CoOp" else told
-            tensors = {n: p.detach() for n, p in made.tuned().items()}
-            given[name, batch] = tensors, losses, [told.count(), many.count()], [vars(told), vars(many)]
-    if place.is_main_process:
-        torch.save(given, Path(folder) / f"trained-{place.num_processes}.pt")
+            trained, losses = tuner(name), list[float]()
+            data = images(pixels=trained.method.tunes_image)
+            recipe = replace(RECIPE, batch_size=batch)
+            fit(trained, data, THREE, recipe, 1, accelerator, on_epoch=lambda _, loss, to=losses: to.append(loss))
+            few = evaluate(trained, data, THREE, accelerator)
+            many = evaluate(trained, images(250, pixels=True), THREE, accelerator) if name == "CoOp" else few
+            tensors = {n: p.detach() for n, p in trained.tuned().items()}
+            outcomes[name, batch] = tensors, losses, [few.count(), many.count()], [vars(few), vars(many)]
+    if accelerator.is_main_process:
+        torch.save(outcomes, Path(folder) / f"trained-{accelerator.num_processes}.pt")
 
 
 def encode(folder: str) -> None:
-    """Features of pictures and of their views, in batches of eight; each process writes what it has and how many it encoded."""
-    place, image_features.BATCH = accelerator("fp32"), 8
-    spec = write_backbone(Path(folder) / f"model-{place.process_index}")
-    backbone, encoded, told = load_backbone(spec, {}), list[int](), list[tuple[int, int]]()
+    """Features of pictures and of their views, in batches of eight. Each process writes them, the number of images that it encoded itself,
+    and the progress that was reported to it.
+    """
+    accelerator, image_features.BATCH = device.accelerator("fp32"), 8
+    spec = write_backbone(Path(folder) / f"model-{accelerator.process_index}")
+    backbone, encoded, progress = load_backbone(spec, {}), list[int](), list[tuple[int, int]]()
     encode_image = backbone.encode_image
 
-    def counting(pixels: Tensor, *given: Any) -> Tensor:
+    def counting(pixels: Tensor, *args: Any) -> Tensor:
         encoded.append(len(pixels))
-        return encode_image(pixels, *given)
+        return encode_image(pixels, *args)
 
     backbone.encode_image = counting  # type: ignore[method-assign]
-    seen, examples = (
-        ImageFeatures(backbone, spec),
-        Folder(Path(folder) / "pictures").load().named("colours").train,
-    )
-    first = seen.of(examples.take(list(range(5)))).tensors[0]
-    rows = seen.of(examples, on_progress=lambda *done: told.append(done)).tensors[0]
-    views = ViewFeatures(seen, examples, 3)
+    features = ImageFeatures(backbone, spec)
+    examples = Folder(Path(folder) / "pictures").load().named("colours").train
+    first = features.of(examples.take(list(range(5)))).tensors[0]
+    rows = features.of(examples, on_progress=lambda *done: progress.append(done)).tensors[0]
+    views = ViewFeatures(features, examples, 3)
     views.epoch = 1
-    viewed = torch.stack([views[i][0] for i in range(len(views))])
-    torch.save((first, rows, viewed, sum(encoded), told), Path(folder) / f"encoded-{place.num_processes}-{place.process_index}.pt")
+    of_views = torch.stack([views[i][0] for i in range(len(views))])
+    path = Path(folder) / f"encoded-{accelerator.num_processes}-{accelerator.process_index}.pt"
+    torch.save((first, rows, of_views, sum(encoded), progress), path)
 
 
 class Unreadable(Dataset[tuple[Tensor, int]]):
-    """Ten images of which one process cannot read one."""
+    """Ten images; the second process cannot read them."""
 
     def __init__(self, rank: int) -> None:
         self.broken = rank == 1
@@ -116,83 +119,89 @@ class Unreadable(Dataset[tuple[Tensor, int]]):
         return torch.ones(24), i % 3
 
 
-def picture(rank: int, folder: str, place: Any) -> None:
-    """The second process cannot read an image, and it is a worker that tries."""
-    fit(tuner("CoOp"), Unreadable(rank), THREE, RECIPE, 1, place, workers=1)
+def picture(rank: int, folder: str, accelerator: Any) -> None:
+    """A data-loading worker of the second process cannot read an image."""
+    fit(tuner("CoOp"), Unreadable(rank), THREE, RECIPE, 1, accelerator, workers=1)
 
 
-def disk(rank: int, folder: str, place: Any) -> None:
-    """The main process cannot write the checkpoint: the system lets it write some bytes only."""
+def disk(rank: int, folder: str, accelerator: Any) -> None:
+    """The main process cannot write the checkpoint: the system limits the size of files."""
     import resource
 
     if rank == 0:
         resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
-    fit(tuner("CoOp"), images(), THREE, RECIPE, 1, place, checkpoint=Checkpoint(Path(folder) / "tuned.safetensors", "a run"))
+    fit(tuner("CoOp"), images(), THREE, RECIPE, 1, accelerator, checkpoint=Checkpoint(Path(folder) / "tuned.safetensors", "a run"))
 
 
-def bug(rank: int, folder: str, place: Any) -> None:
-    """The second process fails before the processes ever meet, and the others wait for it."""
+def bug(rank: int, folder: str, accelerator: Any) -> None:
+    """The second process fails before its first exchange with the others, which wait for it."""
     if rank == 1:
         raise ValueError("a bug\nof two lines")
-    fit(tuner("CoOp"), images(), THREE, RECIPE, 1, place)
+    fit(tuner("CoOp"), images(), THREE, RECIPE, 1, accelerator)
 
 
-def late(rank: int, folder: str, place: Any) -> None:
-    """The main process fails when the others have nothing left to do."""
-    if rank == 0:
-        time.sleep(1)
+def late(rank: int, folder: str, accelerator: Any) -> None:
+    """The main process fails when the others have finished."""
+    finished = [Path(folder) / f"finished-{other}" for other in range(1, accelerator.num_processes)]
+    if rank > 0:
+        finished[rank - 1].touch()
+    else:
+        wait_until(lambda: all(path.exists() for path in finished), "the others to finish")
         raise DepthubError("cannot write the result: the disk is full; free some space")
 
 
-def killed(rank: int, folder: str, place: Any) -> None:
-    """One process ends without a word, after all have met."""
-    place.wait_for_everyone()
+def killed(rank: int, folder: str, accelerator: Any) -> None:
+    """One process is killed after a first exchange between all."""
+    accelerator.wait_for_everyone()
     if rank == int(os.environ.get("KILLED", "1")):
         os.kill(os.getpid(), signal.SIGKILL)
-    fit(tuner("CoOp"), images(), THREE, RECIPE, 1, place)
+    fit(tuner("CoOp"), images(), THREE, RECIPE, 1, accelerator)
 
 
-def diverged(rank: int, folder: str, place: Any) -> None:
-    """The loss of the second process is no number: all processes fail alike, and can go on."""
+def diverged(rank: int, folder: str, accelerator: Any) -> None:
+    """The loss of the second process is not a number: all processes fail alike, and can go on."""
     data = images()
     if rank == 1:
         data.tensors[0].fill_(float("nan"))
     try:
-        with together(place):
-            fit(tuner("CoOp"), data, THREE, RECIPE, 1, place)
+        with together(accelerator):
+            fit(tuner("CoOp"), data, THREE, RECIPE, 1, accelerator)
     except DepthubError as error:
         sys.stderr.write(f"{error}\n")
-    fit(tuner("CoOp"), images(), THREE, RECIPE, 1, place)
+    fit(tuner("CoOp"), images(), THREE, RECIPE, 1, accelerator)
 
 
-def well(rank: int, folder: str, place: Any) -> None:
-    """Nothing fails, and the processes end at different times."""
-    with together(place):
-        fit(tuner("CoOp"), images(), THREE, RECIPE, 1, place)
-    time.sleep(3 * rank)
+def well(rank: int, folder: str, accelerator: Any) -> None:
+    """Nothing fails, and the processes end one after another."""
+    pids = [Path(folder) / f"pid-{one}" for one in range(accelerator.num_processes)]
+    pids[rank].write_text(str(os.getpid()))
+    with together(accelerator):
+        fit(tuner("CoOp"), images(), THREE, RECIPE, 1, accelerator)
+    if rank > 0:
+        wait_until(lambda: not alive(int(pids[rank - 1].read_text())), f"the end of rank {rank - 1}")
 
 
-ALONE = {"well": well, "diverged": diverged}  # they hold together by themselves
+ALONE = {"well": well, "diverged": diverged}  # with a `together` of their own
 FAILURES: dict[str, Callable[[int, str, Any], None]] = {"picture": picture, "bug": bug, "late": late, "killed": killed, "disk": disk}
 
 
 def act(what: str, folder: str) -> None:
     """One of the above, with its error as the command line shows it."""
-    place = accelerator("fp32")
-    rank = place.process_index
+    accelerator = device.accelerator("fp32")
+    rank = accelerator.process_index
     try:
         if what in ALONE:
-            ALONE[what](rank, folder, place)
+            ALONE[what](rank, folder, accelerator)
         else:
-            with together(place):
-                FAILURES[what](rank, folder, place)
+            with together(accelerator):
+                FAILURES[what](rank, folder, accelerator)
     except DepthubError as error:
         sys.stderr.write(f"depthub: error: {error}\n")
         sys.exit(2)
 
 
 def act_apart(what: str, folder: str) -> None:
-    """The same, with standard error in a file of the process's own."""
+    """`act`, with standard error in a file of this process."""
     rank = torch.distributed.get_rank()
     os.dup2(os.open(Path(folder) / f"{what}-{rank}.txt", os.O_CREAT | os.O_WRONLY), 2)
     act(what, folder)
@@ -201,9 +210,9 @@ def act_apart(what: str, folder: str) -> None:
 def launched(do: Callable[..., None], number: int, folder: str) -> list[int]:
     """Exit codes of processes that are forked from this one, as `accelerate.debug_launcher` does."""
     meeting = Path(folder) / f"meeting-{time.monotonic_ns()}"
-    here = {"world_size": number, "master_addr": "127.0.0.1", "master_port": 29500, "gloo_socket_ifname": "lo"}
-    here |= {"accelerate_debug_rdv_file": str(meeting), "accelerate_use_cpu": "yes"}
-    with patch_environment(**here):
+    variables = {"world_size": number, "master_addr": "127.0.0.1", "master_port": 29500, "gloo_socket_ifname": "lo"}
+    variables |= {"accelerate_debug_rdv_file": str(meeting), "accelerate_use_cpu": "yes"}
+    with patch_environment(**variables):
         context = start_processes(PrepareForLaunch(do, debug=True), (folder,), number, join=False, start_method="fork")
         for process in context.processes:
             process.join()
@@ -211,7 +220,7 @@ def launched(do: Callable[..., None], number: int, folder: str) -> list[int]:
 
 
 def main(what: str, folder: str) -> None:
-    """Everything in forked processes, with the exit codes of all; or one thing in this process, which others meet."""
+    """Everything in forked processes, whose exit codes are written to a file; or one kind of work in this process, as one of several."""
     torch.set_num_threads(1)
     if what != "all":
         act(what, folder)

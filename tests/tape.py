@@ -1,4 +1,4 @@
-"""A recording on the CPU as CUDA graphs are on a GPU: the same operations on the same memory, and no question to the device."""
+"""CUDA graphs imitated on the CPU: a capture of the same operations on the same memory, which may not wait for the device."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-ASKING = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default, torch.ops.aten.is_nonzero.default}
+WAITING = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default, torch.ops.aten.is_nonzero.default}
 FROM_HOST = {torch.ops.aten.lift_fresh.default}  # a tensor made of the host's numbers
 
 
 class Tape(TorchDispatchMode):
-    """Notes the operations of a step; what the step changed is as before when the tape ends."""
+    """Notes the operations of a step; `rewind` undoes its changes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.operations: list[tuple[Any, Any, Any, list[Tensor]]] = []
-        self._made: set[int] = set()  # storages of tensors that the step made
-        self._before: dict[int, tuple[Tensor, Tensor]] = {}  # what it found and changes
+        self._new: set[int] = set()  # storages of tensors that the step makes
+        self._before: dict[int, tuple[Tensor, Tensor]] = {}  # other tensors that it changes, with their values before
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in ASKING | FROM_HOST:
+        if func in WAITING | FROM_HOST:
             raise RuntimeError(f"operation not permitted when stream is capturing: {func}")
         kwargs = kwargs or {}
-        for argument, given in zip(func._schema.arguments, args, strict=False):
+        for argument, value in zip(func._schema.arguments, args, strict=False):
             if argument.alias_info is not None and argument.alias_info.is_write:
-                self._keep([t for t in tree_leaves(given) if isinstance(t, Tensor)])
+                self._save(_tensors(value))
         out = func(*args, **kwargs)
-        results = [t for t in tree_leaves(out) if isinstance(t, Tensor)]
-        known = {t.untyped_storage().data_ptr() for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
-        fresh = [] if known & {t.untyped_storage().data_ptr() for t in results} else results
-        self._made |= {t.untyped_storage().data_ptr() for t in fresh}
-        self.operations.append((func, args, kwargs, fresh))
+        results = _tensors(out)
+        inputs = {_place(tensor) for tensor in _tensors((args, kwargs))}
+        new = [] if inputs & {_place(tensor) for tensor in results} else results
+        self._new |= {_place(tensor) for tensor in new}
+        self.operations.append((func, args, kwargs, new))
         return out
 
-    def _keep(self, changed: list[Tensor]) -> None:
-        for tensor in changed:
-            if (place := tensor.untyped_storage().data_ptr()) not in self._made:
-                self._before.setdefault(place, (tensor, tensor.detach().clone()))
+    def _save(self, tensors: list[Tensor]) -> None:
+        for tensor in tensors:
+            if _place(tensor) not in self._new:
+                self._before.setdefault(_place(tensor), (tensor, tensor.detach().clone()))
 
     @torch.no_grad()
     def rewind(self) -> None:
@@ -49,22 +49,29 @@ class Tape(TorchDispatchMode):
             tensor.copy_(value)
 
     @torch.no_grad()
-    def play(self) -> None:
-        for func, args, kwargs, fresh in self.operations:
-            again = [t for t in tree_leaves(func(*args, **kwargs)) if isinstance(t, Tensor)]
-            for place, value in zip(fresh, again, strict=bool(fresh)):
-                place.copy_(value)
+    def replay(self) -> None:
+        for func, args, kwargs, new in self.operations:
+            for tensor, value in zip(new, _tensors(func(*args, **kwargs)), strict=bool(new)):
+                tensor.copy_(value)
 
 
-def record(step: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    """What repeats the step; the step itself has no effect."""
+def capture(step: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """Capture the step and return a function that replays it; the step itself has no effect."""
     tape = Tape()
     with tape:
-        given = step()
+        output = step()
     tape.rewind()
 
-    def play() -> Tensor:
-        tape.play()
-        return given
+    def replay() -> Tensor:
+        tape.replay()
+        return output
 
-    return play
+    return replay
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def _place(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()

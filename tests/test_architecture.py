@@ -104,6 +104,17 @@ def test_no_circle(of: Callable[[str], str]) -> None:
     TopologicalSorter(below).prepare()  # raises CycleError with the circle
 
 
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_leans_on_many_others(path: Path) -> None:
+    assert len(modules_imported(path, for_types=False)) <= 12
+
+
+@pytest.mark.parametrize("folder", ["depthub", "plugins", "benchmarks", "tests"])
+def test_files_stay_short(folder: str) -> None:
+    lengths = {path: path.read_text().count("\n") for path in (ROOT / folder).rglob("*.py")}
+    assert {path: length for path, length in lengths.items() if length > 400} == {}
+
+
 def test_methods_and_heads_do_not_know_each_other() -> None:
     assert modules_imported(ROOT / "depthub/method.py", for_types=True).isdisjoint({"head", "training.tuner", "training.loop"})
     others = {"method", "encoding.backbone", "training.tuner", "training.loop"}

@@ -1,4 +1,4 @@
-"""The benchmarks: that their reference computes the same, and that the README shows what was measured. No test looks at a time."""
+"""The benchmarks: their reference computes the same, and the README shows the recorded results. No test looks at a time."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_difference_would_show() -> None:
 
 def test_what_is_measured_on_a_gpu_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """On the CPU, with a tape in place of CUDA graphs."""
-    monkeypatch.setattr(graphs, "record", tape.record)
+    monkeypatch.setattr(graphs, "capture", tape.capture)
     for seeds in (1, 2):
         sweep = stack.Sweep(cases.Case("CoOp+DePT", 4, backbone=cases.EMBEDDED), (0.7,), seeds, steps=3, rounds=1)
         ways, tuned = gpu.steps(sweep, Accelerator(cpu=True))
@@ -76,10 +76,10 @@ def test_a_quick_run_measures_the_embedded_model_and_leaves_the_readme_alone(tmp
     command = [sys.executable, "-m", "benchmarks", "--quick", "--results", str(out)]
     with started(*command, cwd=report.FOLDER.parent) as child:
         assert child.status(limit=7200) == 0, child.out + child.err  # minutes, where nothing else runs
-    found = json.loads(out.read_text())["cases"]
-    (memory,) = (case for case in found if "ours_mb" in case)
+    recorded = json.loads(out.read_text())["cases"]
+    (memory,) = (case for case in recorded if "ours_mb" in case)
     assert memory["plain_mb"] > memory["ours_mb"] > 0
-    timed = [case for case in found if case is not memory]
+    timed = [case for case in recorded if case is not memory]
     assert len(timed) == sum(case.backbone == cases.EMBEDDED for case in cases.STEPS) + len(evaluation.BATCHES) + 1  # and a stack
     assert all(case["plain_ms"] > 0 and case["ours_ms"] > 0 and case["sgemm_gflops"] > 0 for case in timed)
     assert report.README.read_bytes() == before

@@ -1,4 +1,4 @@
-"""What each protocol trains on, tests on and reports; and what a run file says of the images that were drawn."""
+"""The tasks and scores of each protocol, and the sample in a run file."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def see(name: str) -> Image.Image:
 
 
 def examples(part: str, classes: int, number: int) -> Examples:
-    """So many images a class, all classes in turn."""
+    """`number` images per class, all classes in turn."""
     labels = [label for _ in range(number) for label in range(classes)]
     return Examples(tuple(f"{part}/{row}" for row in range(len(labels))), tuple(labels), see)
 
 
 SOURCE = Data(FIVE, examples("train", 5, 6), examples("test", 5, 3), targets=("other",), variants=("foggy", "some"))
-KNOWN = {
+FURTHER = {
     "other": Data(ClassSet("two", (0, 1), ("oak", "elm")), examples("train", 2, 0), examples("test", 2, 4)),
     "foggy": replace(SOURCE, test=examples("fog", 5, 2)),
     "some": Data(FIVE.take([3, 1]), examples("train", 2, 0), examples("some", 2, 2)),
@@ -46,34 +46,34 @@ KNOWN = {
 }
 
 
-def protocol(name: str, **given: Any) -> Protocol:
-    made: Protocol = installed().get("protocols", name)(**given)
-    return made
+def protocol(name: str, **settings: Any) -> Protocol:
+    instance: Protocol = installed().get("protocols", name)(**settings)
+    return instance
 
 
 def count(correct: int, total: int) -> Count:
     return Count(correct, total)
 
 
-@pytest.mark.parametrize("given", [{}, {"targets": ["other"]}])
-def test_cross_dataset(given: dict[str, Any]) -> None:
-    made = protocol("CrossDataset", **given)
-    (stage,) = made.stages(SOURCE, KNOWN.__getitem__, 2, 1)
+@pytest.mark.parametrize("settings", [{}, {"targets": ["other"]}])
+def test_cross_dataset(settings: dict[str, Any]) -> None:
+    cross = protocol("CrossDataset", **settings)
+    (stage,) = cross.stages(SOURCE, FURTHER.__getitem__, 2, 1)
     assert (stage.train.classes, len(stage.train.examples)) == (FIVE, 10)
     assert {task.name: (task.classes, len(task.examples)) for task in stage.tests} == {
         "source": (FIVE, 15),
-        "other": (KNOWN["other"].classes, 8),
+        "other": (FURTHER["other"].classes, 8),
     }
-    scores = made.scores({"source": count(9, 15), "a": count(1, 4), "b": count(3, 8)})
+    scores = cross.scores({"source": count(9, 15), "a": count(1, 4), "b": count(3, 8)})
     assert scores == {"source": 60.0, "a": 25.0, "b": 37.5, "average": 31.25}  # over targets, whatever their sizes
     assert list(scores)[-1] == "average"
 
 
-@pytest.mark.parametrize("given", [{}, {"variants": ["foggy", "some"]}])
+@pytest.mark.parametrize("settings", [{}, {"variants": ["foggy", "some"]}])
 @pytest.mark.parametrize("fused", [True, False])
-def test_domain_generalization(given: dict[str, Any], fused: bool) -> None:
-    made = protocol("DomainGeneralization", **given, fused=fused)
-    (stage,) = made.stages(SOURCE, KNOWN.__getitem__, 2, 1)
+def test_domain_generalization(settings: dict[str, Any], fused: bool) -> None:
+    domains = protocol("DomainGeneralization", **settings, fused=fused)
+    (stage,) = domains.stages(SOURCE, FURTHER.__getitem__, 2, 1)
     assert (stage.train.classes, len(stage.train.examples)) == (FIVE, 10)
     source, foggy, some = stage.tests
     assert (source.name, foggy.name, some.name) == ("source", "foggy", "some")
@@ -81,7 +81,7 @@ def test_domain_generalization(given: dict[str, Any], fused: bool) -> None:
     assert foggy.classes.rows_in(FIVE) == ([0, 1, 2, 3, 4] if fused else None)
     assert some.classes.rows_in(FIVE) == ([3, 1] if fused else None)
     assert some.classes.names == ("dog", "bee")
-    scores = made.scores({"source": count(3, 4), "foggy": count(1, 2), "some": count(1, 4)})
+    scores = domains.scores({"source": count(3, 4), "foggy": count(1, 2), "some": count(1, 4)})
     assert scores == {"source": 75.0, "foggy": 50.0, "some": 25.0, "average": 37.5}
 
 
@@ -89,31 +89,31 @@ def test_domain_generalization(given: dict[str, Any], fused: bool) -> None:
 @pytest.mark.parametrize("balance", [0.7, 0.2])
 def test_dept_reads_the_rows_of_a_variants_classes_if_it_may(fused: bool, balance: float) -> None:
     torch.manual_seed(0)
-    (stage,) = protocol("DomainGeneralization", variants=["some"], fused=fused).stages(SOURCE, KNOWN.__getitem__, 1, 1)
+    (stage,) = protocol("DomainGeneralization", variants=["some"], fused=fused).stages(SOURCE, FURTHER.__getitem__, 1, 1)
     head = installed().get("heads", "DePT")(8, stage.train.classes, balance=balance)
     for parameter in head.parameters():
         torch.nn.init.normal_(parameter)
     image, text = torch.randn(6, 8), torch.randn(2, 8)
-    found = head(Features(image, text, torch.tensor(3.0), stage.tests[1].classes))
+    logits = head(Features(image, text, torch.tensor(3.0), stage.tests[1].classes))
     matching = 3.0 * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
     cat = head.cat
     every = (image * cat.image.gamma + cat.image.beta) @ cat.classifier.weight.T + cat.classifier.bias
     expected = balance * every[:, [3, 1]] + (1 - balance) * matching if fused else matching
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(logits, expected)
 
 
 @pytest.mark.parametrize("shots", [1, 3, 16])
 def test_few_shot(shots: int) -> None:
-    made = protocol("FewShot")
-    (stage,) = made.stages(SOURCE, KNOWN.__getitem__, shots, 1)
+    few = protocol("FewShot")
+    (stage,) = few.stages(SOURCE, FURTHER.__getitem__, shots, 1)
     assert len(stage.train.examples) == 5 * min(shots, 6)
     assert [(task.classes, len(task.examples)) for task in stage.tests] == [(FIVE, 15)]
-    assert made.scores({"all": count(12, 16)}) == {"accuracy": 75.0}
+    assert few.scores({"all": count(12, 16)}) == {"accuracy": 75.0}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_protocols_draw_the_same_images_and_keep_the_draw(name: str) -> None:
-    (stage,) = protocol(name, **SETTINGS[name]).stages(SOURCE, KNOWN.__getitem__, 2, 7)
+def test_protocols_draw_the_same_images_and_record_the_sample(name: str) -> None:
+    (stage,) = protocol(name, **SETTINGS[name]).stages(SOURCE, FURTHER.__getitem__, 2, 7)
     drawn = depthub.few_shot(SOURCE, 2, 7)
     assert stage.drawn == drawn
     assert set(stage.train.examples.ids) == {
@@ -123,14 +123,14 @@ def test_protocols_draw_the_same_images_and_keep_the_draw(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_data_set_for_testing_only_is_no_source(name: str) -> None:
+def test_a_data_set_for_testing_only_is_not_a_source(name: str) -> None:
     with pytest.raises(DepthubError, match="has test images only") as caught:
-        protocol(name, **SETTINGS[name]).stages(replace(SOURCE, train=examples("train", 5, 0)), KNOWN.__getitem__, 2, 1)
+        protocol(name, **SETTINGS[name]).stages(replace(SOURCE, train=examples("train", 5, 0)), FURTHER.__getitem__, 2, 1)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "source", "says"),
+    ("name", "settings", "source", "says"),
     [
         ("CrossDataset", {}, replace(SOURCE, targets=()), "'five' declares no targets; name data sets to test on"),
         (
@@ -144,48 +144,48 @@ def test_a_data_set_for_testing_only_is_no_source(name: str) -> None:
             "DomainGeneralization",
             {"variants": ["other"]},
             SOURCE,
-            "'other' is no variant of the source: some of its classes are not",
+            "'other' is not a variant of the source: some of its classes are not",
         ),
-        ("DomainGeneralization", {"variants": ["foreign"]}, SOURCE, "'foreign' is no variant of the source"),
-        ("DomainGeneralization", {"variants": ["other"], "fused": False}, SOURCE, "'other' is no variant of the source"),
+        ("DomainGeneralization", {"variants": ["foreign"]}, SOURCE, "'foreign' is not a variant of the source"),
+        ("DomainGeneralization", {"variants": ["other"], "fused": False}, SOURCE, "'other' is not a variant of the source"),
     ],
 )
-def test_data_sets_that_do_not_fit(name: str, given: dict[str, Any], source: Data, says: str) -> None:
+def test_data_sets_that_do_not_fit(name: str, settings: dict[str, Any], source: Data, says: str) -> None:
     with pytest.raises(DepthubError) as caught:
-        protocol(name, **given).stages(source, KNOWN.__getitem__, 1, 1)
+        protocol(name, **settings).stages(source, FURTHER.__getitem__, 1, 1)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("settings", "says"),
     [
         ({"targets": "digits"}, "targets is 'digits', expected a list of texts"),
         ({"targets": [1]}, r"targets is \[1\], expected a list of texts"),
         ({"target": ["digits"]}, "has no setting 'target'; did you mean 'targets'"),
     ],
 )
-def test_settings_that_are_no_lists_of_names(given: dict[str, Any], says: str) -> None:
+def test_settings_that_are_not_lists_of_names(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(DepthubError, match=says):
-        resolve(RunSpec(protocol=Component("CrossDataset", given)))
+        resolve(RunSpec(protocol=Component("CrossDataset", settings)))
 
 
 def test_lists_survive_the_command_line_and_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     line = ["--protocol", "CrossDataset", "--protocol.targets", "[digits, weaves]"]
-    (asked,) = specs(parser().parse_args(line))
+    (spec,) = specs(parser().parse_args(line))
     with pytest.raises(SystemExit):
         parser().parse_args([*line, "--print_config"])
     (tmp_path / "config.yaml").write_text(capsys.readouterr().out)
     (again,) = specs(parser().parse_args(["--config", str(tmp_path / "config.yaml")]))
-    assert asked.protocol == again.protocol == Component("CrossDataset", {"targets": ["digits", "weaves"]})
-    full = resolve(asked)
+    assert spec.protocol == again.protocol == Component("CrossDataset", {"targets": ["digits", "weaves"]})
+    full = resolve(spec)
     assert RunSpec.of(json.loads(json.dumps(full.as_dict()))) == full
     assert hash(full) == hash(resolve(again))
-    tuples = replace(asked, protocol=Component("CrossDataset", {"targets": ("digits", "weaves")}))
+    tuples = replace(spec, protocol=Component("CrossDataset", {"targets": ("digits", "weaves")}))
     assert resolve(tuples) == full
-    assert resolve(replace(asked, protocol=Component("CrossDataset"))).protocol.settings == {"targets": []}
-    turned = replace(asked, protocol=Component("CrossDataset", {"targets": ["weaves", "digits"]}))
-    assert resolve(turned).run_id != full.run_id
+    assert resolve(replace(spec, protocol=Component("CrossDataset"))).protocol.settings == {"targets": []}
+    reversed_ = replace(spec, protocol=Component("CrossDataset", {"targets": ["weaves", "digits"]}))
+    assert resolve(reversed_).run_id != full.run_id
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +210,7 @@ def test_run_files_hold_the_sample_over_all_classes(spec: RunSpec, tmp_path: Pat
     assert base.provenance["data_sha256"] == {"folder:colours": base.spec.data.sha256}
 
 
-def test_an_unknown_target_is_named(spec: RunSpec, tmp_path: Path) -> None:
+def test_an_unknown_target_is_reported(spec: RunSpec, tmp_path: Path) -> None:
     unknown = replace(spec, protocol=Component("CrossDataset", {"targets": ["digit"]}))
     with pytest.raises(DepthubError, match="unknown data set 'digit'; did you mean 'digits'"):
         depthub.run(unknown, runs=tmp_path)
@@ -232,11 +232,11 @@ def test_an_unknown_target_is_named(spec: RunSpec, tmp_path: Path) -> None:
 def test_the_command_line_on_the_embedded_data(line: list[str], scores: list[str], tmp_path: Path) -> None:
     assert main(["run", *line, "--head", "DePT", "--shots", "1", "--training.epochs", "1", "--runs", str(tmp_path)]) == 0
     (path,) = tmp_path.glob("*/run.json")
-    found = read(path)
-    assert list(found.scores) == scores
-    assert len(found.samples[0].ids) == len(set(found.samples[0].labels))
-    percent = {task: c.percent for task, c in found.counts.items()}
-    assert all(found.scores[task] == percent[task] for task in percent if task in scores)
+    result = read(path)
+    assert list(result.scores) == scores
+    assert len(result.samples[0].ids) == len(set(result.samples[0].labels))
+    percent = {task: c.percent for task, c in result.counts.items()}
+    assert all(result.scores[task] == percent[task] for task in percent if task in scores)
 
 
 def _result(protocol: Component, data: str, scores: dict[str, float], method: str = "CoOp") -> RunResult:
@@ -254,17 +254,17 @@ def test_a_board_keeps_protocols_apart_and_ranks_by_their_averages(tmp_path: Pat
         _result(Component("FewShot"), "a", {"accuracy": 70.0}),
         _result(Component("BaseToNew"), "a", {"base": 60.0, "new": 40.0, "H": 48.0}),
     ]
-    made = board(runs)
-    settings = {setting["spec"]["protocol"]["name"]: setting for setting in made["settings"]}
+    document = board(runs)
+    settings = {setting["spec"]["protocol"]["name"]: setting for setting in document["settings"]}
     assert {name: setting["headline"] for name, setting in settings.items()} == {
         "CrossDataset": "average",
         "FewShot": "accuracy",
         "BaseToNew": "H",
     }
-    rows = [row for row in made["rows"] if row["setting"] == settings["CrossDataset"]["name"]]
+    rows = [row for row in document["rows"] if row["setting"] == settings["CrossDataset"]["name"]]
     assert [row["label"] for row in rows] == ["CoOp", "MaPLe"]
     assert {name: score["mean"] for name, score in rows[0]["average"].items()} == {"source": 85.0, "c": 40.5, "average": 55.0}
-    assert markdown(made).count("## ") >= 3
+    assert markdown(document).count("## ") >= 3
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +276,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("head", ["ITM", "DePT"])
 @pytest.mark.parametrize("method", [*map(Component, ("CoOp", "CoCoOp", "KgCoOp")), Component("MaPLe", {"depth": 3})], ids=lambda m: m.name)
 @pytest.mark.parametrize(
-    ("name", "given", "data"),
+    ("name", "settings", "data"),
     [
         ("BaseToNew", {}, "weaves"),
         ("FewShot", {}, "weaves"),
@@ -286,12 +286,12 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_every_method_under_every_protocol(
-    name: str, given: dict[str, Any], data: str, method: Component, head: str, embedded: Path
+    name: str, settings: dict[str, Any], data: str, method: Component, head: str, embedded: Path
 ) -> None:
-    spec = RunSpec(method, Component(head), Component(name, given), DataSpec(data), BackboneSpec(), Training(epochs=2, lr=0.01), shots=2)
+    spec = RunSpec(method, Component(head), Component(name, settings), DataSpec(data), BackboneSpec(), Training(epochs=2, lr=0.01), shots=2)
     result = depthub.run(spec, runs=embedded)
     assert all(0 < c.n_correct < c.n_total for c in result.counts.values())
-    tested = [*given.get("targets", given.get("variants", []))]
+    tested = [*settings.get("targets", settings.get("variants", []))]
     assert all(result.scores[task] == result.counts[task].percent for task in tested)
     assert not tested or result.scores["average"] == pytest.approx(sum(result.scores[task] for task in tested) / len(tested))
 
@@ -299,10 +299,10 @@ def test_every_method_under_every_protocol(
 @pytest.mark.slow
 def test_fusion_on_variants_shows_under_dept_only(embedded: Path) -> None:
     def counts(head: str, fused: bool) -> dict[str, Count]:
-        given = {"variants": ["compose-v2"], "fused": fused}
+        settings = {"variants": ["compose-v2"], "fused": fused}
         spec = RunSpec(
             head=Component(head),
-            protocol=Component("DomainGeneralization", given),
+            protocol=Component("DomainGeneralization", settings),
             data=DataSpec("compose"),
             training=Training(epochs=3),
             shots=2,

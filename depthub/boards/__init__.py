@@ -1,8 +1,9 @@
-"""Leaderboards: rows, averages and tables, made from run files alone."""
+"""Leaderboards: rows, averages and tables of finished runs, from their files alone."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from depthub.boards.markdown import markdown
 from depthub.errors import DepthubError
 from depthub.records import schema
 from depthub.records.document import dumps
+from depthub.records.entries import folder_of_runs
 from depthub.records.result import RunResult
 from depthub.records.store import Store
 from depthub.statistics.averages import CONVENTION, Convention
@@ -24,14 +26,18 @@ LONGEST = 300  # characters of a reason
 
 
 def of_folder(runs: Path, title: str, how: Convention = CONVENTION) -> dict[str, Any]:
-    """The leaderboard of all runs in a folder, harmonic scores averaged over data sets in one of two ways.
+    """The leaderboard of all runs at a place.
 
-    A run that cannot be read is left out and listed in the document.
+    Args:
+        runs: a folder of run folders and packed files, a board's folder, or a packed file. An unreadable run is left out and listed in
+            the document.
+        title: of the board.
+        how: average of harmonic scores over data sets.
 
     Raises:
-        DepthubError: if the folder is missing, or none of its runs can be used.
+        DepthubError: if nothing is there, or none of the runs can be used.
     """
-    if not runs.is_dir():
+    if not runs.exists():
         raise DepthubError(f"no folder {runs}; give the folder that holds the runs (`depthub run --runs FOLDER` fills one)")
     place = runs.absolute()
     outcomes = list(Store(place).scan())
@@ -40,11 +46,11 @@ def of_folder(runs: Path, title: str, how: Convention = CONVENTION) -> dict[str,
     if left_out and not results:
         raise DepthubError(f"none of {len(left_out)} runs in {runs} can be used; the first: {left_out[0]['reason']}")
     if not results:
-        raise DepthubError(f"no run files in {runs}: expected {runs}/<run id>/run.json")
+        raise DepthubError(f"no run files in {runs}: expected {runs}/<run id>/run.json, or packed runs {runs}/<method>.jsonl")
     return board(results, title, how, left_out)
 
 
-def write(made: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
+def write(document: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
     """Write `leaderboard.json` and `leaderboard.md` into a folder.
 
     Returns:
@@ -53,12 +59,13 @@ def write(made: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
     Raises:
         DepthubError: if the document does not fit the schema, or cannot be written.
     """
-    schema.validate(made, "leaderboard", "leaderboard")
-    return atomic_write(folder / "leaderboard.json", dumps(made)), atomic_write(folder / "leaderboard.md", markdown(made).encode())
+    schema.validate(document, "leaderboard", "leaderboard")
+    json_file = atomic_write(folder / "leaderboard.json", dumps(document))
+    return json_file, atomic_write(folder / "leaderboard.md", markdown(document).encode())
 
 
 def _left_out(error: DepthubError, place: Path) -> dict[str, str]:
-    """The run's folder and what is wrong with it, without the place of the runs on this machine."""
-    private = f"{place}{os.sep}"
-    file = str(error).partition(private)[2].partition(os.sep)[0]
+    """The run's folder, or file and line, with the fault; without the place of the runs on this machine."""
+    private = f"{folder_of_runs(place)}{os.sep}"
+    file = re.split(f"{re.escape(os.sep)}|: ", str(error).partition(private)[2])[0]
     return {"file": plain(file), "reason": short(plain(str(error).replace(private, "")), LONGEST)}

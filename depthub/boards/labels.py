@@ -18,32 +18,36 @@ def row_label(spec: Mapping[str, Any]) -> str:
 
 
 def distinct(labels: Sequence[str], specs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The labels, with the settings that tell apart those that are alike: "CoOp (shots=4)". No two of the result are equal.
+    """The labels, with the settings that differ between equal ones: "CoOp (shots=4)". No two of the result are equal.
 
     Args:
         labels: may repeat.
-        specs: what each label stands for, as plain data; all different where the labels are alike.
+        specs: the spec of each label as plain data; all different where the labels are equal.
     """
-    alike: dict[str, list[int]] = {}
+    places_of: dict[str, list[int]] = {}
     for place, label in enumerate(labels):
-        alike.setdefault(label, []).append(place)
-    made = list(labels)
-    for label, places in alike.items():
-        for place, telling in zip(places, _telling([specs[place] for place in places]), strict=True):
-            made[place] = label if len(places) == 1 else f"{label} ({telling})"
-    while repeated := {label for label, number in Counter(made).items() if number > 1}:  # a name can look like another with its settings
-        made = [f"{label} [{digest(spec)}]" if label in repeated else label for label, spec in zip(made, specs, strict=True)]
-    return made
+        places_of.setdefault(label, []).append(place)
+    longer = list(labels)
+    for label, places in places_of.items():
+        for place, settings in zip(places, _differing_settings([specs[place] for place in places]), strict=True):
+            longer[place] = label if len(places) == 1 else f"{label} ({settings})"
+    while repeated := _repeated(longer):  # a name can look like another with its settings
+        longer = [f"{label} [{digest(spec)}]" if label in repeated else label for label, spec in zip(longer, specs, strict=True)]
+    return longer
 
 
-def _telling(specs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Of each spec, the settings in which it differs from another one."""
-    each = [flat(spec) for spec in specs]
-    digests = [{key: digest(value) for key, value in leaves.items()} for leaves in each]
+def _repeated(labels: Sequence[str]) -> set[str]:
+    return {label for label, number in Counter(labels).items() if number > 1}
+
+
+def _differing_settings(specs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of each spec, the settings in which it differs from another one: "shots=4, training.epochs=5"."""
+    settings = [flat(spec) for spec in specs]
+    digests = [{name: digest(value) for name, value in leaves.items()} for leaves in settings]
     counts = Counter(pair for leaves in digests for pair in leaves.items())
     return [
-        ", ".join(f"{key}={_shown(leaves[key])}" for key in leaves if counts[key, own[key]] < len(specs)) or "plain"
-        for leaves, own in zip(each, digests, strict=True)
+        ", ".join(f"{name}={_shown(leaves[name])}" for name in leaves if counts[name, digests_of[name]] < len(specs)) or "plain"
+        for leaves, digests_of in zip(settings, digests, strict=True)
     ]
 
 

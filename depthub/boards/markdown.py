@@ -33,8 +33,8 @@ def markdown(board: Mapping[str, Any]) -> str:
 
 
 def conventions(setting: Mapping[str, Any]) -> list[str]:
-    """A sentence for each harmonic score of a setting: how it is averaged. Names are as the protocol gives them, not escaped."""
-    ways = setting.get("aggregation", {})  # boards of schema 1.0 do not say it here
+    """A sentence on the average of each harmonic score of a setting. Names are the protocol's, not escaped."""
+    ways = setting.get("aggregation", {})  # missing in boards of schema 1.0
     return [HARMONIC[ways[score]].format(score, *parts) for score, parts in setting.get("harmonic", {}).items()]
 
 
@@ -55,8 +55,8 @@ def _left_out(entries: Sequence[Mapping[str, str]]) -> list[str]:
     if not entries:
         return []
     lines = [f"- {escaped(entry['reason'])}" for entry in entries]
-    one = len(entries) == 1
-    return [f"**Left out.** {len(entries)} run{' is' if one else 's are'} there and cannot be used:", "", *lines, ""]
+    runs = "1 run is" if len(entries) == 1 else f"{len(entries)} runs are"
+    return [f"**Left out.** {runs} there and cannot be used:", "", *lines, ""]
 
 
 def _averages(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The picture of two scores: one point a method, with lines of equal harmonic mean."""
+"""The picture of two scores: a point for each method, and lines of equal harmonic mean."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from itertools import product
-from math import ceil, floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from depthub.boards.level_lines import draw_level_lines
 from depthub.errors import DepthubError
-from depthub.statistics.averages import harmonic
 from depthub.system.files import atomic_write
 from depthub.values.text import plain, short
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which people with colour-blindness can tell apart; with each a marker of its own.
 COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = "soD^vPX*"
-DISTANCES = (7, 14, 26, 42, 60, 85)  # of a label from its point, in printer's points
+DISTANCES = (7, 14, 26, 42, 60, 85)  # between a label and its point, in printer's points
 DIRECTIONS = ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0))
 LONGEST = {"label": 40, "axis": 40, "level": 12, "title": 80}  # characters that have room
 
@@ -40,19 +39,19 @@ class Point(NamedTuple):
 
 
 def draw(rows: Iterable[Mapping[str, Any]], setting: Mapping[str, Any], path: Path, title: str = "") -> Path:
-    """Draw the averages of a leaderboard's rows: the two scores, in percent, whose harmonic mean the headline is.
+    """Draw the averages of a leaderboard's rows: two scores, in percent, with the headline as their harmonic mean.
 
     Args:
-        rows: of a leaderboard document; those without averages of both scores are left out.
-        setting: theirs in the document; its `headline` and `harmonic` say which scores.
+        rows: of a leaderboard document; rows without averages of both scores are left out.
+        setting: of the rows in the document; its `headline` and `harmonic` name the scores.
         path: of the PNG file.
-        title: stands above; by default the two scores.
+        title: above the picture; by default the two scores.
 
     Returns:
         `path`.
 
     Raises:
-        DepthubError: if matplotlib is missing, the headline is no harmonic mean of two scores, or no row has averages of both.
+        DepthubError: if matplotlib is missing, the headline is not a harmonic mean of two scores, or no row has averages of both.
     """
     headline = setting["headline"]
     if headline not in setting["harmonic"]:
@@ -86,13 +85,19 @@ def _any_script() -> Iterator[None]:
 
 
 def _points(rows: Iterable[Mapping[str, Any]], one: str, other: str) -> list[Point]:
-    averages = [(row["label"], row["average"]) for row in rows if row["average"] and {one, other} <= row["average"].keys()]
-    return [Point(name, a[one]["mean"], a[other]["mean"], a[one]["std"] or 0.0, a[other]["std"] or 0.0) for name, a in averages]
+    """The rows with averages of both scores."""
+    points = []
+    for row in rows:
+        average = row["average"] or {}
+        if one in average and other in average:
+            x, y = average[one], average[other]
+            points.append(Point(row["label"], x["mean"], y["mean"], x["std"] or 0.0, y["std"] or 0.0))
+    return points
 
 
 def _fill(axes: Axes, points: Sequence[Point], scores: tuple[str, str, str], title: str) -> None:
-    """Everything on the axes; `scores` are those of x, y and their harmonic mean."""
-    names = _frame(axes, points, scores)
+    """Everything on the axes; `scores` are the names of x, y and their harmonic mean."""
+    levels = _frame(axes, points, scores)
     axes.set_title(_line(title, "title"), fontsize=11, pad=24, parse_math=False)
     for i, point in enumerate(points):
         axes.errorbar(
@@ -107,7 +112,7 @@ def _fill(axes: Axes, points: Sequence[Point], scores: tuple[str, str, str], tit
             elinewidth=1.2,
             zorder=3,
         )
-    _label(axes, points, names)
+    _label(axes, points, levels)
 
 
 def _line(text: str, what: str) -> str:
@@ -116,83 +121,62 @@ def _line(text: str, what: str) -> str:
 
 
 def _frame(axes: Axes, points: Sequence[Point], scores: tuple[str, str, str]) -> list[Annotation]:
-    """Limits, and lines of equal harmonic mean; returns the lines' names."""
-    x0, x1 = _limits([p.x for p in points], [p.x_std for p in points])
-    y0, y1 = _limits([p.y for p in points], [p.y_std for p in points])
-    axes.set(xlim=(x0, x1), ylim=(y0, y1))
+    """Set limits and axis labels, and draw lines of equal harmonic mean; returns their labels."""
+    axes.set_xlim(_limits([point.x for point in points], [point.x_std for point in points]))
+    axes.set_ylim(_limits([point.y for point in points], [point.y_std for point in points]))
     axes.set_xlabel(f"{_line(scores[0], 'axis')} (%)", parse_math=False)
     axes.set_ylabel(f"{_line(scores[1], 'axis')} (%)", parse_math=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    highest, lowest = harmonic(x1, y1), harmonic(x0, y0)
-    step = next(s for s in (0.5, 1, 2, 5, 10, 20) if (highest - lowest) / s <= 9)
-    names: list[Annotation] = []
-    for n in range(max(1, ceil(lowest / step)), floor(highest / step) + 1):
-        level = n * step
-        xs = [x for i in range(201) if (x := x0 + (x1 - x0) * i / 200) > level / 2 + 1e-6]
-        axes.plot(xs, [level * x / (2 * x - level) for x in xs], color="0.82", linewidth=0.8, zorder=1, scaley=False, scalex=False)
-        for name in _name_line(axes, f"{_line(scores[2], 'level')} = {level:g}", level, (x0, x1), (y0, y1)):
-            if any(name.get_window_extent().overlaps(other.get_window_extent()) for other in names):
-                name.remove()  # steep lines leave close together; the next one has a name again
-            else:
-                names.append(name)
-    return names
+    return draw_level_lines(axes, _line(scores[2], "level"))
 
 
 def _limits(values: Sequence[float], spreads: Sequence[float]) -> tuple[float, float]:
     """Room for error bars and labels; at least 6 points wide, so that noise does not look large."""
-    low = min(v - s for v, s in zip(values, spreads, strict=True))
-    high = max(v + s for v, s in zip(values, spreads, strict=True))
+    low = min(value - spread for value, spread in zip(values, spreads, strict=True))
+    high = max(value + spread for value, spread in zip(values, spreads, strict=True))
     margin = max(0.18 * (high - low), (6 - (high - low)) / 2, 1.0)
     return max(0.0, low - margin), min(100.0, high + margin)
 
 
-def _name_line(axes: Axes, name: str, level: float, xs: tuple[float, float], ys: tuple[float, float]) -> list[Annotation]:
-    """Name a line where it leaves the frame: at the right, on top, or inside at the left; never in the crowded corners."""
-    style: dict[str, Any] = {"fontsize": 8, "color": "0.45", "textcoords": "offset points", "annotation_clip": False, "parse_math": False}
-    width, height = xs[1] - xs[0], ys[1] - ys[0]
-
-    def other(value: float) -> float:  # one score from the other, on this line
-        return level * value / (2 * value - level) if 2 * value > level else float("inf")
-
-    if ys[0] <= other(xs[1]) <= ys[1] - 0.04 * height:
-        return [axes.annotate(name, (xs[1], other(xs[1])), xytext=(4, 0), va="center", **style)]
-    if xs[0] <= other(ys[1]) <= xs[1] - 0.06 * width:
-        return [axes.annotate(name, (other(ys[1]), ys[1]), xytext=(0, 4), ha="center", **style)]
-    if ys[0] + 0.06 * height <= other(xs[0]) <= ys[1]:
-        return [axes.annotate(name, (xs[0], other(xs[0])), xytext=(6, 0), va="bottom", **style)]
-    return []
-
-
-def _label(axes: Axes, points: Sequence[Point], names: Iterable[Annotation]) -> None:
+def _label(axes: Axes, points: Sequence[Point], levels: Iterable[Annotation]) -> None:
     """Put each name at the nearest free place around its point."""
-    taken: list[BboxBase] = [name.get_window_extent() for name in names]
+    occupied: list[BboxBase] = [level.get_window_extent() for level in levels]
     for point in points:
-        taken += _cross(axes, point)
+        occupied += _cross(axes, point)
     for i, point in enumerate(points):
-        for distance, (dx, dy) in product(DISTANCES, DIRECTIONS):
-            text = _name_point(axes, point, (dx * distance, dy * distance), COLOURS[i % len(COLOURS)])
-            box = text.get_window_extent()
-            inside = axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1 and axes.bbox.y0 < box.y0 and box.y1 < axes.bbox.y1
-            if inside and not any(box.overlaps(other) for other in taken):
-                break
-            text.remove()
-        else:  # nowhere: better crowded than nameless
-            text = axes.annotate(_line(point.label, "label"), point[1:3], (7, 7), textcoords="offset points", fontsize=8, parse_math=False)
-        taken.append(text.get_window_extent())
+        label = _nearest_free(axes, point, COLOURS[i % len(COLOURS)], occupied)
+        if label is None:  # better crowded than nameless
+            label = axes.annotate(
+                _line(point.label, "label"), (point.x, point.y), (7, 7), textcoords="offset points", fontsize=8, parse_math=False
+            )
+        occupied.append(label.get_window_extent())
 
 
-def _cross(axes: Axes, p: Point) -> list[BboxBase]:
+def _nearest_free(axes: Axes, point: Point, colour: str, occupied: Sequence[BboxBase]) -> Annotation | None:
+    """The name of a point at the nearest place within the frame that overlaps nothing; None if there is no such place."""
+    for distance, (dx, dy) in product(DISTANCES, DIRECTIONS):
+        text = _name_point(axes, point, (dx * distance, dy * distance), colour)
+        box = text.get_window_extent()
+        inside = axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1 and axes.bbox.y0 < box.y0 and box.y1 < axes.bbox.y1
+        if inside and not any(box.overlaps(other) for other in occupied):
+            return text
+        text.remove()
+    return None
+
+
+def _cross(axes: Axes, point: Point) -> list[BboxBase]:
     """The two bars of a point's cross, each a little thicker than drawn, which covers the marker too."""
     from matplotlib.transforms import Bbox
 
-    (left, bottom), (right, top) = axes.transData.transform([(p.x - p.x_std, p.y - p.y_std), (p.x + p.x_std, p.y + p.y_std)])
-    ((across, up),) = axes.transData.transform([(p.x, p.y)])
-    return [Bbox([(left - 8, up - 8), (right + 8, up + 8)]), Bbox([(across - 8, bottom - 8), (across + 8, top + 8)])]
+    left, bottom = axes.transData.transform((point.x - point.x_std, point.y - point.y_std))
+    right, top = axes.transData.transform((point.x + point.x_std, point.y + point.y_std))
+    x, y = axes.transData.transform((point.x, point.y))
+    return [Bbox([(left - 8, y - 8), (right + 8, y + 8)]), Bbox([(x - 8, bottom - 8), (x + 8, top + 8)])]
 
 
 def _name_point(axes: Axes, point: Point, offset: tuple[int, int], colour: str) -> Annotation:
-    """Write a point's name at so many printer's points from it."""
+    """Write a point's name beside it; the offset is in printer's points."""
     return axes.annotate(
         _line(point.label, "label"),
         (point.x, point.y),

@@ -17,7 +17,7 @@ class Row:
     """Runs that differ in data and seed only.
 
     Args:
-        spec: what they share, as plain data.
+        spec: as plain data, without data and seed.
         cells: run ids by data set's label, then seed.
         runs: by run id.
         label: unlike that of every other row of the setting.
@@ -30,12 +30,12 @@ class Row:
 
     @property
     def untrained(self) -> bool:
-        """No run trained a parameter: what others are compared with, whatever its name."""
+        """Whether no run trained a parameter, so that others are compared with this row, whatever its name."""
         return all(run.cost.get("params_trainable") == 0 for run in self.runs.values())
 
     @property
     def shared(self) -> dict[str, Any]:
-        """What makes rows comparable: protocol and backbone."""
+        """Protocol and backbone: rows that agree in them can be compared."""
         return {key: self.spec[key] for key in ("protocol", "backbone")}
 
     def in_order(self) -> list[tuple[str, int, str]]:
@@ -48,7 +48,7 @@ class Row:
 
 
 def settings(runs: Mapping[str, RunResult]) -> list[list[Row]]:
-    """Rows of the runs, those that can be compared together; labels are set.
+    """Rows of the runs in groups that can be compared; labels are set.
 
     Args:
         runs: by run id.
@@ -67,7 +67,7 @@ def settings(runs: Mapping[str, RunResult]) -> list[list[Row]]:
 
 
 def reference(row: Row, rows: Sequence[Row]) -> Row | None:
-    """The untrained row to compare with; None for itself, or if several would do."""
+    """The untrained row to compare a row with; None for itself, and where several fit."""
     if row.untrained:
         return None
     untrained = [other for other in rows if other.untrained]
@@ -104,7 +104,7 @@ def _check_same_images(rows: Sequence[Row]) -> None:
 
 
 def _other_images(one: tuple[str, RunResult], other: tuple[str, RunResult], task: str) -> str:
-    """How the test images of two runs differ, as far as both say it; empty if they do not."""
+    """The difference between the test images of two runs, as far as both recorded them; empty if there is none."""
     (id_one, run_one), (id_other, run_other) = one, other
     totals = [run.counts[task].n_total for run in (run_one, run_other)]
     if totals[0] != totals[1]:

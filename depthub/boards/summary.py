@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def shared(runs: Mapping[str, RunResult]) -> Summary:
-    """How the scores of runs of one protocol combine.
+    """The summary of runs of one protocol: how their scores combine.
 
     Args:
-        runs: at least one, by run id. Those that declare nothing (files of schema 1.0, whose protocol is not installed) take what the
-            others declare; where none does, the last score ranks and every score is averaged by the mean.
+        runs: at least one, by run id. Runs without a summary (files of schema 1.0 of a protocol that is not installed) take that of the
+            others; without any, the last score ranks and every score is averaged by the mean.
 
     Raises:
-        DepthubError: if two runs declare different summaries, or a run lacks a score that the summary names.
+        DepthubError: if two runs declare different summaries, or a run lacks a score of the summary.
     """
     declared = {run_id: run.summary for run_id, run in runs.items() if run.summary}
     if not declared:
@@ -30,7 +30,7 @@ def shared(runs: Mapping[str, RunResult]) -> Summary:
     for run_id, other in declared.items():
         if other != summary:
             raise DepthubError(
-                f"runs {first[:12]} and {run_id[:12]} declare their scores otherwise ({_said(summary)}; {_said(other)}); "
+                f"runs {first[:12]} and {run_id[:12]} declare their scores differently ({_in_words(summary)}; {_in_words(other)}); "
                 "their protocol changed in between, do the older one again with --force"
             )
     for run_id, run in runs.items():
@@ -38,6 +38,6 @@ def shared(runs: Mapping[str, RunResult]) -> Summary:
     return summary
 
 
-def _said(summary: Summary) -> str:
+def _in_words(summary: Summary) -> str:
     parts = [f"{name} of {one} and {other}" for name, (one, other) in summary.harmonic.items()]
     return f"headline {summary.headline}, harmonic {', '.join(parts) or 'none'}"

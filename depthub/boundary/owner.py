@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from torch import Tensor
 
 from depthub.errors import DepthubError
-from depthub.registry.distributions import found, normal
+from depthub.registry.distributions import normalized, plugin_entries
 from depthub.registry.foreign import class_name, is_class, package_of, place, shown
 from depthub.values.text import plain
 
@@ -76,7 +76,7 @@ def within(kind: str, thing: object, name: str = "") -> Iterator[None]:
 
 @lru_cache(maxsize=64)
 def _origin(package: str) -> str:
-    for one in found():
+    for one in plugin_entries():
         if one.entry and one.entry.value.strip().partition(":")[0].partition(".")[0] == package:
-            return "" if normal(one.distribution) == BUILT_IN else f" of {one.distribution} {one.version}"
+            return "" if normalized(one.distribution) == BUILT_IN else f" of {one.distribution} {one.version}"
     return ""

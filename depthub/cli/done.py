@@ -1,4 +1,4 @@
-"""What `depthub run` shows of results; and a command line whose runs are done, answered without loading what the command would load."""
+"""The scores at the end of `depthub run`; and a command line whose runs are done, answered without loading plugins or torch."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from depthub.running import recall
 from depthub.system import launch
 from depthub.values.text import plain
 
-arguments: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())  # the command line of `depthub run` that is carried out
-UNKEPT = ("--force", "--help", "-h", "--print_config", "--executor")  # what begins an option that asks for more than finished runs
+arguments: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())  # of the `depthub run` in progress
+BEYOND = ("--force", "--help", "-h", "--print_config", "--executor")  # beginnings of options for which finished runs are not enough
 
 
 def at_once(args: Sequence[str]) -> int | None:
-    """Show the runs of a command line that was done before; None where the long way has to be gone.
+    """Show the finished runs of a command line.
 
     Args:
         args: of `depthub run`.
+
+    Returns:
+        The exit status; None if plugins have to be loaded to find or do the runs.
     """
     if launch.place()[1] > 1:  # processes that share runs decide together
         return None
-    if any(arg.replace("-", "_").startswith(tuple(option.replace("-", "_") for option in UNKEPT)) for arg in args):
+    if any(arg.replace("-", "_").startswith(tuple(option.replace("-", "_") for option in BEYOND)) for arg in args):
         return None
     results = recall.answer(request(args))
     if results is None:
@@ -35,22 +38,22 @@ def at_once(args: Sequence[str]) -> int | None:
 
 
 def request(args: Sequence[str]) -> dict[str, Any]:
-    """A command line as `recall` keeps it."""
+    """A command line in the form of `recall`."""
     return {"command": "run", "args": list(args)}
 
 
 def named_files(args: Sequence[str]) -> list[Path]:
-    """The files among the arguments, configurations for example."""
+    """The files among the arguments, such as configurations."""
     values = [arg.rpartition("=")[2] for arg in args]
     return [path for value in values if value and len(value) < 4096 and (path := Path(value)).is_file()]
 
 
 def show(results: Sequence[RunResult], on_disk: set[int]) -> None:
-    """Print the scores and where the run files are.
+    """Print scores and the paths of run files.
 
     Args:
-        results: that differ in their seeds.
-        on_disk: indices of those that were found done.
+        results: runs that differ in their seeds.
+        on_disk: indices of runs that had been done before.
     """
     from rich.console import Console
 

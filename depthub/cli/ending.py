@@ -1,4 +1,4 @@
-"""How signals end a command: all as Ctrl-C does, with one line and the exit status that shells expect."""
+"""Signals end a command as Ctrl-C does, with one line and the exit status that shells expect."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ WORDS: Mapping[int, str] = {
 
 
 class Ended(KeyboardInterrupt):
-    """A signal ends the command. Whatever cleans up after Ctrl-C cleans up after this.
+    """A signal ends the command; a `KeyboardInterrupt`, so that the same clean-up runs as after Ctrl-C.
 
     Args:
-        number: the signal's.
+        number: the number of the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -35,15 +35,14 @@ class Ended(KeyboardInterrupt):
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Within, the first SIGINT, SIGTERM or SIGHUP raises `Ended`; with a second SIGINT or SIGTERM the process ends without its clean-up.
+    """Within the block, the first SIGINT, SIGTERM or SIGHUP raises `Ended`; a second SIGINT or SIGTERM ends the process at once.
 
-    A second one that comes with the first still leaves the clean-up `GRACE`: launchers and `timeout` send their signal to the process and
-    to its group, or after the terminal did. What is ignored (by `nohup`, or in the background of a script) or has a handler of the
-    caller's stays as it is, and so does everything outside the main thread, where Python takes no handlers. Afterwards the handlers are
-    the ones from before.
+    "At once" is never earlier than `GRACE` after the first signal: launchers and `timeout` signal the process and its group, often right
+    after the terminal did, and the clean-up needs that time. Ignored signals (`nohup`, background jobs of scripts), handlers of the caller
+    and threads other than the main one, where Python accepts no handlers, are left alone. Afterwards the earlier handlers are back.
 
     Raises:
-        Ended: also where the clean-up fails to write, as it does once the terminal is gone.
+        Ended: also if the clean-up fails to write because the terminal is gone.
     """
     before, handler = _replaceable(), _Handler()
     try:
@@ -55,14 +54,14 @@ def ended_by_signals() -> Iterator[None]:
             raise handler.first from error
         raise
     finally:
-        for number, found in before.items():
-            signal.signal(number, found)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
         if handler.last:
             handler.last.cancel()
 
 
 class _Handler:
-    """Of all signals; knows what came before."""
+    """The handler of all signals; remembers the first."""
 
     def __init__(self) -> None:
         self.first: Ended | None = None
@@ -73,14 +72,14 @@ class _Handler:
         if self.first is None:
             self.first, self.began = Ended(number), time.monotonic()
             raise self.first
-        if self.last is None and number != HANGUP:  # a closed terminal says so twice, through the shell and by itself
+        if self.last is None and number != HANGUP:  # a closed terminal sends SIGHUP twice, through the shell and by itself
             self.last = threading.Timer(self.began + GRACE - time.monotonic(), os._exit, (128 + number,))
             self.last.daemon = True
             self.last.start()
 
 
 def _replaceable() -> dict[int, Any]:
-    """The handlers of the signals that do what they do in any Python program."""
+    """The signals with Python's own handlers, and these."""
     if threading.current_thread() is not threading.main_thread():
         return {}
     handlers = {number: signal.getsignal(number) for number in WORDS}
@@ -88,7 +87,7 @@ def _replaceable() -> dict[int, Any]:
 
 
 def report(end: KeyboardInterrupt) -> int:
-    """Say what ended the command, if anybody can still read it.
+    """Print the end of the command, if anybody can still read it.
 
     Returns:
         The exit status: 128 and the signal's number.
@@ -103,7 +102,7 @@ def report(end: KeyboardInterrupt) -> int:
 
 
 def discard(*streams: int) -> None:
-    """Send what Python still writes to these file descriptors nowhere, so that it does not complain when it exits."""
+    """Redirect file descriptors to nowhere, so that Python does not complain about buffered text when it exits."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
         os.dup2(nowhere, stream)

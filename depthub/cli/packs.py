@@ -22,7 +22,7 @@ class Packs(Executor):
     """Gives another executor whole data sets instead of single runs, so that runs still train together within a process.
 
     Args:
-        executor: the other one.
+        executor: the other executor.
         runs: folder of the run files.
     """
 
@@ -32,9 +32,9 @@ class Packs(Executor):
     def map(self, do: Callable[[RunSpec], RunResult], specs: Sequence[RunSpec]) -> Generator[tuple[int, RunResult | Exception], None, None]:
         packs = _packs(specs)
         store = Store(self.runs)
-        earlier = [store.load(spec) for spec in specs]  # results that cannot be used, and are there until they are replaced
-        whole = InPacks({specs[places[0]]: [specs[place] for place in places] for places in packs}, self.runs)
-        with closing(self.executor.map(whole, list(whole.packs))) as outcomes:
+        earlier = [store.load(spec) for spec in specs]  # unusable results, which stay until they are replaced
+        run_pack = RunPack({specs[places[0]]: [specs[place] for place in places] for places in packs}, self.runs)
+        with closing(self.executor.map(run_pack, list(run_pack.packs))) as outcomes:
             for index, outcome in outcomes:
                 for place in packs[index]:
                     stored = store.load(specs[place])
@@ -42,11 +42,11 @@ class Packs(Executor):
                     yield place, outcome if failed or stored is None else stored
 
 
-class InPacks:
-    """Does a whole pack where one run is asked for, in whatever process.
+class RunPack:
+    """Runs a whole pack in place of its first run, in any process.
 
     Args:
-        packs: by their first runs.
+        packs: first run to all runs of its pack.
         runs: folder of the run files.
     """
 
@@ -54,21 +54,24 @@ class InPacks:
         self.packs, self.runs = packs, runs
 
     def __call__(self, first: RunSpec) -> RunResult:
-        """Do the pack that begins with this run; returns its result.
+        """Run the pack that begins with this run.
+
+        Returns:
+            The result of the first run.
 
         Raises:
-            Exception: if runs failed, after all others have ended: the first failure's own error. All are said on standard error.
+            Exception: if runs failed, after all others have ended: the error of the first failure. Each failure is printed on stderr.
         """
         import torch
 
         from depthub.running.runner import run_many
 
-        def say(place: int, outcome: RunResult | Exception, on_disk: bool) -> None:
+        def report(place: int, outcome: RunResult | Exception, on_disk: bool) -> None:
             if isinstance(outcome, Exception):
                 print(plain(f"depthub: {described(self.packs[first][place])} failed: {outcome}"), file=sys.stderr)
 
         torch.set_num_threads(1)
-        return run_many(self.packs[first], runs=self.runs, on_done=say)[0]
+        return run_many(self.packs[first], runs=self.runs, on_done=report)[0]
 
 
 def described(spec: RunSpec) -> str:
@@ -77,7 +80,7 @@ def described(spec: RunSpec) -> str:
 
 
 def _packs(specs: Sequence[RunSpec]) -> list[list[int]]:
-    """Places of the runs on each data set."""
+    """For each data set the places of its runs in `specs`."""
     packs: dict[DataSpec, list[int]] = {}
     for place, spec in enumerate(specs):
         packs.setdefault(spec.data, []).append(place)

@@ -1,4 +1,4 @@
-"""What a command shows while it works: a bar on a terminal, plain lines through a pipe; never silence for long."""
+"""Progress of a command: a bar on a terminal, plain lines through a pipe; never silence for long."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from depthub.system import activity
 from depthub.system.launch import is_main
 from depthub.values.text import plain
 
-showing: ContextVar[Activity | None] = ContextVar("showing", default=None)  # of the command that is carried out
-EVERY = 5.0  # seconds after which a line is written where there is no terminal
-FIRST = 0.5  # seconds until the first
+showing: ContextVar[Activity | None] = ContextVar("showing", default=None)  # of the command in progress
+EVERY = 5.0  # seconds between lines where there is no terminal
+FIRST = 0.5  # seconds until the first line
 
 
 class Activity:
-    """Shows what this process is doing, from its first second on.
+    """Shows the current activity of this process, from its first second on.
 
-    On a terminal the description of a bar follows every change. Elsewhere a line is written every few seconds, also if nothing changes:
-    then it says for how long.
+    On a terminal the description of a bar follows every change. Elsewhere a line is written every few seconds, with the duration if
+    nothing changes.
     """
 
     def __init__(self) -> None:
-        self.quiet = not is_main()  # of processes that share runs, one speaks
+        self.quiet = not is_main()  # of processes that share runs, one prints
         self.terminal = sys.stderr.isatty()
         self.bar: Any = None
-        self._what, self._since, self._ended = "starting", time.monotonic(), threading.Event()
+        self._activity, self._since, self._ended = "starting", time.monotonic(), threading.Event()
         self._thread = threading.Thread(target=self._repeat, name="depthub-activity", daemon=True)
-        self._hearing = activity.heard_by(self.tell)
+        self._listening = activity.heard_by(self.tell)
 
     def __enter__(self) -> Activity:
         showing.set(self)
-        self._hearing.__enter__()
+        self._listening.__enter__()
         if not self.quiet:
             self._thread.start()
         return self
@@ -44,23 +44,23 @@ class Activity:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         showing.set(None)
         self._ended.set()
-        self._hearing.__exit__(kind, error, trace)
+        self._listening.__exit__(kind, error, trace)
         if self._thread.is_alive():
             self._thread.join()
         if self.terminal and not self.quiet:
             self._clear()
 
     def tell(self, what: str, done: int = 0, total: int = 0) -> None:
-        """What is being done now, see `activity.tell`."""
+        """Set the current activity, see `activity.tell`."""
         text = f"{what} {done}/{total}" if total else what
-        if text != self._what:
-            self._what, self._since = text, time.monotonic()
+        if text != self._activity:
+            self._activity, self._since = text, time.monotonic()
 
     def _repeat(self) -> None:
         wait = FIRST
         while not self._ended.wait(wait):
             seconds = time.monotonic() - self._since
-            line = plain(f"{self._what} ({seconds:.0f} s)" if seconds > EVERY else self._what)
+            line = plain(f"{self._activity} ({seconds:.0f} s)" if seconds > EVERY else self._activity)
             if self.terminal:
                 self._show(line)
             else:
@@ -84,7 +84,7 @@ class Progress:
 
     Args:
         total: number of runs.
-        shown: shows what is being done.
+        shown: the display of activities.
     """
 
     def __init__(self, total: int, shown: Activity) -> None:
@@ -116,9 +116,9 @@ class Progress:
         if not self.shown.quiet:
             self.bar.console.print(f"depthub: {plain(text)}", markup=False, soft_wrap=True)
 
-    def advance(self, how: str, spec: RunSpec) -> None:
+    def advance(self, state: str, spec: RunSpec) -> None:
         """One run ended."""
         self.ended += 1
         self.bar.advance(self.task)
         if self.bar.disable and not self.shown.quiet:
-            print(f"{self.ended}/{self.total} {how}: {spec.run_id[:12]}", file=sys.stderr, flush=True)
+            print(f"{self.ended}/{self.total} {state}: {spec.run_id[:12]}", file=sys.stderr, flush=True)

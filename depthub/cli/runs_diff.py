@@ -1,4 +1,4 @@
-"""What `depthub runs diff` says of two runs."""
+"""Two runs side by side, for `depthub runs diff`."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ NAMES = ("A", "B")
 MCNEMAR = ("both right", "only A", "only B", "none")
 
 
-def show(compared: Comparison) -> None:
+def show(comparison: Comparison) -> None:
     """Tables, the first run as A and the second as B."""
     console = Console(highlight=False, markup=False)
-    for name, run_id in zip(NAMES, compared.run_ids, strict=True):
+    for name, run_id in zip(NAMES, comparison.run_ids, strict=True):
         console.print(f"{name} is run {run_id}", soft_wrap=True)
-    _show_pairs(console, "settings that differ", compared.settings)
-    _show_pairs(console, "code, data and versions that differ", compared.inputs)
+    _show_pairs(console, "settings that differ", comparison.settings)
+    _show_pairs(console, "code, data and versions that differ", comparison.inputs)
     table = _table("counts and scores", NAMES, justify="right")
-    for task, counts in compared.counts.items():
+    for task, counts in comparison.counts.items():
         table.add_row(shown(f"task {task}"), *map(_count, counts))
-    for name, scores in compared.scores.items():
+    for name, scores in comparison.scores.items():
         table.add_row(shown(name), *("-" if score is None else f"{score:.2f}" for score in scores))
     console.print(table)
-    if compared.mcnemar:
-        table = _table("the same test images, by who was right", MCNEMAR, justify="right")
-        for task, cells in compared.mcnemar.items():
+    if comparison.mcnemar:
+        table = _table("the same test images, by the run that was right", MCNEMAR, justify="right")
+        for task, cells in comparison.mcnemar.items():
             table.add_row(shown(f"task {task}"), *map(str, astuple(cells)))
         console.print(table)
 
@@ -50,12 +50,12 @@ def _show_pairs(console: Console, title: str, pairs: Mapping[str, tuple[Any, Any
 
 
 def _table(title: str, columns: Iterable[str], justify: Any) -> Table:
-    made = (Column(name, justify=justify, overflow="fold") for name in columns)
-    return Table("", *made, title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 2))
+    cells = (Column(name, justify=justify, overflow="fold") for name in columns)
+    return Table("", *cells, title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 2))
 
 
 def _value(value: Any) -> str:
-    """A value, `-` for none; a digest by its beginning."""
+    """A value, or `-` for none; digests are shortened."""
     text = "-" if value is None else str(value)
     return text[:12] if len(text) == 64 and not text.strip("0123456789abcdef") else text
 

@@ -1,4 +1,4 @@
-"""What `depthub runs show` says of a run."""
+"""A run in full, for `depthub runs show`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ MEGABYTE = 2**20
 
 
 def document(result: RunResult) -> dict[str, Any]:
-    """Plain data fit for JSON; scores and accuracies in percent, classes with the worst first."""
+    """Plain data for JSON; scores and accuracies in percent, the worst classes first."""
     tasks = {
         task: {
             "n_correct": count.n_correct,
             "n_total": count.n_total,
             "accuracy": count.percent,
             "classes": _worst_first(result, task),
-            "sentences": [list(said) for said in result.tasks[task].sentences] if task in result.tasks else [],
+            "sentences": [list(sentences) for sentences in result.tasks[task].sentences] if task in result.tasks else [],
         }
         for task, count in result.counts.items()
     }
     return {
         "run_id": result.spec.run_id,
-        "folder": str(result.folder),
+        "folder": None if result.folder is None else str(result.folder),
         "spec": result.spec.without_places().as_dict(),
         "headline": result.headline,
         "scores": {name: float(value) for name, value in result.scores.items()},
@@ -84,7 +84,7 @@ def _classes(result: RunResult, task: str) -> Table:
 
 
 def _worst_first(result: RunResult, task: str) -> list[dict[str, Any]]:
-    """Rows as `RunResult.per_class` gives them; classes without images come last."""
+    """Rows of `RunResult.per_class`; classes without images come last."""
     return sorted(result.per_class(task), key=lambda row: (row["accuracy"] is None, row["accuracy"] or 0.0))
 
 
@@ -99,12 +99,10 @@ def _cost(cost: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _provenance(provenance: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What a reader asks for first: versions, plugins, machine; digests are in the JSON."""
-    own = provenance.get("depthub", {})
-    yield (
-        "depthub",
-        " ".join(filter(None, [own.get("version"), (own.get("commit") or "")[:12], "with changes" if own.get("dirty") else ""])),
-    )
+    """Versions, plugins and machine; digests are in the JSON only."""
+    core = provenance.get("depthub", {})
+    version = (core.get("version"), (core.get("commit") or "")[:12], "with changes" if core.get("dirty") else "")
+    yield "depthub", " ".join(filter(None, version))
     for plugin in provenance.get("plugins", ()):
         yield f"{plugin['kind'].removesuffix('s')} {plugin['name']}", f"{plugin['distribution']} {plugin['version']}"
     yield from ((name, provenance[name]) for name in ("python", "platform") if name in provenance)

@@ -19,34 +19,34 @@ if TYPE_CHECKING:
 
 
 def table(results: Sequence[RunResult]) -> Table:
-    """Tasks and scores of runs that differ in their seeds; with several, averages as a leaderboard has them, and standard deviations.
+    """Tasks and scores of runs that differ in their seeds; for several runs, averages as on a leaderboard, and standard deviations.
 
     Args:
         results: at least one.
 
     Raises:
-        DepthubError: if they declare their scores otherwise.
+        DepthubError: if their protocols declare different scores.
     """
     from rich.table import Table
 
     summary = shared({result.spec.run_id: result for result in results})
     several = len(results) > 1
-    made = Table("")
+    scores = Table("")
     for result in results:
-        made.add_column(f"seed {result.spec.seed}", justify="right")
-    made.add_column("mean ± std, %" if several else "%", justify="right")
+        scores.add_column(f"seed {result.spec.seed}", justify="right")
+    scores.add_column("mean ± std, %" if several else "%", justify="right")
     percents = [{task: count.percent for task, count in result.counts.items()} for result in results]
     for task, average in _averages(percents, Summary(summary.headline)).items():  # of tasks, no average is harmonic
         counts = [result.counts[task] for result in results]
-        made.add_row(shown(task), *(f"{count.n_correct}/{count.n_total}" for count in counts), str(average))
-    made.add_section()
+        scores.add_row(shown(task), *(f"{count.n_correct}/{count.n_total}" for count in counts), str(average))
+    scores.add_section()
     for score, average in _averages([result.scores for result in results], summary).items():
-        made.add_row(shown(score), *(f"{result.scores[score]:.2f}" if several else "" for result in results), str(average))
-    return made
+        scores.add_row(shown(score), *(f"{result.scores[score]:.2f}" if several else "" for result in results), str(average))
+    return scores
 
 
 def shown(name: str) -> Text:
-    """A name of others for the terminal: nothing in it is obeyed, neither by the terminal nor by rich."""
+    """A name from outside for the terminal: neither the terminal nor rich obeys anything in it."""
     return Text(plain(name))
 
 

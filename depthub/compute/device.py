@@ -1,4 +1,4 @@
-"""Where a run computes: device, precision and processes, as Accelerate finds them."""
+"""Device, precision and processes of a run, through Accelerate."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from depthub.errors import DepthubError
 from depthub.system import launch
 from depthub.system.provenance import cores
 
-# What divides a model among processes, or hands training over to another library.
+# Settings that divide a model among processes, or hand training over to another library.
 SHARDING = tuple(f"ACCELERATE_USE_{what}" for what in ("DEEPSPEED", "FSDP", "MEGATRON_LM", "PARALLELISM_CONFIG", "SAGEMAKER"))
 DEVICE = "ACCELERATE_TORCH_DEVICE"
 
 
 @contextmanager
-def determinism(wanted: bool) -> Iterator[None]:
-    """Torch's choice of operations, for as long as the block lasts."""
+def determinism(on: bool) -> Iterator[None]:
+    """A block in which torch uses deterministic operations alone, if `on` or if it did so before."""
     before = torch.are_deterministic_algorithms_enabled()
-    if wanted:
+    if on:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses; read when CUDA starts
-    torch.use_deterministic_algorithms(before or wanted)
+    torch.use_deterministic_algorithms(before or on)
     try:
         yield
     finally:
@@ -34,13 +34,17 @@ def determinism(wanted: bool) -> Iterator[None]:
 
 
 def accelerator(precision: str, *, graphs: bool = False) -> Accelerator:
-    """Device, precision and processes of this run; `graphs`: whether its steps are to be played from CUDA graphs.
+    """Device, precision and processes of this run.
 
-    Of Accelerate's environment only what chooses the device counts (`ACCELERATE_USE_CPU`, and for one process `ACCELERATE_TORCH_DEVICE`):
-    a run's numbers follow from its spec. Several processes without a GPU share the run on the CPU.
+    Of Accelerate's environment variables only those of the device count (`ACCELERATE_USE_CPU`, and for one process
+    `ACCELERATE_TORCH_DEVICE`): a run's numbers follow from its spec. Several processes without a GPU share the run on the CPU.
+
+    Args:
+        precision: "fp32", "bf16" or "fp16".
+        graphs: whether its steps are replayed from CUDA graphs.
 
     Raises:
-        DepthubError: if the device cannot compute in this precision, or not play graphs; if the processes do not share the run, or are to
+        DepthubError: if the device cannot compute in this precision or replay graphs, or the processes would not share the run, or would
             share its model.
     """
     processes, mixed = launch.place()[1], "no" if precision == "fp32" else precision
@@ -50,22 +54,23 @@ def accelerator(precision: str, *, graphs: bool = False) -> Accelerator:
     cpu = _on_cpu(processes)
     _forget(processes, mixed, cpu)
     with undisturbed(), _threads(processes, cpu):
-        made = Accelerator(mixed_precision=mixed, cpu=cpu)
-    _check(made, processes, mixed)
-    if precision != "fp32" and not made.native_amp:
-        raise DepthubError(f"{made.device.type} cannot train in {precision}; use bf16 or fp32")
-    if graphs and (made.device.type != "cuda" or made.num_processes > 1 or precision == "fp16"):
-        given = f"{made.num_processes} process(es) on {made.device.type} in {precision}"
-        raise DepthubError(f"--graphs needs one process on a CUDA device in fp32 or bf16, not {given}; run without it")
-    return made
+        accelerator = Accelerator(mixed_precision=mixed, cpu=cpu)
+    _check(accelerator, processes, mixed)
+    device = accelerator.device.type
+    if precision != "fp32" and not accelerator.native_amp:
+        raise DepthubError(f"{device} cannot train in {precision}; use bf16 or fp32")
+    if graphs and (device != "cuda" or accelerator.num_processes > 1 or precision == "fp16"):
+        setup = f"{accelerator.num_processes} process(es) on {device} in {precision}"
+        raise DepthubError(f"--graphs needs one process on a CUDA device in fp32 or bf16, not {setup}; run without it")
+    return accelerator
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Within, Accelerate finds none of its variables in the environment, but for one process the name of the device; what it makes, it
-    makes here."""
+    """A block in which Accelerate finds none of its environment variables, except, with one process, the name of the device; objects of
+    Accelerate are made in such blocks."""
     alone = launch.place()[1] == 1
-    # a process on its own is no process group of one
+    # a single process is not a process group
     hidden = [name for name in os.environ if (name == "LOCAL_RANK" if alone else name == DEVICE)]
     hidden += [name for name in os.environ if name.startswith("ACCELERATE_") and name != DEVICE]
     before = {name: os.environ.pop(name) for name in hidden}
@@ -87,13 +92,13 @@ def _threads(processes: int, cpu: bool) -> Iterator[None]:
 
 
 def _on_cpu(processes: int) -> bool:
-    """Whether the CPU is asked for, or all that several processes have in common here.
+    """Whether to compute on the CPU: by request, or because several processes have no other kind of device.
 
     Raises:
-        DepthubError: if there are fewer devices than processes, or the one that is asked for does not exist.
+        DepthubError: if there are fewer devices than processes, or the requested one does not exist.
     """
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    if launch.flag("ACCELERATE_USE_CPU") or _asked() == "cpu" or (processes > 1 and (found is None or found.type == "mps")):
+    gpu = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if launch.flag("ACCELERATE_USE_CPU") or _requested() == "cpu" or (processes > 1 and (gpu is None or gpu.type == "mps")):
         return True
     here, devices = launch.local_processes(), torch.accelerator.device_count()
     if processes > 1 and here > devices:
@@ -104,8 +109,8 @@ def _on_cpu(processes: int) -> bool:
     return False
 
 
-def _asked() -> str:
-    """The kind of device that the environment names, empty if none."""
+def _requested() -> str:
+    """The kind of device that the environment names, empty without a name."""
     name = os.environ.get(DEVICE, "")
     try:
         kind = torch.device(name).type if name else ""
@@ -117,21 +122,21 @@ def _asked() -> str:
 
 
 def _forget(processes: int, mixed: str, cpu: bool) -> None:
-    """Give up what this process's last run set, or the parent's of a launched process, if this run needs something else."""
+    """Discard Accelerate's state of this process's last run, or of a launched process's parent, if this run needs another."""
     place, state = PartialState._shared_state, AcceleratorState._shared_state
     elsewhere = bool(place) and (place["num_processes"] != processes or (cpu and place["device"].type != "cpu"))
     if elsewhere or (state and (state["_mixed_precision"] != mixed or state["dynamo_plugin"].backend != DynamoBackend.NO)):
         AcceleratorState._reset_state(reset_partial_state=elsewhere)
 
 
-def _check(made: Accelerator, processes: int, mixed: str) -> None:
-    """Accelerate must have made what was asked for, whatever this process did with it before."""
-    if made.num_processes != processes:
+def _check(accelerator: Accelerator, processes: int, mixed: str) -> None:
+    """Check that Accelerate has this run's settings, whatever this process did with it before."""
+    if accelerator.num_processes != processes:
         raise DepthubError(
             f"{processes} processes were started, but each would do the whole run alone; "
             f"start them with `{launch.COMMAND.format(number=processes)}`"
         )
-    asked = {"gradient_accumulation_steps": 1, "mixed_precision": mixed}
-    for name, value in asked.items():
-        if getattr(made, name) != value:
-            raise DepthubError(f"Accelerate's {name} is {getattr(made, name)!r}, expected {value!r}; run in a process of its own")
+    expected = {"gradient_accumulation_steps": 1, "mixed_precision": mixed}
+    for name, value in expected.items():
+        if getattr(accelerator, name) != value:
+            raise DepthubError(f"Accelerate's {name} is {getattr(accelerator, name)!r}, expected {value!r}; run in a process of its own")

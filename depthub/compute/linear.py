@@ -1,4 +1,4 @@
-"""The one linear map of frozen layers: torch's own, or oneDNN's on processors where that is known to be much faster.
+"""The one linear map of frozen layers: torch's own, or oneDNN's on processors where measurements show that it is much faster.
 
 Both compute x W^T + b in float32, with the sums in another order. On some processors torch's default BLAS leaves half of the vector units
 idle and oneDNN does not; on others they are alike. The choice follows from the processor and the build of torch alone, so that equal runs
@@ -30,11 +30,11 @@ MKL = "MKL_CBWR"  # environment variable: conditional numerical reproducibility
 # Multiplications below which oneDNN's fixed cost of some 15 microseconds a call exceeds what it saves: 16 rows of 512 x 512. Measured on
 # one core of an AMD EPYC (Zen 4) for widths 16 to 768 and 1 to 800 rows.
 FEWEST = 2**22
-# Numbers in a weight below which torch is asked anyway, so that the embedded CLIP (width 128) computes the same bits whichever backend a
-# machine prefers.
+# Numbers in a weight below which torch's own map is used anyway: the embedded CLIP (width 128) computes the same bits on machines of either
+# backend.
 SMALLEST = 2**17
-# Vendor, as Linux names it, to the first family of processors that oneDNN is taken on. Measured in a tower's forward and backward pass: 2.0
-# to 2.5 times as fast on AMD family 26 (Zen 5), 0.83 to 1.28 times, which is within the noise, on family 25 (Zen 3 and 4). No other was.
+# Vendor, as Linux names it, to the first family of processors on which oneDNN is chosen. Measured in a tower's forward and backward pass:
+# 2.0 to 2.5 times as fast on AMD family 26 (Zen 5), 0.83 to 1.28 times, within the noise, on family 25 (Zen 3 and 4); no others measured.
 FASTER = {"AuthenticAMD": 26}
 
 _forced: ContextVar[Backend | None] = ContextVar("backend", default=None)
@@ -61,35 +61,35 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         (..., out).
 
     Raises:
-        DepthubError: if `DEPTHUB_LINEAR` is set to something that does not exist here.
+        DepthubError: if `DEPTHUB_LINEAR` names a backend that does not exist here.
     """
-    if torch.compiler.is_compiling() or _wanted() == "torch" or not _takes(x, weight, bias) or choice() == "torch":
+    if torch.compiler.is_compiling() or _setting() == "torch" or not _takes(x, weight, bias) or choice() == "torch":
         return F.linear(x, weight, bias)
     _used.add("onednn")
     return cast(Tensor, _OneDNN.apply(x, weight, bias, False))
 
 
 def choice() -> Backend:
-    """The backend of large float32 maps on the CPU in this process: as `use_backend` or `DEPTHUB_LINEAR` says, else as the processor and
-    the build of torch say. Nothing is computed for it.
+    """The backend of large float32 maps on the CPU in this process: that of `use_backend` or `DEPTHUB_LINEAR`, else by the processor and
+    the build of torch. No product is computed for it.
 
     Raises:
-        DepthubError: if `DEPTHUB_LINEAR` is set to something that does not exist here.
+        DepthubError: if `DEPTHUB_LINEAR` names a backend that does not exist here.
     """
-    wanted = _wanted()
-    if wanted == "onednn" and not _available():
+    setting = _setting()
+    if setting == "onednn" and not _available():
         raise DepthubError(f"{VARIABLE} is 'onednn', but this torch has no oneDNN for linear maps; set it to auto or torch")
-    return _by_processor() if wanted == "auto" else wanted
+    return _by_processor() if setting == "auto" else setting
 
 
 def used() -> Backend:
-    """What this process's linear maps have gone through so far: "onednn" if any did, else "torch"."""
+    """The backend of this process's linear maps so far: "onednn" if any went through it, else "torch"."""
     return "onednn" if _used else "torch"
 
 
 @contextmanager
 def use_backend(name: Backend) -> Iterator[None]:
-    """Go through `name` inside the block, whatever is set; for tests and benchmarks."""
+    """A block in which the backend is `name`, whatever the settings; for tests and benchmarks."""
     token = _forced.set(name)
     try:
         yield
@@ -97,11 +97,11 @@ def use_backend(name: Backend) -> Iterator[None]:
         _forced.reset(token)
 
 
-def _wanted() -> Backend | Literal["auto"]:
-    wanted = _forced.get() or os.environ.get(VARIABLE, "auto")
-    if wanted not in CHOICES:  # said at the first map, however small
-        raise DepthubError(f"{VARIABLE} is {wanted!r}, expected one of {', '.join(CHOICES)}{nearest(wanted, CHOICES)}")
-    return cast(Backend | Literal["auto"], wanted)
+def _setting() -> Backend | Literal["auto"]:
+    setting = _forced.get() or os.environ.get(VARIABLE, "auto")
+    if setting not in CHOICES:  # refused at the first map, however small
+        raise DepthubError(f"{VARIABLE} is {setting!r}, expected one of {', '.join(CHOICES)}{nearest(setting, CHOICES)}")
+    return cast(Backend | Literal["auto"], setting)
 
 
 class _OneDNN(torch.autograd.Function):
@@ -126,25 +126,26 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -
 
 
 def _packed(weight: Tensor, transposed: bool) -> Tensor:
-    """The weight as oneDNN wants it, made once."""
+    """The weight in oneDNN's own layout, made once."""
     storage, version = weight.untyped_storage(), weight._version
-    found: tuple[int, dict[Any, Tensor]] | None = _packs.get(storage)
-    if found is None or found[0] != version:
-        found = _packs[storage] = (version, {})
-    part = (weight.storage_offset(), weight.shape, weight.stride(), transposed)  # slices of one weight are packed each for itself
-    if part not in found[1]:
-        found[1][part] = torch.ops.mkldnn._reorder_linear_weight.default(weight.t() if transposed else weight)
-    return found[1][part]
+    entry: tuple[int, dict[Any, Tensor]] | None = _packs.get(storage)
+    if entry is None or entry[0] != version:
+        entry = _packs[storage] = (version, {})
+    copies = entry[1]
+    part = (weight.storage_offset(), weight.shape, weight.stride(), transposed)  # each slice of a weight has a copy of its own
+    if part not in copies:
+        copies[part] = torch.ops.mkldnn._reorder_linear_weight.default(weight.t() if transposed else weight)
+    return copies[part]
 
 
 def _takes(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
-    """Whether the product is one that oneDNN may be asked for."""
-    given = (x, weight) if bias is None else (x, weight, bias)
+    """Whether oneDNN may compute the product."""
+    tensors = (x, weight) if bias is None else (x, weight, bias)
     return (
         weight.numel() >= SMALLEST
         and x.numel() * weight.shape[0] >= FEWEST
-        and all(t.dtype is torch.float32 and t.device.type == "cpu" and type(t) in (Tensor, nn.Parameter) for t in given)
-        and not any(t.requires_grad or t.is_inference() for t in given[1:])  # an inference tensor does not tell when it changes
+        and all(t.dtype is torch.float32 and t.device.type == "cpu" and type(t) in (Tensor, nn.Parameter) for t in tensors)
+        and not any(t.requires_grad or t.is_inference() for t in tensors[1:])  # an inference tensor has no version to compare
         and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
         and not torch._C._are_functorch_transforms_active()
@@ -165,22 +166,24 @@ def _by_processor() -> Backend:
 
 
 def _ask_mkl_for_equal_sums() -> None:
-    """On Intel's processors MKL adds up in another order when a product has other rows beside: a run would get other last bits in a stack
-    than alone. It reads this at its first product, and is as fast with it; a value of the user's stays.
+    """Set `MKL_CBWR` on Intel's processors, unless the user has set it.
+
+    Without it MKL adds up in an order that depends on the number of rows in a product: a run in a stack would get other last bits than
+    alone. MKL reads the variable at its first product, and is as fast with it.
     """
     if _processor()[0] == "GenuineIntel":
         os.environ.setdefault(MKL, "AUTO,STRICT")
 
 
 def _processor(path: Path = Path("/proc/cpuinfo")) -> tuple[str, int]:
-    """Vendor and family of the first processor; ("", 0) where the system does not tell them this way."""
+    """Vendor and family of the first processor; ("", 0) on systems without such a file."""
     try:
         first = path.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
     except OSError:
         return "", 0
-    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
-    family = told.get("cpu family", "")
-    return told.get("vendor_id", ""), int(family) if family.isdecimal() else 0
+    values = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
+    family = values.get("cpu family", "")
+    return values.get("vendor_id", ""), int(family) if family.isdecimal() else 0
 
 
 _ask_mkl_for_equal_sums()

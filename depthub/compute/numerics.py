@@ -1,4 +1,4 @@
-"""What numbers depend on beside a run's spec: switches of torch and numpy, and the generators. A run sets and restores all of it."""
+"""Global state that numbers depend on beside a run's spec: switches of torch and numpy, and the generators. A run sets and restores all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 NUMPY_ERRORS: Mapping[str, Any] = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
-# (backend, operation): precision of float32 products, those that hold for others first. What torch starts with, spelt out.
+# (backend, operation): precision of float32 products, general ones first. The values are torch's own at its start.
 PRECISIONS = {
     ("generic", "all"): "none",
     ("cuda", "all"): "none",
@@ -28,21 +28,21 @@ class Switch(NamedTuple):
     """One global switch.
 
     Args:
-        read: gives its value.
-        write: sets it.
-        value: what it is in a run; torch's own default.
+        get: returns its value.
+        set: changes it.
+        value: in a run; torch's own default.
     """
 
-    read: Callable[[], Any]
-    write: Callable[[Any], Any]
+    get: Callable[[], Any]
+    set: Callable[[Any], Any]
     value: Any
 
 
 @contextmanager
-def kept() -> Iterator[None]:
-    """Whatever the block changes of what numbers depend on is put back; torch and numpy are not imported for it.
+def restored() -> Iterator[None]:
+    """A block after which the state is as it was before; torch and numpy are not imported for it.
 
-    Where the block is the first to import them, they are put back to what they start with.
+    If the block is the first to import them, they are set to the state in which they start.
     """
     before = {name: _state(name) for name in _STATES if name in sys.modules}
     try:
@@ -50,23 +50,23 @@ def kept() -> Iterator[None]:
     finally:
         for name, (fresh, _) in _STATES.items():
             if name in sys.modules:
-                for write, value in before.get(name) or fresh():
-                    write(value)
+                for change, value in before.get(name) or fresh():
+                    change(value)
 
 
 @contextmanager
 def steady() -> Iterator[None]:
-    """Numbers in the block are those of a fresh process, whatever was set before it; what was set before holds again after it.
+    """A block in which numbers are those of a fresh process, whatever the state before it; that state holds again after it.
 
     float32 on the CPU by default, the highest precision of float32 products, gradients on, autocast and inference mode off, oneDNN as
-    torch has it, denormal numbers kept, numpy's usual warnings. The generators of Python, numpy and torch stay where they are: whoever
-    draws seeds a generator, and after the block they are where they were before it.
+    torch has it, denormal numbers not flushed, numpy's usual warnings. The generators of Python, numpy and torch are not seeded here, but
+    after the block they are where they were before it.
     """
     import numpy as np
 
-    with kept():
+    with restored():
         for switch in _torch_switches():
-            switch.write(switch.value)
+            switch.set(switch.value)
         np.seterr(**NUMPY_ERRORS)
         yield
 
@@ -97,24 +97,22 @@ def _numpy_state() -> State:
 def _fresh_torch() -> State:
     import torch
 
-    return [*((switch.write, switch.value) for switch in _torch_switches()), (lambda _: torch.seed(), None)]
+    return [*((switch.set, switch.value) for switch in _torch_switches()), (lambda _: torch.seed(), None)]
 
 
 def _torch_state() -> State:
     import torch
 
-    state: State = [(switch.write, switch.read()) for switch in _torch_switches()]
+    state: State = [(switch.set, switch.get()) for switch in _torch_switches()]
     state.append((torch.set_num_threads, torch.get_num_threads()))
-    state.append(
-        (_write_determinism, (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()))
-    )
+    state.append((_set_determinism, (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled())))
     state.append((torch.set_rng_state, torch.get_rng_state()))
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         state.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
     return state
 
 
-# module: (what it starts with, what it is now)
+# module: (state at its start, state now)
 _STATES: Mapping[str, tuple[Callable[[], State], Callable[[], State]]] = {
     "random": (_python_state, _python_state),
     "numpy": (_fresh_numpy, _numpy_state),
@@ -131,7 +129,7 @@ def _torch_switches() -> list[Switch]:
         Switch(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
         Switch(_default_device, torch.set_default_device, None),
         *_precisions(),
-        Switch(torch.is_inference_mode_enabled, _write_inference_mode, False),
+        Switch(torch.is_inference_mode_enabled, _set_inference_mode, False),
         Switch(torch.is_grad_enabled, torch.set_grad_enabled, True),
         *(_autocast(device) for device in ("cpu", "cuda")),
         _flag(torch.backends.mkldnn, "enabled", True),
@@ -145,7 +143,7 @@ def _torch_switches() -> list[Switch]:
 
 
 def _flag(module: Any, name: str, value: bool) -> Switch:
-    return Switch(lambda: getattr(module, name), lambda given: setattr(module, name, given), value)
+    return Switch(lambda: getattr(module, name), lambda new: setattr(module, name, new), value)
 
 
 def _autocast(device: str) -> Switch:
@@ -155,19 +153,19 @@ def _autocast(device: str) -> Switch:
 
 
 def _precisions() -> list[Switch]:
-    """The one word of `set_float32_matmul_precision`, and what newer versions of torch hold for each backend and operation."""
+    """The one word of `set_float32_matmul_precision`, and the settings of newer versions of torch for each backend and operation."""
     import torch
 
-    word = Switch(_matmul_precision, _write_matmul_precision, "highest")
-    read, write = (getattr(torch._C, f"_{verb}_fp32_precision_{verb}ter", None) for verb in ("get", "set"))
-    if read is None or write is None:
+    word = Switch(_matmul_precision, _set_matmul_precision, "highest")
+    getter, setter = getattr(torch._C, "_get_fp32_precision_getter", None), getattr(torch._C, "_set_fp32_precision_setter", None)
+    if getter is None or setter is None:
         return [word, _flag(torch.backends.cuda.matmul, "allow_tf32", False), _flag(torch.backends.cudnn, "allow_tf32", True)]
     # torch keeps the older flag of cuDNN beside the newer ones, and refuses to read it where they disagree
-    return [word, Switch(_cudnn_tf32, _write_cudnn_tf32, True), *(_precision(read, write, *key) for key in PRECISIONS)]
+    return [word, Switch(_cudnn_tf32, _set_cudnn_tf32, True), *(_precision(getter, setter, *key) for key in PRECISIONS)]
 
 
-def _precision(read: Callable[[str, str], str], write: Callable[[str, str, str], None], backend: str, operation: str) -> Switch:
-    return Switch(lambda: read(backend, operation), lambda given: write(backend, operation, given), PRECISIONS[backend, operation])
+def _precision(getter: Callable[[str, str], str], setter: Callable[[str, str, str], None], backend: str, operation: str) -> Switch:
+    return Switch(lambda: getter(backend, operation), lambda word: setter(backend, operation, word), PRECISIONS[backend, operation])
 
 
 def _cudnn_tf32() -> bool | None:
@@ -179,15 +177,15 @@ def _cudnn_tf32() -> bool | None:
     return None
 
 
-def _write_cudnn_tf32(given: bool | None) -> None:
+def _set_cudnn_tf32(on: bool | None) -> None:
     import torch
 
-    if given is not None:
-        torch.backends.cudnn.allow_tf32 = given
+    if on is not None:
+        torch.backends.cudnn.allow_tf32 = on
 
 
 def _matmul_precision() -> str:
-    """Empty where it was set through the newer interface: then torch refuses to say it in one word."""
+    """Empty where it was set through the newer interface, which one word cannot express."""
     import torch
 
     with suppress(RuntimeError):
@@ -195,11 +193,11 @@ def _matmul_precision() -> str:
     return ""
 
 
-def _write_matmul_precision(given: str) -> None:
+def _set_matmul_precision(word: str) -> None:
     import torch
 
-    if given:
-        torch.set_float32_matmul_precision(given)
+    if word:
+        torch.set_float32_matmul_precision(word)
 
 
 def _default_device() -> Any:
@@ -213,10 +211,10 @@ def _default_device() -> Any:
 def _flushes_denormals() -> bool:
     import torch
 
-    return bool(torch.full((), 1e-40, dtype=torch.float32, device="cpu") * 1 == 0)  # torch sets this and does not tell
+    return bool(torch.full((), 1e-40, dtype=torch.float32, device="cpu") * 1 == 0)  # torch can set this, but not report it
 
 
-def _write_inference_mode(on: bool) -> None:
+def _set_inference_mode(on: bool) -> None:
     import torch
 
     if torch.is_inference_mode_enabled() != on:
@@ -225,7 +223,8 @@ def _write_inference_mode(on: bool) -> None:
         _entered.append(mode)
 
 
-def _write_determinism(given: tuple[bool, bool]) -> None:
+def _set_determinism(modes: tuple[bool, bool]) -> None:
     import torch
 
-    torch.use_deterministic_algorithms(given[0], warn_only=given[1])
+    on, warn_only = modes
+    torch.use_deterministic_algorithms(on, warn_only=warn_only)

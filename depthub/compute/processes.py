@@ -1,4 +1,4 @@
-"""Processes that share a run: each one's part of the work, and one end for all of them."""
+"""Processes that share a run: each one's part of the work, and a common end."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from depthub.errors import DepthubError
 from depthub.system import launch
 from depthub.values.text import plain
 
-POLL = 0.5  # seconds between two looks at what the others posted
-GRACE = 2.0  # seconds in which a process may come to the failure by itself that another has posted
-LIMIT = 8.0  # seconds that a failed process waits for the others to have read why
+POLL = 0.5  # seconds between two looks for failures that others posted
+GRACE = 2.0  # seconds in which a process may itself run into the failure that another has posted
+LIMIT = 8.0  # seconds that a failed process waits until the others have read the reason
 PAUSE = 0.01  # seconds between two looks while there is nothing else to do
-GONE = (RuntimeError, OSError)  # what a store raises that went with the main process
+GONE = (RuntimeError, OSError)  # errors of a store that ended with the main process
 DONE, FAILED, ENDED = "done", "failed", "ended"
 
 T = TypeVar("T")
-_numbers = count()  # of the meetings of this process; all processes have the same ones
+_numbers = count()  # of this process's meetings; all processes count alike
 
 
 def together(accelerator: Accelerator) -> AbstractContextManager[object]:
-    """Within, a failure of one process ends all of them, each with status 2 for a `DepthubError` and 1 for others and the line
-    `depthub: error: rank 1: ...`, also those that wait for the others. Outside nothing ends anything.
+    """A block in which the failure of one process ends all of them, even those that wait for others: each with the line
+    `depthub: error: rank 1: ...` and status 2 for a `DepthubError`, 1 for other errors.
 
-    All processes enter and leave alike; leaving waits for the others. If all of them fail, each goes on with its own exception: they agree
-    without a word, and may go on to the next run. `StopIteration` is no failure. With one process this does nothing.
+    All processes enter and leave it; leaving waits for the others. If all of them fail, each goes on with its own exception, and all may
+    go on to the next run. `StopIteration` is not a failure. With one process this does nothing.
 
     Args:
         accelerator: of the run, whose processes have met.
@@ -53,8 +53,8 @@ def share(length: int, rank: int, processes: int, unit: int = 1) -> range:
 
     Args:
         length: of the whole.
-        rank: whose part.
-        processes: number of parts; those of the last ranks may be empty.
+        rank: of the process.
+        processes: number of parts; the parts of the last ranks may be empty.
         unit: parts begin at multiples of this.
     """
     units = -(-length // unit)
@@ -63,46 +63,45 @@ def share(length: int, rank: int, processes: int, unit: int = 1) -> range:
 
 
 def gathered(value: T) -> list[T]:
-    """What each of the processes that share a run gives here, by rank."""
+    """The values of all processes that share a run, by rank; each calls this with its own."""
     number = launch.place()[1]
     if number == 1:
         return [value]
-    given: list[Any] = [None] * number
-    distributed.all_gather_object(given, value)
-    return given
+    values: list[Any] = [None] * number
+    distributed.all_gather_object(values, value)
+    return values
 
 
-def told(value: T) -> T:
-    """What the main process gives here, for all of them."""
-    given: list[Any] = [value]
+def broadcast(value: T) -> T:
+    """The main process's value, for all of them; the values of the others are ignored."""
+    values: list[T] = [value]
     if launch.place()[1] > 1:
-        distributed.broadcast_object_list(given, src=0)
-    kept: T = given[0]
-    return kept
+        distributed.broadcast_object_list(values, src=0)
+    return values[0]
 
 
 def add_gradients(parameters: Sequence[Tensor]) -> None:
-    """Replace each gradient by its sum over the processes, which backpropagate in step. One that a process lacks counts as zero; one that
-    all lack stays away, as in a single process: a head may ignore the text, hence the prompts.
+    """Replace each gradient by its sum over the processes, which backpropagate in step. A gradient that is missing in one process counts
+    as zero; one that is missing in all stays missing, as in a single process: a head may ignore the text, hence the prompts.
     """
     number = launch.place()[1]
     if number == 1:
         return
-    lacking = [p.grad is None for p in parameters]
+    missing = [p.grad is None for p in parameters]
     parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    flat = torch.cat([part.flatten() for part in parts] + [parts[0].new_tensor(lacking)])
+    flat = torch.cat([part.flatten() for part in parts] + [parts[0].new_tensor(missing)])
     distributed.all_reduce(flat)
-    sums, lacked = flat[: -len(parts)], flat[-len(parts) :]
+    sums, missing_in = flat[: -len(parts)], flat[-len(parts) :]  # the last are numbers of processes
     pieces = torch.split(sums, [part.numel() for part in parts])
-    for p, piece, processes in zip(parameters, pieces, lacked.tolist(), strict=True):
+    for p, piece, processes in zip(parameters, pieces, missing_in.tolist(), strict=True):
         p.grad = None if processes == number else piece.view_as(p).to(p.dtype)
 
 
 class _Meeting(AbstractContextManager["_Meeting"]):
-    """One block that all processes pass through. Each posts how it left; a thread looks meanwhile whether another has failed.
+    """One block that all processes pass through. Each posts its outcome; meanwhile a thread looks for failures of others.
 
-    What is posted lies in the store by which the processes met, and is read over a connection of this meeting's own: the process's own may
-    be held by something that waits.
+    The posts lie in the store by which the processes met. They are read over a separate connection: the process's first one may be blocked
+    by a call that waits.
     """
 
     def __init__(self, accelerator: Accelerator) -> None:
@@ -134,7 +133,7 @@ class _Meeting(AbstractContextManager["_Meeting"]):
             raise failure
 
     def _waited(self) -> BaseException | None:
-        """Wait for the others; what that failed with, for example because one has gone without a word."""
+        """Wait for the others; returns the error of waiting, if any, for example because one has ended silently."""
         try:
             self.accelerator.wait_for_everyone()
         except Exception as error:
@@ -142,25 +141,25 @@ class _Meeting(AbstractContextManager["_Meeting"]):
         return None
 
     def _post_failure(self, error: BaseException) -> None:
-        """Say what failed, unless another process has said something already."""
-        ended = 128 + getattr(error, "number", signal.SIGINT) if isinstance(error, KeyboardInterrupt) else 1
-        status = 2 if isinstance(error, DepthubError) else ended
-        said = str(error) if isinstance(error, DepthubError) else f"{type(error).__name__}: {error}"
+        """Post a failure, unless another process has posted one already."""
+        interrupted = 128 + getattr(error, "number", signal.SIGINT) if isinstance(error, KeyboardInterrupt) else 1
+        status = 2 if isinstance(error, DepthubError) else interrupted
+        message = str(error) if isinstance(error, DepthubError) else f"{type(error).__name__}: {error}"
         with suppress(*GONE):
-            self._store.compare_set(self._name("failure"), "", f"{status} rank {self.rank}: {plain(said)}")
+            self._store.compare_set(self._name("failure"), "", f"{status} rank {self.rank}: {plain(message)}")
 
-    def _outcomes(self, own: str) -> list[str]:
-        """How each process left, once all have, or some time after one failed; of those that are not heard of, nothing."""
+    def _outcomes(self, outcome: str) -> list[str]:
+        """Post this process's outcome; the outcomes by rank, once all are posted or some time after a failure, empty for silent ranks."""
         names = [self._name(f"left/{rank}") for rank in range(self.processes)]
         try:
-            self._store.set(names[self.rank], own)
+            self._store.set(names[self.rank], outcome)
             self._wait_for(names)
             return [self._store.get(name).decode() if self._store.check([name]) else "" for name in names]
         except GONE:
-            return ["" if rank == 0 else own for rank in range(self.processes)]  # the store was the main process's
+            return ["" if rank == 0 else outcome for rank in range(self.processes)]  # the store was the main process's
 
     def _wait_for(self, names: list[str]) -> None:
-        """Until all are posted; not for ever once there is a failure."""
+        """Wait until all are posted; after a failure for `LIMIT` seconds only."""
         failed = float("inf")
         while not self._store.check(names) and time.monotonic() - failed < LIMIT:
             if self._store.check([self._name("failure")]):
@@ -168,7 +167,7 @@ class _Meeting(AbstractContextManager["_Meeting"]):
             time.sleep(PAUSE)
 
     def _part(self, outcomes: list[str]) -> None:
-        """Leave last where the store goes with this process, and where launchers end the others as soon as one has ended."""
+        """Leave last if the store ends with this process, and if launchers end the others as soon as one has ended."""
         names = [self._name(f"parted/{rank}") for rank in range(self.processes)]
         with suppress(*GONE):
             self._store.set(names[self.rank], DONE)
@@ -178,17 +177,17 @@ class _Meeting(AbstractContextManager["_Meeting"]):
                     time.sleep(PAUSE)
 
     def _report(self, failure: BaseException | None, outcomes: list[str]) -> int:
-        """Say why the processes end, where the bug is, and who is silent; returns the exit status."""
+        """Print the failure, a bug's traceback, and the silent ranks; returns the exit status."""
         if failure is not None and not isinstance(failure, DepthubError | KeyboardInterrupt):
             traceback.print_exception(failure)
         status = _say(self._posted())
         for rank, outcome in enumerate(outcomes):
             if not outcome:
-                _say(f"1 rank {rank} ended without a word; its own output may say why")
+                _say(f"1 rank {rank} ended silently; its own output may give the reason")
         return status
 
     def _look(self) -> None:
-        """Until this process leaves the block: end it some time after another has failed."""
+        """Until this process leaves the block: end the process some time after another has failed."""
         with suppress(*GONE):
             while not self._store.check([self._name("failure")]):
                 if self._left.wait(POLL):
@@ -203,21 +202,21 @@ class _Meeting(AbstractContextManager["_Meeting"]):
         with suppress(*GONE):
             if self._store.check([self._name("failure")]):
                 return str(self._store.get(self._name("failure")), "utf-8")
-        return f"1 rank {self.rank}: the processes no longer hear of one another"
+        return f"1 rank {self.rank}: the processes have lost their connection"
 
     def _name(self, what: str) -> str:
         return f"{self._place}/{what}"
 
 
 def _connected() -> Any:
-    """A connection of its own to the store by which the processes met; if that has gone, so has the main process, and this one ends."""
+    """A separate connection to the store by which the processes met; the store ends with the main process, and then so does this one."""
     store: Any = distributed_c10d._get_default_store()
     before = store.timeout
-    store.set_timeout(timedelta(seconds=LIMIT))  # which the connection keeps
+    store.set_timeout(timedelta(seconds=LIMIT))  # the new connection takes it over
     try:
         return store.clone()
     except GONE:
-        raise SystemExit(_say("1 rank 0 ended without a word; its own output may say why")) from None
+        raise SystemExit(_say("1 rank 0 ended silently; its own output may give the reason")) from None
     finally:
         store.set_timeout(before)
 

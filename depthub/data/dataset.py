@@ -1,4 +1,4 @@
-"""What a data set is: named images with labels, read when they are needed."""
+"""Data sets: named images with labels; each image is read when it is needed."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Fingerprinting(Protocol):
-    """A reader of images that can tell, without decoding, whether an image is still the same."""
+    """A reader of images that recognises an unchanged image without decoding it."""
 
     def fingerprint(self, name: str) -> str:
-        """A text about the image of an id that differs from those of all images with other pixels, of this reader and of others, and
-        changes when the image may have changed; the same in every process, and without the places of files.
+        """A text that identifies the image of an id: different for every image with other pixels, of this reader or another, and changed
+        whenever the image may have changed. It is the same in every process and does not depend on where files lie.
         """
 
 
 @runtime_checkable
 class FingerprintingMany(Fingerprinting, Protocol):
-    """A reader that tells of many images at a time more quickly than one by one."""
+    """A reader that takes the fingerprints of many images faster than one by one."""
 
     def fingerprints(self, names: Sequence[str]) -> list[str]:
-        """What `fingerprint` gives of each id, in the same order."""
+        """The `fingerprint` of each id, in the same order."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """N labelled images, which are read when they are needed.
+    """N labelled images; each is read when it is needed.
 
     Args:
-        ids: N names, unique within the data set over all its splits, and the same on every machine: samples are drawn from their order, and
+        ids: N names, unique within the data set over all its splits, and the same on every machine: samples depend on their order and are
             recorded by them.
         labels: N integers (`int`, not NumPy's), from 0; they index the data set's classes, or a task's.
         read: gives the image of an id as `PIL.Image.Image` of mode RGB, of any size: the same pixels at every call. It must be picklable,
-            so that workers may call it, and equal (`==`) exactly to what reads the same images: a function of a module, or an instance of a
-            frozen dataclass. It raises a `DepthubError` that names the image for one that cannot be read. What is computed from an image
-            outlives the process only if `read` is also `Fingerprinting`.
+            so that workers may call it, and equal (`==`) exactly to a reader of the same images: a function of a module, or an instance of
+            a frozen dataclass. For an unreadable image it raises a `DepthubError` with the image's name. Results computed from an image
+            are kept on disk only if `read` is also `Fingerprinting`.
         source: the data set's name; a run fills it in.
     """
 
@@ -66,69 +66,70 @@ class Examples:
         return replace(self, ids=tuple(self.ids[r] for r in rows), labels=tuple(self.labels[r] for r in rows))
 
     def restricted_to(self, labels: list[int]) -> Examples:
-        """The images with these labels, relabelled by their place in `labels`."""
-        place = {label: i for i, label in enumerate(labels)}
-        kept = self.take([r for r, label in enumerate(self.labels) if label in place])
-        return replace(kept, labels=tuple(place[label] for label in kept.labels))
+        """The images with these labels; the new label is the position of the old one in `labels`, as [7, 3] makes 7 into 0 and 3 into 1."""
+        position = {label: i for i, label in enumerate(labels)}
+        subset = self.take([row for row, label in enumerate(self.labels) if label in position])
+        return replace(subset, labels=tuple(position[label] for label in subset.labels))
 
 
 def fingerprints(examples: Examples) -> list[str] | None:
     """The fingerprint of every image, in the order of the ids; None if their reader is not `Fingerprinting`.
 
     Raises:
-        DepthubError: as the reader does, for an image that cannot be read.
+        DepthubError: for an unreadable image, as the reader does.
     """
-    read = examples.read
-    if isinstance(read, FingerprintingMany):
-        return read.fingerprints(examples.ids)
-    return [read.fingerprint(name) for name in examples.ids] if isinstance(read, Fingerprinting) else None
+    reader = examples.read
+    if isinstance(reader, FingerprintingMany):
+        return reader.fingerprints(examples.ids)
+    return [reader.fingerprint(name) for name in examples.ids] if isinstance(reader, Fingerprinting) else None
 
 
-class Prints:
-    """Fingerprints of images, each taken once; for a command, not for longer: images may change."""
+class FingerprintMemory:
+    """Fingerprints of images, each taken once; for the time of one command, not longer, since images may change."""
 
     def __init__(self) -> None:
-        self._taken: list[tuple[Any, dict[str, str]]] = []  # by reader, which need not be hashable
+        self._by_reader: list[tuple[Any, dict[str, str]]] = []  # a list of pairs: readers need not be hashable
 
     def of(self, examples: Examples) -> list[str] | None:
-        """What `fingerprints` gives.
+        """The same as `fingerprints`.
 
         Raises:
             DepthubError: as `fingerprints` does.
         """
         if not isinstance(examples.read, Fingerprinting):
             return None
-        known = self._known(examples.read)
-        names = tuple(dict.fromkeys(name for name in examples.ids if name not in known))
-        known.update(zip(names, fingerprints(replace(examples, ids=names, labels=(0,) * len(names))) or (), strict=True))
-        return [known[name] for name in examples.ids]
+        memory = self._memory(examples.read)
+        new = tuple(dict.fromkeys(name for name in examples.ids if name not in memory))
+        memory.update(zip(new, fingerprints(replace(examples, ids=new, labels=(0,) * len(new))) or (), strict=True))
+        return [memory[name] for name in examples.ids]
 
-    def add(self, read: Any, prints: Mapping[str, str]) -> None:
-        """Note fingerprints that a reader would give, by id."""
-        self._known(read).update(prints)
+    def add(self, reader: Any, prints: Mapping[str, str]) -> None:
+        """Remember fingerprints, by id, that the reader would give."""
+        self._memory(reader).update(prints)
 
-    def _known(self, read: Any) -> dict[str, str]:
-        for other, known in self._taken:
-            if other == read:
-                return known
-        self._taken.append((read, {}))
-        return self._taken[-1][1]
+    def _memory(self, reader: Any) -> dict[str, str]:
+        """The fingerprints of a reader's images by id; equal readers share them."""
+        for other, memory in self._by_reader:
+            if other == reader:
+                return memory
+        self._by_reader.append((reader, {}))
+        return self._by_reader[-1][1]
 
 
-def contents(examples: Examples, prints: Prints | None = None) -> str:
+def contents(examples: Examples, memory: FingerprintMemory | None = None) -> str:
     """SHA-256 (hexadecimal) over the sorted lines `id TAB fingerprint LF`; empty if their reader is not `Fingerprinting`.
 
     Args:
         examples: N images.
-        prints: that were taken before, and that those taken now join.
+        memory: earlier fingerprints; new ones are added.
 
     Raises:
-        DepthubError: as the reader does, for an image that cannot be read.
+        DepthubError: for an unreadable image, as the reader does.
     """
-    marks = (prints or Prints()).of(examples)
-    if marks is None:
+    prints = (FingerprintMemory() if memory is None else memory).of(examples)
+    if prints is None:
         return ""
-    lines = sorted(f"{name}\t{mark}\n" for name, mark in zip(examples.ids, marks, strict=True))
+    lines = sorted(f"{name}\t{fingerprint}\n" for name, fingerprint in zip(examples.ids, prints, strict=True))
     return hashlib.sha256("".join(lines).encode(errors="surrogatepass")).hexdigest()
 
 
@@ -140,15 +141,15 @@ class Data:
     words.
 
     Args:
-        classes: the M classes that the labels of all splits index. Its `space` is a name of the label space, as a rule the data set's: sets
-            of one space are compared by ids.
-        train: the images that few-shot samples are drawn from; none where a data set is for testing only.
-        test: the images that are tested on, at least one.
+        classes: the M classes that the labels of all splits index. Its `space` names the label space, as a rule by the data set's name:
+            classes of one space are compared by their ids.
+        train: the training images, the source of few-shot samples; none if the data set is for testing only.
+        test: the test images, at least one.
         val: validation images; None: there are none.
-        notes: what a reader of a run's numbers has to know of the data, one line each.
-        targets: names of the data sets that one tests on after training on this one.
-        variants: names of the data sets that show the same classes under a shift.
-        homonyms: words that the published list itself gives to several classes, in lower case; all others must differ.
+        notes: facts about the data for readers of a run's numbers, one line each.
+        targets: names of data sets for testing after training on this one.
+        variants: names of data sets with the same classes under a shift.
+        homonyms: words that the published list itself gives to several classes, in lower case; all other names must differ.
     """
 
     classes: ClassSet
@@ -166,49 +167,49 @@ class Data:
         return replace(self, **{split: examples and replace(examples, source=source) for split, examples in splits.items()})
 
     def classes_in(self, other: ClassSet) -> ClassSet:
-        """The classes as those of another set that has them all: by their ids in one label space, by their words in two.
+        """These classes, taken from another set that has them all: matched by ids within one label space, by words between two.
 
         Args:
             other: a set of these classes, and perhaps of more.
 
         Returns:
-            What the labels index; of two label spaces the classes of `other`, in the order of this data set's.
+            The classes that the labels index: within one label space this data set's own, otherwise those of `other` in this order.
 
         Raises:
-            DepthubError: naming those that `other` does not have, or has more than once.
+            DepthubError: naming the classes that are missing from `other` or are there more than once.
         """
         classes = self.classes
         if classes.rows_in(other) is not None:
             return classes
         if classes.space == other.space:
-            lacking = [name for i, name in zip(classes.ids, classes.names, strict=True) if i not in other.ids]
-            raise DepthubError(_not_all(lacking, other))
+            missing = [name for i, name in zip(classes.ids, classes.names, strict=True) if i not in other.ids]
+            raise DepthubError(_missing_classes(missing, other))
         rows: dict[str, list[int]] = {}
         for row, name in enumerate(other.names):
             rows.setdefault(words(name), []).append(row)
-        if lacking := [name for name in classes.names if words(name) not in rows]:
-            raise DepthubError(_not_all(lacking, other))
-        if doubtful := [name for name in classes.names if len(rows[words(name)]) > 1]:
-            raise DepthubError(f"{listed(doubtful)} may be one or another class of {other.space!r}, which has several of these words")
+        if missing := [name for name in classes.names if words(name) not in rows]:
+            raise DepthubError(_missing_classes(missing, other))
+        if ambiguous := [name for name in classes.names if len(rows[words(name)]) > 1]:
+            raise DepthubError(f"{listed(ambiguous)} may be one or another class of {other.space!r}, which has several of these words")
         return other.take([rows[words(name)][0] for name in classes.names])
 
 
-def _not_all(lacking: Sequence[str], other: ClassSet) -> str:
-    """Why classes are not all among others; a name that is nearly one of them is named."""
-    return f"some of its classes are not in {other.space!r}: {listed(list(lacking))}{nearest(lacking[0], other.names)}"
+def _missing_classes(missing: Sequence[str], other: ClassSet) -> str:
+    """The message for classes that are missing from another set, with the nearest name there is."""
+    return f"some of its classes are not in {other.space!r}: {listed(missing)}{nearest(missing[0], other.names)}"
 
 
 class DataSet(ABC):
-    """A data set by name, loaded when a run asks for it.
+    """A data set with a name, loaded when a run needs it.
 
-    Plugins and `depthub.register` take instances, not classes. Making one reads nothing; `load` may be called several times, in several
-    processes, and gives the same each time. For images in memory there is `data_in_memory`; for those on disk in one of the field's
-    layouts, `OnDisk`.
+    Plugins and `depthub.register` take instances, not classes. The constructor reads nothing; `load` may be called several times, in
+    several processes, and gives the same each time. Images in memory become a data set by `data_in_memory`, images on disk in one of the
+    field's layouts by `OnDisk`.
 
     Attributes:
         name: its public name: letters, digits, `_`, `-` and `.`.
-        aliases: other names that it goes by; nothing is found by them, but a message can name the right one.
-        augmentation: the training views that fit its images: "published" (random resized crop and flip) or "none".
+        aliases: other names in use; they do not load the data set, but a message can suggest the right name.
+        augmentation: the training views for its images: "published" (random resized crop and flip) or "none".
     """
 
     name: str
@@ -220,46 +221,47 @@ class DataSet(ABC):
         """Read the list of images, not the images.
 
         Args:
-            root: the folder that holds data sets on this machine, for those that live on disk; None: the user named none.
+            root: the folder with the data sets of this machine, for data sets on disk; None: not given.
 
         Returns:
             The classes and splits, see `Data`.
 
         Raises:
-            DepthubError: if files are missing or not what they should be, naming the file and what to do.
+            DepthubError: if files are missing or wrong; the message names the file and a remedy.
         """
 
     def digest(self, root: Path | None = None) -> str:
-        """What tells other contents under the same name apart, as SHA-256 (hexadecimal); empty where name and package version say it all.
+        """SHA-256 (hexadecimal) of the contents; empty where name and package version determine them.
 
-        Here: of the classes, and of ids, labels and images of all splits. An image counts by its fingerprint where the reader is
-        `Fingerprinting`; otherwise every image is read and counts by its pixels. A run asks for it before it starts, so override it where
-        that takes too long: with the digest of a list, or of the files that the images come from.
+        This implementation hashes the classes, and the ids, labels and images of all splits: an image by its fingerprint if the reader is
+        `Fingerprinting`, otherwise by its pixels, for which every image is read. A run needs the digest before it starts; where that takes
+        too long, override it with the digest of a list or of the source files.
 
         Args:
             root: as in `load`.
 
         Raises:
-            DepthubError: as `load` does, and for an image that cannot be read.
+            DepthubError: as `load` does, and for an unreadable image.
         """
         data = self.load(root)
         if not isinstance(data, Data):
             raise DepthubError(f"data set {self.name!r}: load() gives {type(data).__name__}, expected depthub.Data")
         classes = data.classes
-        total = hashlib.sha256(json.dumps([[int(i) for i in classes.ids], classes.names, classes.template, classes.templates]).encode())
+        sha256 = hashlib.sha256(json.dumps([[int(i) for i in classes.ids], classes.names, classes.template, classes.templates]).encode())
         for split, examples in (("train", data.train), ("val", data.val), ("test", data.test)):
-            for name, label, image in zip(examples.ids, examples.labels, _images(examples), strict=True) if examples else ():
-                total.update(json.dumps([split, name, int(label), image]).encode())
-        return total.hexdigest()
+            for name, label, image in zip(examples.ids, examples.labels, _image_marks(examples), strict=True) if examples else ():
+                sha256.update(json.dumps([split, name, int(label), image]).encode())
+        return sha256.hexdigest()
 
 
-def _images(examples: Examples) -> Iterator[str]:
-    """What each image counts by in a digest."""
+def _image_marks(examples: Examples) -> Iterator[str]:
+    """Each image's part of a digest: its fingerprint, or else the SHA-256 of its pixels."""
     prints = fingerprints(examples)
     yield from prints if prints is not None else (_pixels(examples, name) for name in examples.ids)
 
 
 def _pixels(examples: Examples, name: str) -> str:
+    """SHA-256 of an image's mode, size and pixels."""
     from PIL.Image import Image  # lists of data sets are read without Pillow
 
     picture = examples.read(name)

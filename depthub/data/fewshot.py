@@ -1,4 +1,4 @@
-"""Which training images a run may see: the field's few-shot sampling."""
+"""The field's few-shot sampling: a few training images per class."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from depthub.data.dataset import Data, Examples
 from depthub.errors import DepthubError
 
-VAL_SHOTS = 4  # validation images a class at the most, as published; drawn after the training images from the same generator
+VAL_SHOTS = 4  # at most so many validation images per class, as published; drawn after the training images by the same generator
 
 
 def few_shot(data: Data, shots: int, seed: int) -> Examples:
-    """`shots` training images a class, the very ones that the published code draws from the same list with the same seed.
+    """`shots` training images per class: the same images as the published code draws from the same list with the same seed.
 
-    Drawn over all classes, before any division into base and new. A class with fewer images keeps all it has, in list order.
+    Drawn over all classes, before any division into base and new. A class with fewer images keeps all of them, in list order.
 
     Raises:
         DepthubError: if the data set has no training images.
@@ -27,14 +27,15 @@ def few_shot(data: Data, shots: int, seed: int) -> Examples:
 
 
 def draw(labels: Sequence[int], shots: int, generator: random.Random) -> list[int]:
-    """Rows of `shots` items a label, classes in order of first appearance.
+    """Rows of `shots` items per label, labels in order of first appearance.
 
     A label with too few items does not advance the generator: that, too, is part of the published rule.
     """
-    rows: dict[int, list[int]] = defaultdict(list)
+    by_label: dict[int, list[int]] = defaultdict(list)
     for row, label in enumerate(labels):
-        rows[label].append(row)
-    return [row for own in rows.values() for row in (generator.sample(own, shots) if len(own) >= shots else own)]
+        by_label[label].append(row)
+    drawn = [generator.sample(rows, shots) if len(rows) >= shots else rows for rows in by_label.values()]
+    return [row for rows in drawn for row in rows]
 
 
 def draw_both(train: Sequence[int], val: Sequence[int], shots: int, seed: int) -> tuple[list[int], list[int]]:
@@ -44,5 +45,5 @@ def draw_both(train: Sequence[int], val: Sequence[int], shots: int, seed: int) -
 
 
 def fingerprint(ids: Iterable[str], labels: Iterable[int]) -> str:
-    """SHA-256 over the lines `id TAB label LF` of a sample in the order it was drawn: what published samples are compared by."""
+    """SHA-256 over the lines `id TAB label LF` of a sample, in the order of the draw: identifies a published sample."""
     return hashlib.sha256("".join(f"{name}\t{label}\n" for name, label in zip(ids, labels, strict=True)).encode()).hexdigest()

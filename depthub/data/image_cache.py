@@ -1,4 +1,4 @@
-"""Images as the test transform cuts them, decoded once and kept on disk: for methods that read the same images again and again."""
+"""Images after the test transform's resize and crop, kept on disk: for methods that read the same images in every epoch."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ from depthub.errors import DepthubError
 from depthub.spec import digest
 from depthub.system.provenance import version
 
-PACKAGES = ("numpy", "pillow", "torchvision")  # they make the pixels
+PACKAGES = ("numpy", "pillow", "torchvision")  # their versions may change pixels
 
 
 def cached(examples: Examples, size: tuple[int, int], folder: Path, workers: int = 0) -> Examples:
-    """The same images resized and cropped, to be read from one file, which is made if it is not there or damaged.
+    """The same images resized and cropped, in one file, which is written if it is missing or damaged.
 
-    The file is named by what its content depends on, so that changed images have another one: the images' fingerprints, the transform,
-    and the versions of what decodes and resizes.
+    The name of the file is a digest of all that its content depends on, so that changed images get another file: the images'
+    fingerprints, the transform, and the versions of `PACKAGES`.
 
     Args:
         examples: N images; their reader is `Fingerprinting`.
         size: H and W in pixels.
-        folder: holds the files.
-        workers: processes that decode.
+        folder: the folder of such files.
+        workers: processes for decoding.
 
     Raises:
         DepthubError: if an image cannot be read or the file cannot be written.
     """
     prints, cut = fingerprints(examples), centre(size)
     if prints is None:
-        raise TypeError(f"{type(examples.read).__name__} cannot tell whether an image is still the same, so nothing of it may be kept")
-    depends = [*(version(name) or "" for name in PACKAGES), repr(cut), *prints]
-    path = folder / f"{digest(depends)}.npy"
-    if not _sound(path, len(examples), size):
+        raise TypeError(f"{type(examples.read).__name__} is not Fingerprinting, so its images cannot be kept on disk")
+    dependencies = [*(version(name) or "" for name in PACKAGES), repr(cut), *prints]
+    path = folder / f"{digest(dependencies)}.npy"
+    if not _is_intact(path, len(examples), size):
         _build(path, examples, size, workers)
     return replace(examples, read=CachedReader(path, examples.ids))
 
 
 @dataclass(frozen=True)
 class CachedReader:
-    """Reads images of H x W from a cache's file.
+    """Reads images of H x W from a file of the cache.
 
     Args:
         path: the file.
-        ids: of its rows.
+        ids: ids of its rows.
     """
 
     path: Path
@@ -68,7 +68,7 @@ class CachedReader:
         return Image.fromarray(self._images[self._rows[name]])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return CachedReader, (self.path, self.ids)  # a worker maps the file itself; the map would be sent as a copy of all of it
+        return CachedReader, (self.path, self.ids)  # a worker maps the file itself; a pickled map would be a copy of the whole file
 
     @cached_property
     def _images(self) -> Any:
@@ -79,18 +79,18 @@ class CachedReader:
         return {name: row for row, name in enumerate(self.ids)}
 
 
-def _kind(size: tuple[int, int]) -> np.dtype[Any]:
+def _row_type(size: tuple[int, int]) -> np.dtype[Any]:
     """One row: an image and its checksum."""
     return np.dtype([("image", np.uint8, (*size, 3)), ("crc32", "<u4")])
 
 
-def _sound(path: Path, number: int, size: tuple[int, int]) -> bool:
-    """Whether the file is there and holds what was written."""
+def _is_intact(path: Path, number: int, size: tuple[int, int]) -> bool:
+    """Whether the file exists and every row has its checksum."""
     try:
         rows = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError):  # none, not of this format, or cut short
+    except (OSError, ValueError, EOFError):  # missing, of another format, or truncated
         return False
-    return rows.dtype == _kind(size) and rows.shape == (number,) and all(crc32(row["image"]) == row["crc32"] for row in rows)
+    return rows.dtype == _row_type(size) and rows.shape == (number,) and all(crc32(row["image"]) == row["crc32"] for row in rows)
 
 
 def _build(path: Path, examples: Examples, size: tuple[int, int], workers: int) -> None:
@@ -99,7 +99,7 @@ def _build(path: Path, examples: Examples, size: tuple[int, int], workers: int) 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            rows = np.lib.format.open_memmap(temporary, "w+", _kind(size), (len(examples),))
+            rows = np.lib.format.open_memmap(temporary, "w+", _row_type(size), (len(examples),))
             for row, (image, _) in enumerate(in_one_line(DataLoader(views, batch_size=None, num_workers=workers))):
                 rows[row] = image.numpy(), crc32(image.numpy())
             rows.flush()

@@ -15,22 +15,22 @@ OnProgress = Callable[[int, int], None]  # called with the number of images done
 
 
 def on_device(loader: Iterable[Any], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """A loader's batches, (images, labels); from pinned memory they travel while the device computes.
+    """A loader's batches, (images, labels), on the device; from pinned memory they are copied while the device computes.
 
     Raises:
-        DepthubError: in one line, whichever process reads the images.
+        DepthubError: in one line, also from a process that reads images.
     """
     for images, labels in in_one_line(loader):
         yield images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
 
 
-def loader(images: Any, device: torch.device, workers: int, **how: Any) -> DataLoader[tuple[Tensor, Tensor]]:
-    """A loader whose batches are ready to travel; what loading draws at random is no part of what runs draw.
+def loader(images: Any, device: torch.device, workers: int, **options: Any) -> DataLoader[tuple[Tensor, Tensor]]:
+    """A loader with batches in pinned memory for a CUDA device; its random numbers are separate from those of runs.
 
     Args:
         images: the data set.
-        device: where its batches go.
+        device: target of its batches.
         workers: processes that read images.
-        how: else about the batches, as `DataLoader` takes it.
+        options: further options of `DataLoader`.
     """
-    return DataLoader(images, num_workers=workers, pin_memory=device.type == "cuda", generator=torch.Generator(), **how)
+    return DataLoader(images, num_workers=workers, pin_memory=device.type == "cuda", generator=torch.Generator(), **options)

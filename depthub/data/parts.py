@@ -1,4 +1,4 @@
-"""The parts that a data set is divided into."""
+"""The parts of a data set: training, validation and test images."""
 
 from __future__ import annotations
 

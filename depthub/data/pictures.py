@@ -1,28 +1,20 @@
-"""Picture files: which are read, how one is opened safely, and what it becomes in RGB."""
+"""Picture files: safe opening, and conversion to RGB."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageColor, UnidentifiedImageError
 
 from depthub.data.listing import kind
+from depthub.data.picture_formats import FORMATS
 from depthub.data.signature import LENGTH, described
 from depthub.errors import DepthubError, nearest
 
-# Ending to Pillow's name of the format. No other format is tried, whatever a file holds: some call other programs.
-SUFFIXES = {
-    **{".bmp": "BMP", ".gif": "GIF", ".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"},
-    **dict.fromkeys((".jfif", ".jpe", ".jpeg", ".jpg"), "JPEG"),
-    **dict.fromkeys((".pbm", ".pgm", ".pnm", ".ppm"), "PPM"),
-    **({".avif": "AVIF"} if find_spec("PIL._avif") else {}),  # by how Pillow was built
-}
-FORMATS = tuple(sorted(set(SUFFIXES.values())))
 REMEDY = "replace the file or move it away"
 _DEEP = ("I;16", "I;16B", "I;16L", "I;16N")  # one channel of 16 bits, by the order of its bytes
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -32,31 +24,31 @@ _COMPARABLE = ("1", "L", "RGB", "I;16B", "P", "P;1", "P;2", "P;4")
 
 
 class UnreadableImageError(DepthubError):
-    """A file that is no picture, or none that can be read rightly.
+    """A file that is not a picture, or a picture that cannot be converted to RGB correctly.
 
     Attributes:
-        reason: what is wrong with it.
+        reason: the fault, without file and remedy.
     """
 
     reason: str = ""
 
     @classmethod
     def of(cls, path: Path, reason: str, remedy: str) -> UnreadableImageError:
-        """Made here and not in a constructor of its own: torch's worker processes make it again from the message alone."""
-        made = cls(f"cannot read image {path}: {reason}; {remedy}")
-        made.reason = reason
-        return made
+        """The error for a file. The constructor takes the message alone, since torch's worker processes create it again from that."""
+        error = cls(f"cannot read image {path}: {reason}; {remedy}")
+        error.reason = reason
+        return error
 
 
 @contextmanager
 def opened(path: Path, remedy: str = REMEDY) -> Iterator[Image.Image]:
-    """A picture of which the header has been read; its pixels are decoded when they are asked for, within the `with`.
+    """A picture with its header read; the pixels are decoded when they are used, within the `with`.
 
     Raises:
-        UnreadableImageError: for what is no regular file, for other formats, and whenever decoding fails.
+        UnreadableImageError: if it is not a regular file, is in another format, or cannot be decoded.
     """
-    if what := kind(path):  # asked before it is opened: opening a pipe waits for ever
-        raise UnreadableImageError.of(path, f"it is {what}", remedy)
+    if obstacle := kind(path):  # checked before opening: opening a pipe waits for ever
+        raise UnreadableImageError.of(path, f"it is {obstacle}", remedy)
     try:
         with Image.open(path, formats=FORMATS) as picture:
             yield picture
@@ -69,12 +61,12 @@ def read(path: Path, background: str = "", edge: int = 0, remedy: str = REMEDY) 
 
     Args:
         path: the file.
-        background: colour that transparent parts are laid on; empty: they show whatever colour lies beneath.
-        edge: pixels that the shorter edge keeps at least where a JPEG file is decoded at a fraction of its size; 0: always the whole.
-        remedy: what an error tells the user to do.
+        background: colour behind transparent parts; empty: the colour that the file stores there.
+        edge: least pixels of the shorter edge of a JPEG file that is decoded at a fraction of its size; 0: full size.
+        remedy: remedy in error messages.
 
     Raises:
-        UnreadableImageError: if it cannot be read rightly; the message names the file.
+        UnreadableImageError: if it cannot be read correctly; the message names the file.
     """
     with opened(path, remedy) as picture:
         if edge:
@@ -83,10 +75,10 @@ def read(path: Path, background: str = "", edge: int = 0, remedy: str = REMEDY) 
 
 
 def rgb(picture: Image.Image, background: str = "") -> Image.Image:
-    """A picture in memory in RGB, as `read` makes it of a file.
+    """A picture in memory in RGB, converted as `read` converts a file.
 
     Raises:
-        DepthubError: if its values cannot be read rightly.
+        DepthubError: if the range of its values is unknown.
     """
     try:
         return as_rgb(picture, background)
@@ -95,30 +87,30 @@ def rgb(picture: Image.Image, background: str = "") -> Image.Image:
 
 
 def as_rgb(picture: Image.Image, background: str = "") -> Image.Image:
-    """An open picture in RGB, from 0 to 255: one channel of more than 8 bits is scaled, not cut off.
+    """An open picture in RGB, from 0 to 255: a channel of more than 8 bits is scaled, not clipped.
 
     Args:
-        picture: as it was opened; it is left as it is.
+        picture: an open picture; it is not changed.
         background: as in `read`.
 
     Raises:
-        ValueError: if the range of its values is not known, or its transparent colour cannot be told.
+        ValueError: if the range of its values or its transparent colour is unknown.
     """
     white = largest(picture)
     if background and transparent(picture):
         return _laid_on(picture, white, background)
     info = dict(picture.info)
     picture.info.pop("transparency", None)  # RGB has none, and Pillow warns of its loss
-    made = (picture if white == 255 else _scaled(picture, white)).convert("RGB")
+    converted = (picture if white == 255 else _scaled(picture, white)).convert("RGB")
     picture.info = info
-    return made
+    return converted
 
 
 def largest(picture: Image.Image) -> int:
-    """The value that stands for full brightness in an open picture's channels; 255 unless they have more than 8 bits.
+    """The value of full brightness in an open picture's channels; 255 unless they have more than 8 bits.
 
     Raises:
-        ValueError: if it is not known, as for floating-point numbers.
+        ValueError: if it is unknown, as for floating-point numbers.
     """
     if picture.mode in _DEEP:
         bits: int = _tags(picture).get(_BITS, (16,))[0]
@@ -138,10 +130,10 @@ def transparent(picture: Image.Image) -> bool:
 
 @lru_cache
 def colour(name: str) -> str:
-    """A colour as `#rrggbb`, whichever way it is named; empty stays empty.
+    """A colour as `#rrggbb`: "white", "rgb(255, 255, 255)" and "#fff" all become "#ffffff"; empty stays empty.
 
     Raises:
-        DepthubError: if Pillow knows no such colour, or it is itself transparent.
+        DepthubError: if Pillow has no such colour, or it is itself transparent.
     """
     try:
         channels = ImageColor.getrgb(name) if name else ()
@@ -154,19 +146,23 @@ def colour(name: str) -> str:
 
 
 def _scaled(picture: Image.Image, white: int, hidden: int | None = None) -> Image.Image:
-    """A picture of one deep channel in mode L, its values rounded; or in mode LA, where the value `hidden` is transparent."""
+    """A picture of one deep channel in mode L, with rounded values; or in mode LA, with the value `hidden` transparent."""
     import numpy as np  # lists of data sets are read without it
 
     values = np.asarray(picture).astype(np.int64)
     alpha = Image.fromarray(np.where(values == hidden, 0, 255).astype(np.uint8))
-    if _tags(picture).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # which Pillow turns round in 8 bits only
+    if _tags(picture).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # Pillow inverts these in 8 bits only
         values = white - values
     gray = Image.fromarray(((values * 255 + white // 2) // white).clip(0, 255).astype(np.uint8))
     return gray if hidden is None else Image.merge("LA", (gray, alpha))
 
 
 def _laid_on(picture: Image.Image, white: int, background: str) -> Image.Image:
-    """A picture with its transparent parts over a colour, in RGB."""
+    """A picture with its transparent parts over a colour, in RGB.
+
+    Raises:
+        ValueError: if its transparent colour is unknown.
+    """
     hidden = picture.info.get("transparency")
     if hidden is not None and picture.format == "PNG" and any(tile.args not in _COMPARABLE for tile in getattr(picture, "tile", ())):
         raise ValueError("its transparent colour is not given in 8 bits: convert it to 8 bits a channel")
@@ -177,17 +173,17 @@ def _laid_on(picture: Image.Image, white: int, background: str) -> Image.Image:
 
 
 def _tags(picture: Image.Image) -> Mapping[int, Any]:
-    """Of a TIFF file; other formats have none."""
+    """The tags of a TIFF file; other formats have none."""
     tags: Mapping[int, Any] = getattr(picture, "tag_v2", {})
     return tags
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """Why a file could not be read, in one line."""
+    """The reason why a file could not be read, in one line."""
     if isinstance(error, UnidentifiedImageError):
         with path.open("rb") as file:
-            what = described(file.read(LENGTH))
-        return f"it is {what}" if what else f"it is no picture in {', '.join(FORMATS)}, or its beginning is damaged"
+            description = described(file.read(LENGTH))
+        return f"it is {description}" if description else f"it is not a picture in {', '.join(FORMATS)}, or its beginning is damaged"
     if isinstance(error, MemoryError):
         return "it is too large for this machine's memory"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

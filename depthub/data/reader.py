@@ -1,4 +1,4 @@
-"""Reads the pictures of a data set by their names."""
+"""The reader of a data set's pictures: from a name to pixels."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class FolderReader:
 
     Args:
         root: the folder.
-        edge: pixels that the shorter edge keeps at least where a JPEG file is decoded at a fraction of its size; 0: always the whole.
-        background: colour that transparent parts are laid on; empty: they show whatever colour lies beneath.
-        remedy: what to do about a picture that cannot be read.
+        edge: least pixels of the shorter edge of a JPEG file that is decoded at a fraction of its size; 0: full size.
+        background: colour behind transparent parts; empty: the colour that the file stores there.
+        remedy: remedy in the error for an unreadable picture.
     """
 
     root: Path
@@ -37,11 +37,11 @@ class FolderReader:
         return pictures.read(self.root / name, self.background, self.edge, self.remedy)
 
     def at_least(self, edge: int) -> FolderReader:
-        """The reader that decodes JPEG files no larger than their shorter edge needs, in pixels."""
+        """The same reader, but JPEG files are decoded smaller where their shorter edge keeps at least `edge` pixels."""
         return replace(self, edge=edge)
 
     def fingerprint(self, name: str) -> str:
-        """SHA-256 of the file, and how it is read: pictures in other places or under other names have the same if they are the same.
+        """SHA-256 of the file, and how it is read; the same for equal files in other places or under other names.
 
         Raises:
             DepthubError: if the file cannot be read.
@@ -49,13 +49,13 @@ class FolderReader:
         return self.fingerprints([name])[0]
 
     def fingerprints(self, names: Sequence[str]) -> list[str]:
-        """What `fingerprint` gives, of many pictures at a time.
+        """The `fingerprint` of many pictures.
 
         Raises:
             DepthubError: if a file cannot be read.
         """
-        return [self.print_of(sha256) for sha256 in files_sha256([self.root / name for name in names])]
+        return [self.fingerprint_of(sha256) for sha256 in files_sha256([self.root / name for name in names])]
 
-    def print_of(self, sha256: str) -> str:
-        """The fingerprint of a picture whose file has this SHA-256."""
+    def fingerprint_of(self, sha256: str) -> str:
+        """The fingerprint of a picture with this SHA-256 of its file."""
         return f"{sha256} edge={self.edge} background={pictures.colour(self.background)}"

@@ -1,8 +1,8 @@
-"""What a file holds, by its first bytes, where something else was expected."""
+"""The kind of a file by its first bytes, where a picture or a list was expected."""
 
 from __future__ import annotations
 
-LENGTH = 512  # bytes that tell
+LENGTH = 512  # bytes of a file that are looked at
 EMPTY, WEB_PAGE = "empty", "a web page"
 
 _STARTS = (
@@ -29,7 +29,7 @@ _BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b
 
 
 def described(content: bytes) -> str:
-    """What content is, from its first `LENGTH` bytes or more, as in "it is ..."; empty where that is not known."""
+    """The kind of a content, from its first `LENGTH` bytes or more, as the end of "it is ..."; empty: not known."""
     if not content.strip(b"\0 \t\r\n"):
         return EMPTY
     if content[4:8] == b"ftyp" and content[8:12] in _BRANDS:
@@ -37,4 +37,4 @@ def described(content: bytes) -> str:
     start = content.removeprefix(b"\xef\xbb\xbf").lstrip()[:LENGTH].lower()
     if start.startswith(b"<?xml") and b"<svg" in start:
         return "SVG, which is not read"
-    return next((what for sign, what in _STARTS if content.startswith(sign) or start.startswith(sign)), "")
+    return next((kind for sign, kind in _STARTS if content.startswith(sign) or start.startswith(sign)), "")

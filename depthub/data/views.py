@@ -1,4 +1,4 @@
-"""From a picture to the pixels a model reads: transforms, and data sets that torch's loader understands."""
+"""From a picture to a model's pixels: transforms, and data sets for torch's loader."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def transform(size: tuple[int, int], statistics: Statistics, *, augment: bool) -
         if augment
         else centre(size)
     )
-    made: Transform = transforms.Compose([cut, pixels(statistics)])
-    return made
+    complete: Transform = transforms.Compose([cut, pixels(statistics)])
+    return complete
 
 
 def centre(size: tuple[int, int]) -> Cut:
     """The first half of the test transform: the picture with its shorter edge resized, and its centre (H, W) cropped."""
-    made: Cut = transforms.Compose([transforms.Resize(max(size), interpolation=BICUBIC), transforms.CenterCrop(size)])
-    return made
+    cut: Cut = transforms.Compose([transforms.Resize(max(size), interpolation=BICUBIC), transforms.CenterCrop(size)])
+    return cut
 
 
 def pixels(statistics: Statistics) -> Transform:
     """The second half of a transform: a picture of H x W as normalised pixels (3, H, W)."""
-    made: Transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(*statistics)])
-    return made
+    normalise: Transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(*statistics)])
+    return normalise
 
 
 @runtime_checkable
@@ -60,16 +60,16 @@ class Drafting(Protocol):
     """A reader of image files that can decode them at a fraction of their size."""
 
     def at_least(self, edge: int) -> Callable[[str], Image]:
-        """The reader whose images may be smaller where their shorter edge keeps at least `edge` pixels."""
+        """The same reader, but with images that may be smaller where their shorter edge keeps at least `edge` pixels."""
 
 
 def drafted(examples: Examples, size: tuple[int, int]) -> Examples:
-    """The same images for the test transform, decoded smaller where that leaves at least twice the size (H, W) that it makes of them.
+    """The same images for the test transform, decoded smaller where that leaves at least twice the transform's size (H, W).
 
     On the tests' smooth and textured pictures this changes the resized pixels by at most 4 of 255, and by less than 0.5 in the mean.
 
     Raises:
-        DepthubError: if their reader cannot.
+        DepthubError: if their reader is not `Drafting`.
     """
     if not isinstance(examples.read, Drafting):
         raise DepthubError(f"data set {examples.source!r} has no image files to decode as drafts; leave data.decoding at 'exact'")
@@ -82,7 +82,7 @@ def mixed(*numbers: int) -> int:
 
 
 class PerEpoch(Dataset[tuple[Tensor, int]]):
-    """A data set whose items are others in every epoch: who goes through it sets `epoch`, from 0, before each pass."""
+    """Data set with other items in every epoch; set `epoch`, from 0, before iterating."""
 
     epoch: int
 
@@ -91,9 +91,9 @@ class Views(PerEpoch):
     """Pixels and labels of examples.
 
     Args:
-        examples: N of them.
+        examples: N labelled images.
         transform: picture to pixels.
-        seed: for random transforms: the view of image i in epoch e depends on (seed, e, i) alone, not on order, method or workers.
+        seed: seed of random transforms. The view of image i in epoch e depends on (seed, e, i) alone, not on order, method or workers.
     """
 
     def __init__(self, examples: Examples, transform: Transform, seed: int = 0) -> None:
@@ -115,10 +115,10 @@ def _picture(examples: Examples, name: str) -> Image:
     Raises:
         DepthubError: if the reader gives something else.
     """
-    given: object = examples.read(name)
+    picture: object = examples.read(name)
     where = f"data set {examples.source!r}: " if examples.source else ""
-    if not isinstance(given, Image):
-        raise DepthubError(f"{where}the reader of image {name!r} gives a {type(given).__name__}, expected a picture (PIL.Image.Image)")
-    if given.mode != "RGB":
-        raise DepthubError(f"{where}the reader of image {name!r} gives a picture in mode {given.mode}, expected RGB: .convert('RGB')")
-    return given
+    if not isinstance(picture, Image):
+        raise DepthubError(f"{where}the reader of image {name!r} gives a {type(picture).__name__}, expected a picture (PIL.Image.Image)")
+    if picture.mode != "RGB":
+        raise DepthubError(f"{where}the reader of image {name!r} gives a picture in mode {picture.mode}, expected RGB: .convert('RGB')")
+    return picture

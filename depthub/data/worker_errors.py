@@ -1,4 +1,4 @@
-"""What goes wrong in a process that reads images for another one."""
+"""Errors from processes that read images for another process."""
 
 from __future__ import annotations
 
@@ -14,18 +14,29 @@ def in_one_line(items: Iterable[Item]) -> Iterator[Item]:
     """The items of a torch loader.
 
     Raises:
-        DepthubError: in one line, whichever process reads the images.
+        DepthubError: in one line, also from a process that reads images.
     """
-    left = iter(items)
+    iterator = iter(items)
     while True:
         try:
-            item = next(left)
+            item = next(iterator)
         except StopIteration:
             return
         except DepthubError as error:
-            # a process that reads images gives its traceback as the message, which ends in the error's own
-            _, found, said = str(error).rpartition(f"\n{type(error).__module__}.{type(error).__qualname__}: ")
-            if found:
-                error.args = (said.strip(),)
+            error.args = (_own_message(error),)
             raise
         yield item
+
+
+def _own_message(error: DepthubError) -> str:
+    """The message of the error itself.
+
+    torch raises a worker's error again with the worker's traceback as its message; the last line names class and message:
+
+        Caught DepthubError in DataLoader worker process 0.
+        Original Traceback (most recent call last):
+          ...
+        depthub.errors.DepthubError: cannot read image cat/1.jpg: ...
+    """
+    _, _, message = str(error).rpartition(f"\n{type(error).__module__}.{type(error).__qualname__}: ")
+    return message.strip()

@@ -5,52 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from depthub.encoding import image_tower, text_tower
-from depthub.encoding.sentences import Sentences, readable, tokens, write
-from depthub.encoding.text_tower import Constants
-from depthub.encoding.token_trie import Trie, build_trie
-from depthub.errors import DepthubError
+from depthub.encoding.image_tower import ImageTower
+from depthub.encoding.prompt_checks import PromptsError, check_depth, check_form, check_layers
+from depthub.encoding.sentences import as_text, tokens, write
+from depthub.encoding.text_memory import ClassText, TextMemory
+from depthub.encoding.token_trie import build_trie
 from depthub.types import ClassSet, Prompts
 
-MOST_ROWS = 2**14  # tokens encoded at a time where no gradient is wanted: 128 MiB in the MLP at width 512 in fp32
-POSITIONS = ("end", "middle", "front")  # where a class token may stand, see `Prompts`
-KEPT = 8  # class lists whose sentences are remembered: those of the runs that go on at once
-
-
-class PromptsError(DepthubError):
-    """Prompts that the backbone cannot read.
-
-    Args:
-        given: what they are.
-        expected: what they should be.
-    """
-
-    def __init__(self, given: str, expected: str) -> None:
-        super().__init__(f"{given}, expected {expected}")
-        self.given, self.expected = given, expected
-
-
-@dataclass
-class _Known:
-    """What is remembered of a class list.
-
-    Args:
-        own: whether each class has learned tokens of its own.
-        sentences: of its classes.
-        trie: of the sentences.
-        constants: of the trie, once computed with the weights as they are.
-    """
-
-    own: bool
-    sentences: Sentences
-    trie: Trie
-    constants: Constants | None = None
+MOST_ROWS = 2**14  # tokens encoded at a time without gradients: 128 MiB in the MLP at width 512 in fp32
 
 
 class Backbone(nn.Module):
@@ -62,20 +30,18 @@ class Backbone(nn.Module):
     """
 
     clip: Any  # open_clip's models have no common type
-    encoding: Literal["fast", "reference"] = "fast"  # how text and images are encoded: the same numbers, with shared work or without
-    recompute: bool = False  # whether image layers with prompts keep their inputs alone for the backward pass: less memory, more time
+    encoding: Literal["fast", "reference"] = "fast"  # of text and images: the same numbers, with shared work or by open_clip's own layers
+    recompute: bool = False  # image layers with prompts save only their inputs for the backward pass: less memory, more time
 
     def __init__(self, clip: nn.Module, tokenizer: Any) -> None:
         super().__init__()
         self.clip = clip.requires_grad_(False).eval()
         self.tokenizer = tokenizer
-        self._known: dict[Hashable, _Known] = {}
-        self._features: dict[Hashable, tuple[list[Tensor], Tensor]] = {}  # of prompts, encoded without gradients
-        self._weights: tuple[Hashable, list[Tensor]] = (None, [])
-        self._noted: list[tuple[str, ...]] | None = None
+        self._memory = TextMemory()
+        self._notes: list[tuple[str, ...]] | None = None  # sentences of text encodings, in a block of `noting`
 
     def train(self, mode: bool = True) -> Backbone:
-        """Stay in evaluation mode: what is frozen has no dropout and no running statistics."""
+        """Stay in evaluation mode: a frozen model has no dropout and no running statistics."""
         return super().train(False)
 
     @property
@@ -100,7 +66,7 @@ class Backbone(nn.Module):
         Raises:
             DepthubError: if the image tower takes no prompts.
         """
-        return image_tower.image_tower(self.clip.visual).width
+        return ImageTower.of(self.clip.visual).width
 
     @property
     def image_depth(self) -> int:
@@ -109,7 +75,7 @@ class Backbone(nn.Module):
         Raises:
             DepthubError: if the image tower takes no prompts.
         """
-        return len(image_tower.image_tower(self.clip.visual).blocks)
+        return len(ImageTower.of(self.clip.visual).blocks)
 
     @property
     def dim(self) -> int:
@@ -121,7 +87,7 @@ class Backbone(nn.Module):
 
     @property
     def context_length(self) -> int:
-        """Tokens of a sentence at the most, start and end included."""
+        """Tokens of a sentence at most, start and end included."""
         return int(self.text.positional_embedding.shape[0])
 
     @property
@@ -132,7 +98,7 @@ class Backbone(nn.Module):
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width in pixels of the images it reads."""
+        """Height and width of its images, in pixels."""
         size = self.clip.visual.image_size
         return (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))
 
@@ -142,7 +108,7 @@ class Backbone(nn.Module):
         return self.clip.visual.image_mean, self.clip.visual.image_std
 
     def digest(self) -> str:
-        """SHA-256 over every parameter and buffer, with its name: tells whether two models are bit-identical."""
+        """SHA-256 over every parameter and buffer, with its name: equal for bit-identical models alone."""
         total = hashlib.sha256()
         for name, value in self.clip.state_dict().items():
             total.update(name.encode())
@@ -157,33 +123,33 @@ class Backbone(nn.Module):
     @contextmanager
     def noting(self) -> Iterator[list[tuple[str, ...]]]:
         """Note the sentences of each text encoding in the block, one tuple of N or M sentences each, `X` standing for a learned token."""
-        before, self._noted = self._noted, []
+        outer, self._notes = self._notes, []
         try:
-            yield self._noted
+            yield self._notes
         finally:
-            self._noted = before
+            self._notes = outer
 
     @torch.no_grad()
     def encode_sentences(self, sentences: Sequence[str]) -> Tensor:
-        """Features of hand-written sentences, (N, d), not normalised; encoded once and found again, as in `encode_text`."""
+        """Features of hand-written sentences, (N, d), not normalised; remembered as in `encode_text`."""
 
         def encode() -> Tensor:
             ids = tokens(self.tokenizer, self.context_length, sentences, sentences).to(self.scale.device)
             features: Tensor = self.clip.encode_text(ids)
             return features
 
-        if self._noted is not None:
-            self._noted.append(tuple(sentences))
-        return self._memoised(tuple(sentences), (), encode)
+        if self._notes is not None:
+            self._notes.append(tuple(sentences))
+        return self._remembered(tuple(sentences), (), encode)
 
     def encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
         """Class features under learned prompts, not normalised.
 
-        Without gradients, features that depend on no image are encoded once and found again by the next batch.
+        Without gradients, features that depend on no image are encoded once and remembered for the next batches.
 
         Args:
             classes: the M classes.
-            prompts: see `Prompts`; without text prompts the classes' own template is read.
+            prompts: see `Prompts`; without text prompts the sentences are those of the classes' own template.
 
         Returns:
             (M, d), or (G, M, d) for prompts in G groups.
@@ -194,120 +160,95 @@ class Backbone(nn.Module):
         self._check_text(classes, prompts)
         if not prompts.text:
             return self.encode_sentences(classes.sentences())
-        _check_depth("text", len(prompts.text), self.text_depth)
-        if self._noted is not None:
-            self._noted.append(readable(self.tokenizer, classes, prompts.text[0].shape[-2], prompts.position, prompts.words))
+        check_depth("text", len(prompts.text), self.text_depth)
+        if self._notes is not None:
+            self._notes.append(as_text(self.tokenizer, classes, prompts.text[0].shape[-2], prompts.position, prompts.words))
         if torch.is_grad_enabled() or any(p.ndim == 4 for p in prompts.text):
             return self._encode_text(classes, prompts)
         shapes = tuple((p.shape, p.dtype, p.device) for p in prompts.text)
         key = (classes, shapes, prompts.position, prompts.words, self.encoding)
-        return self._memoised(key, prompts.text, lambda: self._encode_text(classes, prompts))
+        return self._remembered(key, prompts.text, lambda: self._encode_text(classes, prompts))
 
     def check_prompts(self, classes: ClassSet, prompts: Prompts) -> None:
-        """Refuse what `encode_text` or `encode_image` cannot read; they ask themselves for their part of it.
+        """Refuse prompts that `encode_text` or `encode_image` cannot read; each of them checks its own part as well.
 
         Raises:
-            PromptsError: if it is something else than `Prompts` for these classes and this model.
+            PromptsError: for anything but `Prompts` for these classes and this model.
         """
         self._check_text(classes, prompts)
         if prompts.image:
-            _check_layers("image", prompts.image, self.image_width, self.scale.device)
+            check_layers("image", prompts.image, self.image_width, self.scale.device)
 
     def _check_text(self, classes: ClassSet, prompts: Prompts) -> None:
-        if not isinstance(prompts, Prompts):
-            raise PromptsError(f"a {type(prompts).__name__}", "Prompts")
-        if prompts.position not in POSITIONS or not isinstance(prompts.words, str):
-            raise PromptsError(f"position {prompts.position!r} and words {prompts.words!r}", f"one of {', '.join(POSITIONS)}, and a text")
-        _check_layers("text", prompts.text, self.text_width, self.scale.device, len(classes))
+        check_form(prompts)
+        check_layers("text", prompts.text, self.text_width, self.scale.device, len(classes))
 
     def _encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
         text, dtype = self.text, self.text.transformer.get_cast_dtype()
         layers = [p.to(dtype).reshape((1,) * (4 - p.ndim) + p.shape) for p in prompts.text]  # (G, M, n, w) each; G or M may be 1
-        known = self._known_classes(classes, prompts, layers)
-        shared = self.encoding == "fast" and text_tower.fits(text)
-        x = text.ln_final((self._shared if shared else self._plain)(known, layers))  # (G, M, w)
-        projection = text.text_projection
-        if projection is not None:
-            x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
-        features: Tensor = x if any(p.ndim == 4 for p in prompts.text) else x[0]
+        class_text = self._class_text(classes, prompts, layers)
+        if self.encoding == "fast" and text_tower.fits(text):
+            x = self._encode_trie(class_text, layers)
+        else:
+            x = text_tower.encode_sentences(text, class_text.sentences, layers)
+        features = self._project(text.ln_final(x))  # (G, M, d)
+        return features if any(p.ndim == 4 for p in prompts.text) else features[0]
+
+    def _project(self, x: Tensor) -> Tensor:
+        """From the text tower's width to the joint space, (..., d)."""
+        projection = self.text.text_projection
+        if projection is None:
+            return x
+        features: Tensor = projection(x) if isinstance(projection, nn.Linear) else x @ projection
         return features
 
-    def _plain(self, known: _Known, layers: Sequence[Tensor]) -> Tensor:
-        """Every token of every sentence through open_clip's own layers; the last output at the end tokens, (G, M, w)."""
-        text, said = self.text, known.sentences
-        tokens = text.token_embedding(said.ids).to(layers[0].dtype)
-        groups = max(len(layer) for layer in layers)
-        x = _write(tokens.expand(groups, -1, -1, -1), layers[0], said.slots) + text.positional_embedding.to(tokens.dtype)  # (G, M, L, w)
-        for i, block in enumerate(text.transformer.resblocks):
-            if 0 < i < len(layers):
-                x = _write(x, layers[i], said.slots)
-            x = block(x.flatten(0, 1), attn_mask=text.attn_mask).view_as(x)
-        ended: Tensor = x[:, torch.arange(x.shape[1], device=x.device), said.ends]
-        return ended
-
-    def _shared(self, known: _Known, layers: Sequence[Tensor]) -> Tensor:
-        """The same with each distinct beginning computed once, (G, M, w)."""
-        self._notice_changes()
-        blocks = self.text.transformer.resblocks
-        if known.constants is None:
-            places = self.text.positional_embedding.to(layers[0].dtype)
-            known.constants = text_tower.constants(blocks, known.trie, self.text.token_embedding.weight, places)
-        classes, groups = len(known.sentences.ids) if known.own else 1, max(map(len, layers))
+    def _encode_trie(self, class_text: ClassText, layers: Sequence[Tensor]) -> Tensor:
+        """The last layer's output at the end tokens with each distinct beginning computed once, (G, M, w)."""
+        blocks, trie = self.text.transformer.resblocks, class_text.trie
+        self._memory.forget_changes(self.text, self.scale.device.type)
+        fixed = class_text.constants
+        if fixed is None:
+            positions = self.text.positional_embedding.to(layers[0].dtype)
+            fixed = class_text.constants = text_tower.constants(blocks, trie, self.text.token_embedding.weight, positions)
+        groups = max(map(len, layers))
+        classes = len(class_text.sentences.ids) if class_text.per_class else 1
         learned = [layer.expand(groups, classes, -1, -1).flatten(1, 2) for layer in layers]
-        # without gradients nothing is kept, and a few groups at a time bound the memory
-        size = groups if torch.is_grad_enabled() else max(1, MOST_ROWS // known.trie.within.count)
+        # without gradients a few groups at a time bound the memory
+        size = groups if torch.is_grad_enabled() else max(1, MOST_ROWS // trie.within.count)
         parts = zip(*(torch.split(layer, size) for layer in learned), strict=True)
-        return torch.cat([text_tower.encode(blocks, known.trie, known.constants, part) for part in parts])
+        return torch.cat([text_tower.encode_trie(blocks, trie, fixed, part) for part in parts])
 
-    def _known_classes(self, classes: ClassSet, prompts: Prompts, layers: Sequence[Tensor]) -> _Known:
-        own, n, dtype, device = any(layer.shape[1] > 1 for layer in layers), layers[0].shape[2], layers[0].dtype, self.scale.device
-        key = (classes, own, n, prompts.position, prompts.words, dtype, device)
-        if key not in self._known:
-            said = write(self.tokenizer, self.context_length, classes, n, prompts.position, prompts.words)
-            _make_room(self._known)
-            self._known[key] = _Known(own, said.to(device), build_trie(said.symbols(own), device, dtype))
-        return self._known[key]
+    def _class_text(self, classes: ClassSet, prompts: Prompts, layers: Sequence[Tensor]) -> ClassText:
+        per_class = any(layer.shape[1] > 1 for layer in layers)
+        n, dtype, device = layers[0].shape[2], layers[0].dtype, self.scale.device
 
-    def _memoised(self, key: Hashable, given: Sequence[Tensor], encode: Callable[[], Tensor]) -> Tensor:
-        """What `encode` gives, remembered until a value of `given` or a weight changes; hooks may change what plain layers give."""
+        def make() -> ClassText:
+            sentences = write(self.tokenizer, self.context_length, classes, n, prompts.position, prompts.words)
+            trie = build_trie(sentences.symbols(per_class=per_class), device, dtype)
+            return ClassText(per_class, sentences.to(device), trie)
+
+        return self._memory.class_text((classes, per_class, n, prompts.position, prompts.words, dtype, device), make)
+
+    def _remembered(self, key: Hashable, inputs: Sequence[Tensor], encode: Callable[[], Tensor]) -> Tensor:
+        """Features from `encode`, remembered until a value of `inputs` or a weight changes; the reference encodes every time, since hooks
+        may change its layers' outputs."""
         if self.encoding == "reference":
             return encode()
-        self._notice_changes()
-        found = self._features.get(key)
-        if found is None or not all(map(torch.equal, found[0], given)):
-            _make_room(self._features)
-            found = self._features[key] = ([value.clone() for value in given], encode())
-        return found[1].clone()
-
-    def _notice_changes(self) -> None:
-        """Forget what was computed with other weights, another type or place of them, or another automatic cast.
-
-        The weights are held on to, so that no other tensor takes their place in memory and passes for them.
-        """
-        text, device = self.text, self.scale.device.type
-        weights = [text.token_embedding.weight, text.positional_embedding, *text.transformer.parameters(), *text.ln_final.parameters()]
-        projection = text.text_projection
-        weights += projection.parameters() if isinstance(projection, nn.Module) else [] if projection is None else [projection]
-        cast = (torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
-        state = (cast, [(w.data_ptr(), w._version, w.dtype) for w in weights])
-        if state != self._weights[0]:
-            self._weights = (state, [w.detach() for w in weights])
-            self._features.clear()
-            for known in self._known.values():
-                known.constants = None
+        self._memory.forget_changes(self.text, self.scale.device.type)
+        return self._memory.features_of(key, inputs, encode)
 
     def encode_image(self, images: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
         """Image features, (B, d), not normalised.
 
         Args:
-            images: pixels (B, 3, H, W), or features (B, d) encoded before, which come back as they are.
+            images: pixels (B, 3, H, W), or features (B, d) encoded before, which are returned as they are.
             prompts: prompts[l] is (n, w_v); it stands after the patches from the input (l = 0, before the first normalisation) or
                 takes the place of the last n tokens before layer l.
 
         Raises:
             DepthubError: if there are prompts and the image tower takes none, or they have other shapes, or come with features.
         """
-        _check_layers("image", prompts, self.image_width if len(prompts) else 0, self.scale.device)
+        check_layers("image", prompts, self.image_width if len(prompts) else 0, self.scale.device)
         if images.ndim == 2:
             if prompts:
                 raise PromptsError("image prompts for image features", "pixels for them: say tunes_image = True")
@@ -315,59 +256,10 @@ class Backbone(nn.Module):
         visual = self.clip.visual
         quick = self.encoding == "fast" and image_tower.fits(visual)
         if not prompts:
-            with torch.set_grad_enabled(self.encoding == "reference" and torch.is_grad_enabled()):  # nothing is tuned but what hooks do
+            with torch.set_grad_enabled(self.encoding == "reference" and torch.is_grad_enabled()):  # only hooks may need gradients
                 features: Tensor = image_tower.encode(visual, images) if quick else self.clip.encode_image(images)
             return features
-        _check_depth("image", len(prompts), self.image_depth)
+        check_depth("image", len(prompts), self.image_depth)
         if quick:
             return image_tower.encode(visual, images, prompts, recompute=self.recompute)
-        return image_tower.image_tower(visual).encode(images, prompts)
-
-
-def _write(x: Tensor, prompt: Tensor, slots: Tensor) -> Tensor:
-    """x (G, M, L, w) with the tokens at `slots` (M, n) overwritten by a prompt (G, M, n, w), whose G or M may be 1."""
-    groups, classes, _, width = x.shape
-    return x.scatter(2, slots[None, :, :, None].expand(groups, -1, -1, width), prompt.expand(groups, classes, -1, -1))
-
-
-def _make_room(kept: dict[Hashable, Any]) -> None:
-    """The oldest goes where there are as many as are kept."""
-    if len(kept) >= KEPT:
-        del kept[next(iter(kept))]
-
-
-def _check_layers(tower: str, layers: Any, width: int, device: torch.device, classes: int | None = None) -> None:
-    """Refuse learned tokens that cannot be written into a tower's layers.
-
-    Args:
-        tower: "text" or "image".
-        layers: what `Prompts` holds for it.
-        width: w of the tower's tokens.
-        device: of the model.
-        classes: M, where there may be tokens for each class and group.
-    """
-    if isinstance(layers, Tensor) or not isinstance(layers, Sequence | nn.ParameterList):
-        raise PromptsError(f"{tower} prompts that are a {type(layers).__name__}", "a list of tensors, one a layer")
-    for number, prompt in enumerate(layers):
-        if not isinstance(prompt, Tensor) or not prompt.is_floating_point() or not _writable(prompt.shape, width, classes):
-            shape = f" of {prompt.dtype} and the shape {tuple(prompt.shape)}" if isinstance(prompt, Tensor) else ""
-            shapes = f"(n, {width})" + ("" if classes is None else f", ({classes}, n, {width}) or (G, {classes}, n, {width})")
-            raise PromptsError(
-                f"{tower} prompt {number} as a {type(prompt).__name__}{shape}", f"a floating-point tensor {shapes} with n of at least 1"
-            )
-        if prompt.shape[-2] != layers[0].shape[-2]:
-            raise PromptsError(f"{tower} prompts of {layers[0].shape[-2]} and {prompt.shape[-2]} tokens", "as many in every layer")
-        if prompt.device != device:
-            raise PromptsError(f"{tower} prompt {number} on {prompt.device}", f"{device}, where the backbone is")
-
-
-def _writable(shape: Sequence[int], width: int, classes: int | None) -> bool:
-    """Whether tokens of this shape have the width, are one a sentence at the least, and shared by the classes or one set for each."""
-    if not 2 <= len(shape) <= (3 if classes is None else 4) or shape[-1] != width or shape[-2] < 1:
-        return False
-    return len(shape) == 2 or shape[-3] in (1, classes)
-
-
-def _check_depth(tower: str, given: int, layers: int) -> None:
-    if given > layers:
-        raise DepthubError(f"prompts for {given} layers of the {tower} tower, which has {layers}: lower the depth")
+        return ImageTower.of(visual).encode(images, prompts)

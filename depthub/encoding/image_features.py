@@ -1,11 +1,11 @@
-"""Image features, computed once where the image tower is not tuned: for all runs of this process, and on disk for those that follow."""
+"""Image features, computed once where the image tower is not tuned: for all runs of this process, and on disk for later ones.
+
+A feature is looked up in memory, then on disk, and encoded only if it is in neither; `feature_key` says by which key.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Hashable
 from functools import cached_property
 from time import perf_counter
 from typing import Any
@@ -14,40 +14,38 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
-from depthub.compute.processes import gathered, share, told
-from depthub.data.dataset import Examples, Fingerprinting, fingerprints
+from depthub.compute.processes import broadcast, gathered, share
+from depthub.data.dataset import Examples, Fingerprinting
 from depthub.data.loader import OnProgress, on_device
 from depthub.data.views import PerEpoch, Views, transform
 from depthub.encoding.backbone import Backbone
-from depthub.spec import BackboneSpec, RunSpec
+from depthub.encoding.feature_key import Encoder, View, kind, row_keys, without_folders
+from depthub.encoding.recent_features import RecentFeatures
+from depthub.spec import BackboneSpec
 from depthub.system import launch
 from depthub.system.disk_cache import Cache
-from depthub.system.provenance import version
 
 BATCH = 100  # images encoded at a time
-# Images encoded at a time at the least. Matrix products of one to four rows add up in another order than larger ones: the features of an
-# image would depend on how many others were not known yet, hence on what ran before.
+# Fewest images encoded at a time. Matrix products of one to four rows add up in another order than larger ones: the features of an image
+# would depend on the number of images encoded with it, hence on earlier runs.
 LEAST = 8
-PIECE = 5000  # images after which what was encoded goes to disk: an interruption costs no more than that
-MEMORY = 10**9  # bytes of features kept in this process
-PACKAGES = ("numpy", "open_clip_torch", "pillow", "torch", "torchvision")  # they make pixels and features
-
-View = tuple[int, int]  # (seed, epoch) of random views
+PIECE = 5000  # images after which new features go to disk: an interruption costs no more than that
+MEMORY = 10**9  # bytes of features in the memory of this process
 
 
 class ImageFeatures:
-    """What one frozen backbone sees in images, encoded in the backbone's own precision.
+    """Features of images from one frozen backbone, encoded in the backbone's own precision.
 
     Args:
         backbone: is not tuned while this lives.
-        spec: what the backbone was loaded from; with its weights' digest it names the backbone on disk.
-        cache: keeps features beyond this process, for readers that are `Fingerprinting`.
+        spec: the backbone was loaded from it; with the digest of the weights it names the backbone on disk.
+        cache: holds features beyond this process, for readers that are `Fingerprinting`.
     """
 
     def __init__(self, backbone: Backbone, spec: BackboneSpec, cache: Cache | None = None) -> None:
         self.backbone, self.cache = backbone, cache
-        self._spec = RunSpec(backbone=spec).without_places().backbone
-        self._recent = _Recent(MEMORY)
+        self._spec = without_folders(spec)
+        self._recent = RecentFeatures(MEMORY)
         self.seconds = 0.0  # of encoding so far
         size, statistics = backbone.image_size, backbone.image_statistics
         self._transforms = {augment: transform(size, statistics, augment=augment) for augment in (False, True)}
@@ -56,9 +54,9 @@ class ImageFeatures:
         """Features (N, d) under the test transform, not normalised, with labels (N,), on the CPU.
 
         Args:
-            examples: N images; those not seen before are encoded now, by all processes that share the run.
+            examples: N images; new ones are encoded now, by all processes that share the run.
             workers: processes that read them.
-            on_progress: told the number of images encoded, as far as this process can tell, and of those to encode, after each batch.
+            on_progress: called after each batch with the number of images encoded, as far as this process knows, and of all new ones.
         """
         return TensorDataset(self._rows(examples, None, workers, on_progress), torch.tensor(examples.labels))
 
@@ -71,50 +69,32 @@ class ImageFeatures:
         return self.backbone.digest()
 
     def _rows(self, examples: Examples, view: View | None, workers: int, on_progress: OnProgress | None) -> Tensor:
-        """The main process knows what was encoded before; all have their share of the rest, and get everything."""
+        """Features (N, d). The main process looks them up; all processes encode a share of the missing ones, and all get everything."""
         rank, processes = launch.place()
-        known = _Known(self, examples, view) if rank == 0 else None
-        unseen = told(known.unseen if known else [])
-        for start in range(0, len(unseen), PIECE):
-            rows = unseen[start : start + PIECE]
-            own = share(len(rows), rank, processes, BATCH)  # whole batches: an image is encoded among the same others as by one process
+        stored = _StoredFeatures(self, examples, view) if rank == 0 else None
+        missing = broadcast(stored.missing if stored else [])
+        for start in range(0, len(missing), PIECE):
+            rows = missing[start : start + PIECE]
+            part = share(len(rows), rank, processes, BATCH)  # whole batches: an image is encoded among the same others as by one process
 
             def progress(done: int, before: int = start, most: int = len(rows)) -> None:
                 if on_progress:
-                    on_progress(before + min(processes * done, most), len(unseen))
+                    on_progress(before + min(processes * done, most), len(missing))
 
             since = perf_counter()
-            encoded = torch.cat(gathered(self._encode(examples, view, rows[own.start : own.stop], workers, progress)))
+            encoded = torch.cat(gathered(self._encode(examples, view, rows[part.start : part.stop], workers, progress)))
             self.seconds += perf_counter() - since
-            if known:
-                known.add(rows, encoded)
-        return told(known.rows() if known else torch.empty(0))
-
-    def _keys(self, examples: Examples, view: View | None) -> Sequence[Hashable]:
-        """What tells an image's features from all others of this backbone; a string where it may be told to other processes."""
-        device, prints = self.backbone.scale.device.type, fingerprints(examples)
-        places = range(len(examples)) if view else [0] * len(examples)  # a random view depends on its image's place
-        if prints is None:
-            return [(view, device, place, examples.read, name) for place, name in zip(places, examples.ids, strict=True)]
-        texts = (f"{view} {device} {place} {of_image}" for place, of_image in zip(places, prints, strict=True))
-        return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+            if stored:
+                stored.add(rows, encoded)
+        return broadcast(stored.rows() if stored else torch.empty(0))
 
     def _kind(self, examples: Examples, view: View | None) -> dict[str, Any]:
-        """What features depend on besides the picture, as plain data. A device has a rounding of its own."""
         scale = self.backbone.scale
-        return {
-            "data": examples.source,
-            "backbone": {**asdict(self._spec), "weights": self._weights},
-            "transform": repr(self._transforms[view is not None]),
-            "view": {"seed": view[0], "epoch": view[1]} if view else None,
-            "dtype": str(scale.dtype),
-            "device": scale.device.type,
-            "least": LEAST,
-            "packages": {name: version(name) for name in PACKAGES},
-        }
+        encoder = Encoder(self._spec, self._weights, str(scale.dtype), scale.device.type, LEAST)
+        return kind(encoder, examples.source, repr(self._transforms[view is not None]), view)
 
     def _encode(self, examples: Examples, view: View | None, rows: list[int], workers: int, progress: Callable[[int], None]) -> Tensor:
-        """Features of these rows, (n, d), on the CPU; none gives (0, d)."""
+        """Features of these rows, (n, d), on the CPU; for no rows (0, d)."""
         pixels = Views(examples, self._transforms[view is not None], view[0] if view else 0)
         pixels.epoch = view[1] if view else 0
         done, encoded = 0, [torch.empty(0, self.backbone.dim, dtype=self.backbone.scale.dtype)]
@@ -125,54 +105,58 @@ class ImageFeatures:
         return torch.cat(encoded)
 
     def _features(self, batch: Tensor) -> Tensor:
-        """Of pixels (B, 3, H, W), on the CPU; a few images are encoded with copies of them beside."""
-        filled = batch if len(batch) >= LEAST else batch[torch.arange(LEAST) % len(batch)]
-        return self.backbone.encode_image(filled).cpu()[: len(batch)]
+        """Of pixels (B, 3, H, W), on the CPU; a few images are encoded together with copies of them."""
+        padded = batch if len(batch) >= LEAST else batch[torch.arange(LEAST) % len(batch)]
+        return self.backbone.encode_image(padded).cpu()[: len(batch)]
 
 
-class _Known:
-    """Features of these examples that this process need not compute, in its memory and on disk, and those that join them.
+class _StoredFeatures:
+    """Features of the examples in this process's memory and on disk, and new ones as they join them.
 
     Args:
-        features: whose memory and disk.
+        features: gives memory and disk.
         examples: N images.
         view: of them.
+
+    Attributes:
+        missing: rows of the examples without a feature.
     """
 
     def __init__(self, features: ImageFeatures, examples: Examples, view: View | None) -> None:
         self._recent = features._recent
-        self._keys = features._keys(examples, view)
-        self._found = self._recent.find(self._keys)
+        self._keys = row_keys(examples, view, features.backbone.scale.device.type)
+        self._features: dict[Hashable, Tensor] = self._recent.find(self._keys)
         self._cache = features.cache if isinstance(examples.read, Fingerprinting) else None
-        self._kind = features._kind(examples, view) if self._cache and len(self._found) < len(self._keys) else {}
-        if self._cache and self._kind:
-            wanted = {key for key in self._keys if isinstance(key, str) and key not in self._found}
-            self._found.update({key: torch.from_numpy(row) for key, row in self._cache.find(self._kind, wanted).items()})
-        self.unseen = [row for row, key in enumerate(self._keys) if key not in self._found]
+        self._kind: dict[str, Any] = {}
+        if self._cache and len(self._features) < len(self._keys):
+            self._kind = features._kind(examples, view)
+            lacking = {key for key in self._keys if isinstance(key, str) and key not in self._features}
+            self._features.update({key: torch.from_numpy(row) for key, row in self._cache.find(self._kind, lacking).items()})
+        self.missing = [row for row, key in enumerate(self._keys) if key not in self._features]
 
     def add(self, rows: list[int], encoded: Tensor) -> None:
         """Features (n, d) of these rows."""
-        self._found.update(zip([self._keys[row] for row in rows], encoded, strict=True))
+        self._features.update(zip([self._keys[row] for row in rows], encoded, strict=True))
         if self._cache:
             self._cache.add(self._kind, [str(self._keys[row]) for row in rows], encoded.numpy())
 
     def rows(self) -> Tensor:
-        """All of them, (N, d); they were used just now."""
-        self._recent.keep(self._found)
-        return torch.stack([self._found[key] for key in self._keys])
+        """All of them, (N, d), and the most recently used from now on."""
+        self._recent.use(self._features)
+        return torch.stack([self._features[key] for key in self._keys])
 
 
 class ViewFeatures(PerEpoch):
     """Features, with labels, of the random views that `Views` gives of the same examples with the same seed.
 
-    Setting `epoch` reads or encodes that epoch's; before, there is nothing to read.
+    Setting `epoch` looks up or encodes the features of that epoch; it must be set before the first item is read.
 
     Args:
         features: of the backbone.
-        examples: N of them.
+        examples: N images.
         seed: of the views.
         workers: processes that read images.
-        on_progress: as `ImageFeatures.of` tells it, in every epoch.
+        on_progress: called as by `ImageFeatures.of`, in every epoch.
     """
 
     def __init__(
@@ -194,29 +178,3 @@ class ViewFeatures(PerEpoch):
 
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
         return self._rows[i], self._examples.labels[i]
-
-
-class _Recent:
-    """Features by key, (d,) each; those that were not used for longest are forgotten first.
-
-    Args:
-        limit: bytes of all features together.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit, self.size = limit, 0
-        self._rows: OrderedDict[Hashable, Tensor] = OrderedDict()
-
-    def find(self, keys: Iterable[Hashable]) -> dict[Hashable, Tensor]:
-        """Those that are there."""
-        return {key: self._rows[key] for key in keys if key in self._rows}
-
-    def keep(self, rows: Mapping[Hashable, Tensor]) -> None:
-        """Note that these were used just now."""
-        for key, row in rows.items():
-            if key not in self._rows:
-                self._rows[key] = row.clone()  # a row of a batch would keep the whole batch alive
-                self.size += row.nbytes
-            self._rows.move_to_end(key)
-        while self.size > self.limit:
-            self.size -= self._rows.popitem(last=False)[1].nbytes

@@ -1,8 +1,15 @@
 """Vision transformers taken apart where learned tokens enter: open_clip's own, and timm's inside open_clip.
 
-`ImageTower` takes any of them through its own layers. `encode` is the same mathematics for open_clip's standard towers without the work
-that nothing depends on: learned tokens that the next layer overwrites are alike for all images and matter as keys and values only, and
-behind the last layer's attention only the class token is read.
+`ImageTower`, the reference, takes any of them through its own layers. `encode`, the fast way, is the same mathematics for open_clip's
+standard towers without the work that no feature depends on. Per layer, for P patches, n learned tokens and prompts in three of L layers:
+
+    rows computed for each image        rows computed once for all images
+    layer 0    class token, P patches   n learned tokens, as keys and values only: layer 1 overwrites them
+    layer 1    class token, P patches   n learned tokens, as keys and values only: layer 2 overwrites them
+    layer 2    class token, P patches   n learned tokens; their outputs differ from image to image and stay
+    layer 3    class token, P patches, n tokens
+    ...
+    layer L-1  keys and values of all of these, but the output of the class token alone: it is the feature
 """
 
 from __future__ import annotations
@@ -26,7 +33,7 @@ from depthub.errors import DepthubError
 
 @dataclass(frozen=True)
 class ImageTower:
-    """A vision transformer in four steps.
+    """A vision transformer in four steps: embed, begin, blocks, finish.
 
     Args:
         width: w_v, of its tokens.
@@ -43,8 +50,8 @@ class ImageTower:
     finish: Callable[[Tensor], Tensor]
 
     def encode(self, images: Tensor, prompts: Sequence[Tensor]) -> Tensor:
-        """Features (B, d) with learned tokens: prompts[0] (n, w_v) stands behind the others from the input on, prompts[l] takes the
-        place of the last n tokens before layer l.
+        """Features (B, d) with learned tokens: prompts[0] (n, w_v) stands behind the others from the input on, prompts[l] replaces the
+        last n tokens before layer l.
         """
         x = self.embed(images)
         n = prompts[0].shape[-2]
@@ -55,19 +62,19 @@ class ImageTower:
             x = block(x)
         return self.finish(x[:, :-n])
 
+    @classmethod
+    def of(cls, visual: Any) -> ImageTower:
+        """The steps of an open_clip model's image tower.
 
-def image_tower(visual: Any) -> ImageTower:
-    """The steps of an open_clip model's image tower.
-
-    Raises:
-        DepthubError: if it is not a vision transformer.
-    """
-    if isinstance(visual, VisionTransformer):
-        return _of_open_clip(visual)
-    trunk = visual.trunk if isinstance(visual, TimmModel) else visual
-    if isinstance(trunk, TimmTransformer):
-        return _of_timm(visual, trunk)
-    raise DepthubError(f"image prompts need a vision transformer; this backbone's image tower is a {type(trunk).__name__}")
+        Raises:
+            DepthubError: if it is not a vision transformer.
+        """
+        if isinstance(visual, VisionTransformer):
+            return _of_open_clip(visual)
+        trunk = visual.trunk if isinstance(visual, TimmModel) else visual
+        if isinstance(trunk, TimmTransformer):
+            return _of_timm(visual, trunk)
+        raise DepthubError(f"image prompts need a vision transformer; this backbone's image tower is a {type(trunk).__name__}")
 
 
 def fits(visual: Any) -> bool:
@@ -84,25 +91,25 @@ def fits(visual: Any) -> bool:
 
 
 def encode(visual: Any, images: Tensor, prompts: Sequence[Tensor] = (), *, recompute: bool = False) -> Tensor:
-    """What `ImageTower.encode` and open_clip itself give, for towers that fit.
+    """The features of `ImageTower.encode`, or without prompts of open_clip itself, for towers that fit.
 
     Args:
         visual: the tower, frozen.
         images: pixels (B, 3, H, W).
         prompts: as in `ImageTower.encode`; none: the plain features.
-        recompute: keep only each layer's input for the backward pass and compute the rest of it again.
+        recompute: save only each layer's input for the backward pass and compute the rest again.
 
     Returns:
         (B, d), not normalised.
     """
     blocks = visual.transformer.resblocks
-    with torch.no_grad():  # nothing in here is tuned
+    with torch.no_grad():  # patches have no tuned part
         x = visual.ln_pre(_tokens(visual, images))
     for i, block in enumerate(blocks):
         learned = prompts[i].to(x.dtype).expand(1, -1, -1) if i < len(prompts) else None
         if i == 0 and learned is not None:
             learned = visual.ln_pre(learned)
-        staying = learned.shape[1] if learned is not None and i == len(prompts) - 1 else 0  # no deeper prompt takes their place
+        staying = learned.shape[1] if learned is not None and i == len(prompts) - 1 else 0  # no deeper prompt replaces them
         rows = 1 if i == len(blocks) - 1 else x.shape[1] + staying
         if recompute and torch.is_grad_enabled():
             x = checkpoint(_layer, block, x, learned, rows, use_reentrant=False, preserve_rng_state=False)
@@ -119,7 +126,7 @@ def _layer(block: Any, x: Tensor, learned: Tensor | None, rows: int) -> Tensor:
         block: open_clip's.
         x: its input, (B, T, w_v).
         learned: further input rows behind x, the same for all images, (1, n, w_v).
-        rows: how many of the T + n output rows are needed: the class token's alone, x's, or all.
+        rows: number of output rows, of T + n: 1 for the class token alone, T for those of x, or all.
 
     Returns:
         (B, rows, w_v).
@@ -133,10 +140,10 @@ def _layer(block: Any, x: Tensor, learned: Tensor | None, rows: int) -> Tensor:
     else:
         q, k, v = linear(normed, weight, bias).chunk(3, dim=-1)
     if learned is not None:
-        asked, *seen = linear(block.ln_1(learned), weight, bias).chunk(3, dim=-1)
-        k, v = (_behind(own, more) for own, more in zip((k, v), seen, strict=True))
+        learned_q, learned_k, learned_v = linear(block.ln_1(learned), weight, bias).chunk(3, dim=-1)
+        k, v = _behind(k, learned_k), _behind(v, learned_v)
         if rows > x.shape[1]:
-            q, x = _behind(q, asked), _behind(x, learned)
+            q, x = _behind(q, learned_q), _behind(x, learned)
     q, k, v = (part.view(*part.shape[:2], attn.num_heads, -1).transpose(1, 2) for part in (q, k, v))  # (B, heads, tokens, w_v / heads)
     attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
     return after_attention(block, x, attended)

@@ -1,4 +1,4 @@
-"""open_clip's standard transformer layer, part by part: what text and image encoding do alike."""
+"""open_clip's standard transformer layer, part by part, for text and image encoding alike."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def standard(block: Any) -> bool:
     return kinds == (NonDynamicallyQuantizableLinear, nn.Linear, nn.Linear) and bool(block.attn.batch_first)
 
 
-def after_attention(block: Any, x: Tensor, seen: Tensor) -> Tensor:
-    """What follows the attention, row by row.
+def after_attention(block: Any, x: Tensor, attended: Tensor) -> Tensor:
+    """Residual, MLP and second residual of a layer, (..., w), row by row.
 
     Args:
         block: the layer.
         x: its input, (..., w).
-        seen: what the attention gave, (..., w).
+        attended: output of its attention, (..., w).
     """
     out, fc, proj = block.attn.out_proj, block.mlp.c_fc, block.mlp.c_proj
-    x = x + block.ls_1(linear(seen, out.weight, out.bias))
+    x = x + block.ls_1(linear(attended, out.weight, out.bias))
     hidden = _activated(block.mlp.gelu, linear(block.ln_2(x), fc.weight, fc.bias))
-    finished: Tensor = x + block.ls_2(linear(hidden, proj.weight, proj.bias))
-    return finished
+    output: Tensor = x + block.ls_2(linear(hidden, proj.weight, proj.bias))
+    return output
 
 
 def _activated(gelu: nn.Module, x: Tensor) -> Tensor:

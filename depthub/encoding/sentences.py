@@ -13,6 +13,7 @@ from depthub.errors import DepthubError
 from depthub.types import ClassSet
 
 PLACEHOLDER = "X"  # one token in CLIP's vocabulary; holds a learned vector's place in the sentence
+POSITIONS = ("end", "middle", "front")  # of the class token, see `Prompts`
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Sentences:
     Args:
         ids: token ids, (M, context length).
         slots: positions of the learned tokens, (M, n).
-        ends: position of the end token, which is read as the feature, (M,).
+        ends: position of the end token, the sentence's feature, (M,).
     """
 
     ids: Tensor
@@ -33,10 +34,14 @@ class Sentences:
         """The same on a device."""
         return Sentences(self.ids.to(device), self.slots.to(device), self.ends.to(device))
 
-    def symbols(self, own: bool) -> list[list[int]]:
-        """Each sentence to its end: a token's id, or -1 - i for learned token i, counted on from class to class if each has its own."""
+    def symbols(self, *, per_class: bool) -> list[list[int]]:
+        """Each sentence from its start to its end as symbols: a token's id, or -1 - i for learned token i.
+
+        Args:
+            per_class: whether each class has learned tokens of its own; these are counted on from class to class.
+        """
         classes, n = self.slots.shape
-        learned = torch.arange(classes * n).view(classes, n) if own else torch.arange(n).expand(classes, n)
+        learned = torch.arange(classes * n).view(classes, n) if per_class else torch.arange(n).expand(classes, n)
         symbols = self.ids.scatter(1, self.slots, -1 - learned)
         return [row[: end + 1] for row, end in zip(symbols.tolist(), self.ends.tolist(), strict=True)]
 
@@ -46,27 +51,30 @@ def write(tokenizer: Any, context_length: int, classes: ClassSet, n: int, positi
 
     Args:
         tokenizer: open_clip's.
-        context_length: tokens of a sentence at the most.
+        context_length: tokens of a sentence at most.
         classes: the M classes.
         n: number of learned tokens.
-        position: "end", "middle" or "front", as in `Prompts`.
+        position: one of `POSITIONS`.
         words: frozen words that hold the context's place, as in `Prompts`.
 
     Raises:
         DepthubError: if a sentence is too long.
     """
-    held = words or " ".join([PLACEHOLDER] * n)
-    ids = tokens(tokenizer, context_length, [f"{held} {word}." for word in classes.words], classes.names)
+    context = words or " ".join([PLACEHOLDER] * n)
+    ids = tokens(tokenizer, context_length, [f"{context} {word}." for word in classes.words], classes.names)
     ends = ids.argmax(dim=-1)  # of the sentence as written, before the context moves
-    names = [len(tokenizer.encode(word)) for word in classes.words]
-    order, slots = zip(*(_arrange(n, name, position, context_length) for name in names), strict=True)
+    order, slots = [], []
+    for word in classes.words:
+        of_class = _arrange(n, len(tokenizer.encode(word)), position, context_length)
+        order.append(of_class[0])
+        slots.append(of_class[1])
     return Sentences(ids.gather(1, torch.tensor(order)), torch.tensor(slots), ends)
 
 
-def readable(tokenizer: Any, classes: ClassSet, n: int, position: str, words: str) -> tuple[str, ...]:
-    """The sentences that `write` makes, as text; `X` stands for a learned token."""
+def as_text(tokenizer: Any, classes: ClassSet, n: int, position: str, words: str) -> tuple[str, ...]:
+    """The sentences of `write` as text; `X` stands for a learned token."""
     frozen = tokenizer.decode(tokenizer.encode(words)[n:]).strip() if words else ""
-    before = {"end": n, "middle": n // 2, "front": 0}[position]
+    before = _tokens_before(n, position)
     parts = ([PLACEHOLDER] * before, [PLACEHOLDER] * (n - before))
     if position == "end":
         return tuple(f"{' '.join([*parts[0], *frozen.split(), word])}." for word in classes.words)
@@ -74,10 +82,10 @@ def readable(tokenizer: Any, classes: ClassSet, n: int, position: str, words: st
 
 
 def tokens(tokenizer: Any, context_length: int, sentences: Sequence[str], names: Sequence[str]) -> Tensor:
-    """Token ids, (N, context length); open_clip would cut a long sentence without a word.
+    """Token ids, (N, context length); open_clip would cut a long sentence silently.
 
     Raises:
-        DepthubError: if a sentence is too long; it is called by its name.
+        DepthubError: if a sentence is too long; the message gives its name.
     """
     for sentence, name in zip(sentences, names, strict=True):
         length = len(tokenizer.encode(sentence)) + 2
@@ -88,14 +96,22 @@ def tokens(tokenizer: Any, context_length: int, sentences: Sequence[str], names:
     return tokenizer(list(sentences), context_length=context_length)  # type: ignore[no-any-return]
 
 
+def _tokens_before(n: int, position: str) -> int:
+    """How many of n context tokens stand before the class."""
+    return {"end": n, "middle": n // 2, "front": 0}[position]
+
+
 def _arrange(n: int, name: int, position: str, length: int) -> tuple[list[int], list[int]]:
-    """The order in which a sentence's tokens stand, and the places of its context among them.
+    """The order of a sentence's tokens, and the places of its context in that order.
 
     The sentence is [start, n context tokens, `name` class tokens, rest]; the class tokens move to the middle or the front of the context.
+    With n = 4 and a name of two tokens, [start C C C C N N rest] becomes in the middle [start C C N N C C rest]: order 0 1 2 5 6 3 4 7 ...,
+    slots 1 2 5 6.
     """
-    before = {"end": n, "middle": n // 2, "front": 0}[position]
     context = list(range(1, 1 + n))
-    own = list(range(1 + n, 1 + n + name))
-    order = [0, *context[:before], *own, *context[before:], *range(1 + n + name, length)]
-    slots = [1 + i if i < before else 1 + i + name for i in range(n)]
-    return (list(range(length)), context) if position == "end" else (order, slots)
+    if position == "end":
+        return list(range(length)), context
+    before = _tokens_before(n, position)
+    class_tokens = range(1 + n, 1 + n + name)
+    order = [0, *context[:before], *class_tokens, *context[before:], *range(1 + n + name, length)]
+    return order, [1 + i if i < before else 1 + i + name for i in range(n)]

@@ -1,32 +1,59 @@
 """Class sentences as a trie: one row for each distinct beginning, and which rows attend to which.
 
 With a causal mask a token's state depends on no token behind it. Sentences that begin alike therefore share the states of their common
-beginning, exactly, and what stands before the first learned token never changes. Here are indices only; `text_encoder` computes.
+beginning, exactly, and states in front of the first learned token never change. This module has indices only; `text_tower` computes.
+
+An example: the context "a photo of a", with learned tokens [0] and [1] in place of its first two words, before three classes:
+
+    start [0] [1] of a car .      end
+    start [0] [1] of a car park . end
+    start [0] [1] of a cat .      end
+
+These are 25 tokens, but only 14 distinct beginnings. K = 1 of them is constant; R = 13 are rows, computed in every step. A row's path
+leads from the start to the row:
+
+    constant   rows
+    start ---- 0 [0] -- 1 [1] -- 2 of -- 3 a --+-- 4 car --+--  5 .     --  6 end             feature of "car"
+                                               |           +--  7 park  --  8 .   --  9 end   feature of "car park"
+                                               +-- 10 cat  ---- 11 .    -- 12 end             feature of "cat"
+
+Each row attends to its path. Rows that lie side by side do so as one piece: its keys are the union of their paths, and its mask hides
+from each row the keys outside its own path. The piece of the rows 5 to 9, with x where a row (down) attends to a key (across):
+
+             start  0  1  2  3  4  5  6  7  8  9
+     5 .       x    x  x  x  x  x  x
+     6 end     x    x  x  x  x  x  x  x
+     7 park    x    x  x  x  x  x        x
+     8 .       x    x  x  x  x  x        x  x
+     9 end     x    x  x  x  x  x        x  x  x
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 import torch
 from torch import Tensor
 
-ASKING = 16  # rows in a piece of attention; more copy fewer keys, fewer multiply fewer pairs that do not see one another
+QUERIES = 16  # rows in a piece of attention; more copy fewer keys, fewer multiply fewer hidden pairs
+
+Edge = tuple[int, int]  # (row of the token in front, symbol)
 
 
 @dataclass(frozen=True)
 class Attention:
-    """What attends to what: B pieces of S queries, each with the T keys that any of them sees.
+    """Attention of rows to their paths: B pieces of S queries, each piece with the T keys in the union of its paths.
 
-    Pieces are filled up to one size. No query sees a key that fills up; queries that fill up stand at the end, and nobody reads them.
+    Pieces are padded to one size. A padding key is hidden from every query; padding queries stand at the end, and their outputs are
+    discarded.
 
     Args:
-        count: queries without those.
-        queries: each query's row among those that ask, (B * S,).
+        count: queries without padding.
+        queries: each query's place among the rows that attend, (B * S,).
         keys: row of each key, counted from the first constant row, (B * T,).
-        mask: what is added to the scores, 0 where a query sees a key and -inf elsewhere, (B, 1, S, T).
+        mask: addend of the scores, 0 where a query attends to a key and -inf elsewhere, (B, 1, S, T).
     """
 
     count: int
@@ -42,9 +69,9 @@ class Trie:
     Args:
         ids: token id of each row, the constant ones first, (K + R,); 0 for learned tokens.
         places: each row's position in its sentences, (K + R,).
-        slots: which of the R rows are learned tokens, (V,).
-        learned: which learned token each of these is, (V,).
-        ends: which of the R rows are the classes' end tokens, (M,).
+        slots: index among the R rows of each learned token, (V,).
+        learned: number of each of these learned tokens, (V,).
+        ends: index among the R rows of each class's end token, (M,).
         before: attention of the constant rows.
         within: attention of the other rows.
         reading: attention of the M end tokens alone.
@@ -69,55 +96,82 @@ def build_trie(sentences: Sequence[Sequence[int]], device: torch.device, dtype: 
     """The trie of M sentences.
 
     Args:
-        sentences: from the start token to the end token, a token's id, or -1 - i for the learned token i.
-        device: where the trie's tensors are.
+        sentences: symbols from the start token to the end token: a token's id, or -1 - i for the learned token i.
+        device: of the trie's tensors.
         dtype: of its masks.
     """
-    before: dict[tuple[int, int], int] = {}  # (row of the token in front, symbol) -> row
-    within: dict[tuple[int, int], int] = {}
-    begins = [next((i for i, symbol in enumerate(s[:-1]) if symbol < 0), len(s) - 1) for s in sentences]
-    stems = [_insert(before, 0, -1, s[:begin]) for s, begin in zip(sentences, begins, strict=True)]
-    tails = [(stem, s[begin:]) for s, begin, stem in zip(sentences, begins, stems, strict=True)]
-    for stem, tail in sorted(tails):  # rows of sentences that begin alike lie together, and so share a piece of attention
-        _insert(within, len(before), stem, tail)
-    ends = [_insert(within, len(before), *tail) for tail in tails]
-    paths: list[list[int]] = []
-    for row, (parent, _) in enumerate((*before, *within)):
-        paths.append([*(paths[parent] if parent >= 0 else ()), row])
-    symbols = torch.tensor([symbol for _, symbol in (*before, *within)], device=device)
-    slots = (symbols[len(before) :] < 0).nonzero()[:, 0]
+    constant, rows, ends = _edges(sentences)
+    edges = (*constant, *rows)
+    paths = _paths(edges)
+    symbols = torch.tensor([symbol for _, symbol in edges], device=device)
+    slots = (symbols[len(constant) :] < 0).nonzero()[:, 0]
     mask = torch.zeros((), device=device, dtype=dtype)
     return Trie(
         ids=symbols.clamp(min=0),
         places=torch.tensor([len(path) - 1 for path in paths], device=device),
         slots=slots,
-        learned=-1 - symbols[len(before) :][slots],
-        ends=torch.tensor(ends, device=device) - len(before),
-        before=_attention(paths[: len(before)], mask),
-        within=_attention(paths[len(before) :], mask),
+        learned=-1 - symbols[len(constant) :][slots],
+        ends=torch.tensor(ends, device=device) - len(constant),
+        before=_attention(paths[: len(constant)], mask),
+        within=_attention(paths[len(constant) :], mask),
         reading=_attention([paths[row] for row in ends], mask),
     )
 
 
-def _insert(rows: dict[tuple[int, int], int], first: int, row: int, symbols: Sequence[int]) -> int:
-    """The row where `symbols` lead from `row`; rows that are new are counted from `first`."""
+def _edges(sentences: Sequence[Sequence[int]]) -> tuple[Mapping[Edge, int], Mapping[Edge, int], list[int]]:
+    """Edges to the constant rows and to the others, each with the row that it leads to, and the row of each sentence's end."""
+    constant: dict[Edge, int] = {}
+    rows: dict[Edge, int] = {}
+    stems, tails = [], []
+    for symbols in sentences:
+        begin = _first_row(symbols)
+        stems.append(_insert(constant, 0, -1, symbols[:begin]))
+        tails.append(symbols[begin:])
+    ends = [0] * len(sentences)
+    # sorted, so that rows of sentences that begin alike lie side by side and share a piece of attention
+    for i in sorted(range(len(sentences)), key=lambda i: (stems[i], tails[i])):
+        ends[i] = _insert(rows, len(constant), stems[i], tails[i])
+    return constant, rows, ends
+
+
+def _first_row(symbols: Sequence[int]) -> int:
+    """Where a sentence stops being constant: at its first learned token, or else at its end, which is always a row."""
+    return next((i for i, symbol in enumerate(symbols[:-1]) if symbol < 0), len(symbols) - 1)
+
+
+def _insert(rows: dict[Edge, int], first: int, row: int, symbols: Sequence[int]) -> int:
+    """Add the path of `symbols` behind `row`, new rows counted from `first`; returns its last row."""
     for symbol in symbols:
         row = rows.setdefault((row, symbol), first + len(rows))
     return row
 
 
+def _paths(edges: Sequence[Edge]) -> list[list[int]]:
+    """The path of every row: the rows from the start to the row itself. A row's edge stands behind those of its path."""
+    paths: list[list[int]] = []
+    for row, (parent, _) in enumerate(edges):
+        paths.append([*paths[parent], row] if parent >= 0 else [row])
+    return paths
+
+
 def _attention(paths: Sequence[Sequence[int]], like: Tensor) -> Attention:
-    """Of rows, each of which sees its path; the mask has the type of `like`, and all is where it is."""
-    size = ceil(len(paths) / ceil(len(paths) / ASKING))
-    parts = [paths[i : i + size] for i in range(0, len(paths), size)]
-    known = [sorted(set().union(*part)) for part in parts]
-    length = max(map(len, known))
-    keys = torch.tensor([rows + [0] * (length - len(rows)) for rows in known])
-    mask = torch.full((len(parts), size, length), float("-inf"), dtype=like.dtype)
-    mask[..., 0] = 0  # all see the start token, also what fills up: a query that sees nothing would become NaN
-    for piece, (part, rows) in enumerate(zip(parts, known, strict=True)):
-        place = {row: i for i, row in enumerate(rows)}
-        asking = [i for i, path in enumerate(part) for _ in path]
-        mask[piece, asking, [place[row] for path in part for row in path]] = 0
-    queries = torch.arange(len(parts) * size).clamp(max=len(paths) - 1)
-    return Attention(len(paths), queries.to(like.device), keys.flatten().to(like.device), mask[:, None].to(like.device))
+    """Attention of rows to their paths; the mask has the type of `like`, and all tensors lie where `like` does."""
+    size = ceil(len(paths) / ceil(len(paths) / QUERIES))
+    pieces = [paths[i : i + size] for i in range(0, len(paths), size)]
+    unions = [sorted(set().union(*piece)) for piece in pieces]
+    length = max(map(len, unions))
+    keys = torch.tensor([union + [0] * (length - len(union)) for union in unions])
+    mask = torch.full((len(pieces), size, length), float("-inf"), dtype=like.dtype)
+    mask[..., 0] = 0  # every query attends to the start token, padding too: softmax over nothing would be NaN
+    for number, (piece, union) in enumerate(zip(pieces, unions, strict=True)):
+        queries, places = _visible(piece, union)
+        mask[number, queries, places] = 0
+    order = torch.arange(len(pieces) * size).clamp(max=len(paths) - 1)
+    return Attention(len(paths), order.to(like.device), keys.flatten().to(like.device), mask[:, None].to(like.device))
+
+
+def _visible(piece: Sequence[Sequence[int]], union: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The pairs (query, key) of a piece where the query attends to the key, by their places in piece and union."""
+    place = {row: i for i, row in enumerate(union)}
+    queries = [i for i, path in enumerate(piece) for _ in path]
+    return queries, [place[row] for path in piece for row in path]

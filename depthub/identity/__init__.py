@@ -1,1 +1,1 @@
-"""Names by content: digests of files and of code, and all that the numbers of a run depend on beside its spec."""
+"""Identity by content: digests of files and of code, and everything besides its spec that the numbers of a run depend on."""

@@ -1,4 +1,4 @@
-"""SHA-256 of files, kept in the cache folder, so that a file that has not changed is read once."""
+"""SHA-256 of files, stored in the cache folder, so that an unchanged file is read once only."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from depthub.system.files import OFF, PLACE, cache_folder
 
 NAME = "digests.sqlite"
 FRESH = 2 * 10**9  # nanoseconds: a file that has just changed may change again within one tick of its file system's clock
-_PIECE = 500  # files of one query; also what an interruption costs
+_PIECE = 500  # files of one query; an interruption loses no more
 _HANDFUL = 25  # files that a thread takes at a time
 _BLOCK = 2**20  # bytes read at a time
-_WAIT = 1.0  # seconds for other processes that write; after that the file is read once more
-_TROUBLE = (sqlite3.Error, OSError)  # whatever the cache's file or its folder has: the digests are computed
+_WAIT = 1.0  # seconds for other processes that write; then the file is read once more
+_TROUBLE = (sqlite3.Error, OSError)  # of a damaged or missing cache: the digests are computed
 _TABLE = "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, state TEXT NOT NULL, sha256 TEXT NOT NULL)"
 
 
-class _Known(NamedTuple):
-    """What the cache holds of a file: the state that it was hashed in, and its digest."""
+class _Entry(NamedTuple):
+    """The cache's entry for a file: its state when it was hashed, and its digest."""
 
     state: str
     sha256: str
@@ -37,17 +37,17 @@ class _Known(NamedTuple):
 def file_sha256(path: Path) -> str:
     """SHA-256 (hexadecimal) of a file's content.
 
-    A digest that is kept is used while the file's place, size, inode and both times (of change of its content and of its entry) are the
+    A stored digest is used while the file's path, size, inode and both times (of the last change of its content and of its entry) are the
     same. Where the cache is off, read-only, damaged or full, the file is read.
 
     Raises:
-        DepthubError: if it cannot be read, or is no regular file; a pipe is refused, not waited for.
+        DepthubError: if it cannot be read, or is not a regular file; a pipe is refused at once, it could block for ever.
     """
     return files_sha256([path])[0]
 
 
 def files_sha256(paths: Sequence[Path]) -> list[str]:
-    """What `file_sha256` gives, of many files with few queries; in the order of the paths.
+    """`file_sha256` for many files, in the order of the paths, with few queries.
 
     Raises:
         DepthubError: as `file_sha256` does, for the first file that cannot be read.
@@ -61,39 +61,44 @@ def files_sha256(paths: Sequence[Path]) -> list[str]:
 
 
 def _digests(paths: Sequence[Path]) -> list[str]:
+    """Look the digests up, compute the missing ones, and store those of files that nobody is writing."""
     keys = [os.fsencode(path.absolute()) for path in paths]
     stats = [_stat(path) for path in paths]
     states = [_state(one) for one in stats]
-    now, kept = time.time_ns(), _find(keys)
-    digests = {key: kept[key].sha256 for key, state in zip(keys, states, strict=True) if key in kept and kept[key].state == state}
-    unknown = {key: row for row, key in enumerate(keys) if key not in digests}
-    digests |= dict(zip(unknown, _hashed([paths[row] for row in unknown.values()]), strict=True))
-    settled = {key: row for key, row in unknown.items() if now - max(stats[row].st_mtime_ns, stats[row].st_ctime_ns) >= FRESH}
-    _keep({key: _Known(states[row], digests[key]) for key, row in settled.items() if _state(_stat(paths[row])) == states[row]})
+    now, entries = time.time_ns(), _find(keys)
+    digests = {key: entries[key].sha256 for key, state in zip(keys, states, strict=True) if key in entries and entries[key].state == state}
+    missing = {key: row for row, key in enumerate(keys) if key not in digests}
+    digests |= dict(zip(missing, _hashed([paths[row] for row in missing.values()]), strict=True))
+    settled = {key: row for key, row in missing.items() if now - max(stats[row].st_mtime_ns, stats[row].st_ctime_ns) >= FRESH}
+    _store({key: _Entry(states[row], digests[key]) for key, row in settled.items() if _state(_stat(paths[row])) == states[row]})
     return [digests[key] for key in keys]
 
 
 def _stat(path: Path) -> os.stat_result:
     try:
-        found = path.stat()
+        status = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise _unreadable(path, error) from error
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise DepthubError(f"cannot read {path}: not a regular file; expected a file with content")
-    return found
+    return status
 
 
-def _state(found: os.stat_result) -> str:
-    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
+def _state(status: os.stat_result) -> str:
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
 def _hashed(paths: Sequence[Path]) -> Iterable[str]:
     """Digests of the files' contents; with several threads, since reading and hashing happen outside of Python's lock."""
     if len(paths) <= _HANDFUL:
-        return [_content_sha256(path) for path in paths]
+        return _contents_sha256(paths)
     handfuls = [paths[start : start + _HANDFUL] for start in range(0, len(paths), _HANDFUL)]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return [sha256 for some in threads.map(lambda own: [_content_sha256(path) for path in own], handfuls) for sha256 in some]
+        return [sha256 for digests in threads.map(_contents_sha256, handfuls) for sha256 in digests]
+
+
+def _contents_sha256(paths: Sequence[Path]) -> list[str]:
+    return [_content_sha256(path) for path in paths]
 
 
 def _content_sha256(path: Path) -> str:
@@ -112,30 +117,30 @@ def _unreadable(path: Path, error: Exception) -> DepthubError:
     return DepthubError(f"cannot read {path}: {reason}; expected a file that you may read")
 
 
-def _find(keys: Sequence[bytes]) -> dict[bytes, _Known]:
-    """What is kept of these files; nothing where the cache fails."""
+def _find(keys: Sequence[bytes]) -> dict[bytes, _Entry]:
+    """The cache's entries for these files; none where the cache fails."""
     with suppress(*_TROUBLE), _database("ro") as database:
         places = ",".join("?" * len(keys))
         rows = database.execute(f"SELECT path, state, sha256 FROM files WHERE path IN ({places})", keys).fetchall()
-        return {path: _Known(state, sha256) for path, state, sha256 in rows if isinstance(sha256, str) and len(sha256) == 64}
+        return {path: _Entry(state, sha256) for path, state, sha256 in rows if isinstance(sha256, str) and len(sha256) == 64}
     return {}
 
 
-def _keep(entries: Mapping[bytes, _Known]) -> None:
-    """Keep digests, if that can be done."""
+def _store(entries: Mapping[bytes, _Entry]) -> None:
+    """Store digests, if the cache can be written."""
     if not entries:
         return
     with suppress(*_TROUBLE), _database("rwc") as database:
         database.execute(_TABLE)
-        database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", [(key, *known) for key, known in entries.items()])
+        database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", [(key, *entry) for key, entry in entries.items()])
 
 
 @contextmanager
 def _database(mode: str) -> Iterator[sqlite3.Connection]:
-    """The cache's file for one transaction: closed afterwards, so that processes that are forked share no connection.
+    """The cache's file for one transaction; closed afterwards, so that forked processes share no connection.
 
     Args:
-        mode: "ro" to read, "rwc" to write, also a file that is not there yet.
+        mode: "ro" to read; "rwc" to write, and to create the file if there is none.
 
     Raises:
         OSError: where the cache is off.

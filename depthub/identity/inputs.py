@@ -1,6 +1,9 @@
-"""What numbers depend on besides the spec: code, data, weights, arithmetic and versions.
+"""Inputs: everything besides the spec that numbers depend on, which is code, data, weights, arithmetic and versions.
 
-They are recorded with a result and compared before it is used again.
+They are recorded with a result, and compared before it is used again. An example, shortened:
+
+    {"code": {"methods CoOp": {"distribution": "depthub", "version": "0.1.0", "sha256": "91c2..."}},
+     "data": {"folder:pets": "5e0f..."}, "backbone": "a4d7...", "linear": "torch", "packages": {"torch": "2.8.0"}}
 """
 
 from __future__ import annotations
@@ -12,44 +15,44 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from depthub.identity import notebook_cells
-from depthub.identity.source_code import package_sha256, said
+from depthub.identity.source_code import normalised, package_sha256
 
-_CORE = "depthub."  # what every component inherits from
+_CORE = "depthub."  # modules of the base classes of all components
 
 
 def differences(stored: Mapping[str, Any], present: Mapping[str, Any]) -> list[str]:
-    """What differs between two objects of nested mappings, one phrase each: `code.methods CoOp.version was 1.0, is 2.0`.
+    """The differences between two nested mappings, one phrase each: `code.methods CoOp.version was 1.0, is 2.0`.
 
     Args:
-        stored: as recorded.
-        present: as it is now.
+        stored: the recorded values.
+        present: the values of today.
     """
     return [f"{'.'.join(path)} was {_shown(then)}, is {_shown(now)}" for path, then, now in _unequal(stored, present, ())]
 
 
 def decisive(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs whose difference means other numbers: what code says, data and weights. A difference in any other is named, and the result
-    is used all the same.
+    """The inputs that decide about numbers: the source code, data and weights. If any other input differs, that is noted and the result is
+    used all the same.
 
     Args:
         inputs: as recorded.
     """
-    return {"code": saying(inputs["code"]), "data": inputs["data"], "backbone": inputs["backbone"]}
+    return {"code": code_digests(inputs["code"]), "data": inputs["data"], "backbone": inputs["backbone"]}
 
 
-def saying(code: Mapping[str, Any]) -> dict[str, Any]:
-    """By component what its source says, as SHA-256; its version where it has no source."""
+def code_digests(code: Mapping[str, Any]) -> dict[str, Any]:
+    """SHA-256 of the source by component; the version of a component without source."""
     return {part: origin.get("sha256") or origin.get("version") if isinstance(origin, Mapping) else origin for part, origin in code.items()}
 
 
 def code_sha256(cls: type) -> str:
-    """SHA-256 of what the source of a component says: its own package's, and those of its base classes outside depthub's core.
+    """SHA-256 of the source code of a component: of its whole package, and of the packages of its base classes outside depthub's core.
 
-    Comments, docstrings and layout do not count, so that a reworded one leaves results valid. Files of the packages that are not
-    Python's count by their bytes. A class without a file, as from a notebook, counts by its own source and by all that this reads.
+    Comments, docstrings and layout do not count: rewording them leaves results valid. Other files of the packages count by their bytes. A
+    class without a file, as from a notebook, counts by its own source and by everything that this uses.
 
     Raises:
-        DepthubError: if a class without a file reads a value that cannot be told from others.
+        DepthubError: if a class without a file uses a value that has no digest.
     """
     bases = [base for base in cls.__mro__ if any(above.__module__.startswith(_CORE) for above in base.__mro__)]
     modules = dict.fromkeys(base.__module__.partition(".")[0] for base in bases if not base.__module__.startswith(_CORE))
@@ -71,5 +74,5 @@ def _shown(value: Any) -> str:
 
 
 def _source_sha256(cls: type) -> str:
-    """Of what a class of depthub's core says by itself."""
-    return hashlib.sha256(said(textwrap.dedent(inspect.getsource(cls))).encode()).hexdigest()
+    """SHA-256 of the source of a class of depthub's core, and of nothing else there."""
+    return hashlib.sha256(normalised(textwrap.dedent(inspect.getsource(cls))).encode()).hexdigest()

@@ -1,6 +1,22 @@
-"""Code that lies in no file of a package, as that of notebook cells: told by what it says and by all that it reads.
+"""The digest of code that is in no file of a package, as in notebook cells: of its own source, and of everything that it uses.
 
-A class of a cell reads functions, classes and values of other cells. When one of these changes, so do its numbers.
+A class of a cell uses functions, classes and values of other cells; when one of these changes, so do its numbers. The digest is that of a
+description in lines. For
+
+    GAIN = 2
+    def start(n): return GAIN * n
+    class Mine(Head):
+        width = 3
+        def loss(self, features, labels): return start(1)
+
+it has about these lines, each object once:
+
+    class Mine: ['Mine', 'Head', ...]
+    Head = depthub.head.Head
+    Mine.width = 3
+    def Mine.loss: <source, normalised>
+    def start: <source, normalised>
+    GAIN = 2
 """
 
 from __future__ import annotations
@@ -20,41 +36,41 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from depthub.errors import DepthubError
-from depthub.identity.source_code import in_files, package_sha256, plain
+from depthub.identity.source_code import in_files, normalised_tree, package_sha256
 
 _READS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 _CORE = "depthub"
 
 
 def has_source(cls: type) -> bool:
-    """Whether the source of a class can be read; one without functions needs none."""
+    """Whether the source of a class can be read; a class without functions needs none."""
     functions = [one for value in vars(cls).values() for one in _functions(value) if one.__module__ == cls.__module__]
     return not functions or any(_source(function.__code__) for function in functions)
 
 
 def code_sha256(cls: type) -> str:
-    """SHA-256 of a class that lies in no package's files: of what it says, and of what that reads, as it is now.
+    """SHA-256 of a class that is in no package's files: of its source, and of everything that it uses, in their present state.
 
-    Functions count by their source without comments, docstrings and layout, or by their compiled form if there is no source. Modules that
-    are installed count by name and version, others by their files; other values by what they hold.
+    Functions count by their source without comments, docstrings and layout, or by their compiled form if there is no source. Installed
+    modules count by name and version, other modules by their files, and other values by their contents.
 
     Raises:
-        DepthubError: if it reads a value that cannot be told from others, such as an open file.
+        DepthubError: if it uses a value that cannot be described, such as an open file.
     """
-    told = _Told()
-    told.add(cls.__qualname__, cls)
-    return hashlib.sha256("\n".join(told.lines).encode(errors="surrogatepass")).hexdigest()
+    description = _Description()
+    description.add(cls.__qualname__, cls)
+    return hashlib.sha256("\n".join(description.lines).encode(errors="surrogatepass")).hexdigest()
 
 
-class _Told:
-    """Lines that tell things apart; each thing is told once."""
+class _Description:
+    """Lines that differ for things that differ; each thing is described once."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self._things: dict[int, Any] = {}  # which keeps them: no other gets the same address meanwhile
+        self._things: dict[int, Any] = {}  # keeps them alive, so that no other thing gets the same address
 
     def add(self, name: str, thing: Any) -> None:
-        """A thing, by the name that it is read under, and all that it reads."""
+        """Describe a thing, by its name in the code that uses it, and everything that it uses."""
         if thing is None or isinstance(thing, bool | int | float | complex | str):
             self.lines.append(f"{name} = {thing!r}")
         elif isinstance(thing, bytes):
@@ -86,7 +102,7 @@ class _Told:
         for base in cls.__mro__[1:]:
             self.add(base.__qualname__, base)
         for attribute, value in vars(cls).items():
-            # what Python itself writes into a class says no more than where it stands
+            # attributes that Python itself adds say nothing about the code
             if not attribute.startswith(("__", "_abc_")) or next(_functions(value), None):
                 self.add(f"{name}.{attribute}", value)
 
@@ -105,7 +121,7 @@ class _Told:
 
     def _items(self, name: str, thing: Any) -> None:
         self.lines.append(f"{name} = {type(thing).__name__} of {len(thing)}")
-        if isinstance(thing, set | frozenset):  # whose order is another in every process
+        if isinstance(thing, set | frozenset):  # its order differs between processes
             self.lines.extend(sorted(map(repr, thing)))
             return
         for key, item in thing.items() if isinstance(thing, dict) else enumerate(thing):
@@ -113,7 +129,7 @@ class _Told:
 
     def _object(self, name: str, thing: Any) -> None:
         tensor = getattr(sys.modules.get("torch"), "Tensor", None)
-        if tensor and isinstance(thing, tensor):  # pickled, it tells where its memory lies
+        if tensor and isinstance(thing, tensor):  # its pickle would hold an address
             values: Any = thing.detach().cpu().contiguous().reshape(-1)
             content = values.view(sys.modules["torch"].uint8).numpy().tobytes()
             self.lines.append(f"{name} = {thing.dtype} {tuple(thing.shape)} {hashlib.sha256(content).hexdigest()}")
@@ -122,7 +138,7 @@ class _Told:
             parts = thing.__reduce_ex__(4)
         except Exception as error:
             raise DepthubError(
-                f"{name} is a {type(thing).__name__}, which cannot be told from others: make it where it is used, or make it a setting"
+                f"{name} is a {type(thing).__name__}, which has no digest: create it where it is used, or make it a setting"
             ) from error
         self.lines.append(f"{name} is a {type(thing).__qualname__}")
         for place, part in enumerate([parts] if isinstance(parts, str) else parts):
@@ -130,7 +146,7 @@ class _Told:
 
 
 def _functions(thing: Any) -> Iterator[FunctionType]:
-    """The functions of a method, a property or a decorated function; of anything else none."""
+    """The functions of a method, a property or a decorated function; none for anything else."""
     if isinstance(thing, FunctionType):
         yield thing
     elif isinstance(thing, staticmethod | classmethod):
@@ -147,20 +163,20 @@ _Cached = type(lru_cache(_functions))
 
 
 def _source(code: CodeType) -> str:
-    """What the source of a function says; empty if it is not to be had."""
+    """The normalised source of a function; empty if it cannot be read."""
     tree = _tree("".join(linecache.getlines(code.co_filename)))
-    return " ".join(plain(node) for node in ast.walk(tree) if _is(node, code)) if tree else ""
+    return " ".join(normalised_tree(node) for node in ast.walk(tree) if _defines(node, code)) if tree else ""
 
 
 @lru_cache(maxsize=64)
 def _tree(source: str) -> ast.Module | None:
     try:
         return ast.parse(source)
-    except (SyntaxError, ValueError):  # a file that is no Python
+    except (SyntaxError, ValueError):  # a file that is not Python
         return None
 
 
-def _is(node: ast.AST, code: CodeType) -> bool:
+def _defines(node: ast.AST, code: CodeType) -> bool:
     if isinstance(node, ast.Lambda):
         return code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -169,15 +185,15 @@ def _is(node: ast.AST, code: CodeType) -> bool:
 
 
 def _compiled(code: CodeType) -> str:
-    """A function by its compiled form, which is another in every version of Python."""
+    """SHA-256 of the compiled form of a function, which differs between versions of Python."""
     bare = code.replace(co_filename="", co_firstlineno=1, co_linetable=b"")
-    return hashlib.sha256(marshal.dumps(bare, 2)).hexdigest()  # from version 3 on it counts references
+    return hashlib.sha256(marshal.dumps(bare, 2)).hexdigest()  # from version 3 on, the bytes depend on reference counts
 
 
 def _reads(code: CodeType) -> set[str]:
-    """Names that a function, and what is defined in it, reads from outside; builtins are among them."""
-    own = {str(one.argval) for one in dis.get_instructions(code) if one.opname in _READS}
-    return own.union(*(_reads(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
+    """Global names in a function and in the functions defined in it; builtins are among them."""
+    names = {str(one.argval) for one in dis.get_instructions(code) if one.opname in _READS}
+    return names.union(*(_reads(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
 
 
 def _content(cell: Any) -> Any:
@@ -188,7 +204,7 @@ def _content(cell: Any) -> Any:
 
 
 def _filed(module: str) -> str:
-    """A module by its name, and by its files where no version of a distribution tells of them."""
+    """A module by its name, and by the digest of its files unless it is installed: then its version says which files these are."""
     top = module.partition(".")[0]
     place = getattr(sys.modules.get(top), "__file__", None)
     if place is None or top == _CORE or any(Path(place).is_relative_to(folder) for folder in _installed()):
@@ -198,7 +214,7 @@ def _filed(module: str) -> str:
 
 @lru_cache(maxsize=1)
 def _installed() -> list[Path]:
-    """Folders of what is installed."""
+    """Folders of installed packages."""
     paths = sysconfig.get_paths()
     folders = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     return [Path(folder) for folder in (*folders, site.getusersitepackages())]

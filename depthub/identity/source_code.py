@@ -1,4 +1,9 @@
-"""What Python code says, whatever its comments, docstrings and layout: of a piece of source, and of the files of a package."""
+"""Python code without comments, docstrings and layout, and its digest: for a piece of source, and for the files of a package.
+
+`x = (1)  # one` and `x = 1` are the same code:
+
+    ['Module', {'body': [['Assign', {'targets': [['Name', {'id': 'x', 'ctx': ['Store', {}]}]], 'value': ['Constant', {'value': 1}]}]]}]
+"""
 
 from __future__ import annotations
 
@@ -12,40 +17,41 @@ from typing import Any
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _LEFT_OUT = {"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-_known: dict[str, tuple[list[ModuleSpec | None], str]] = {}
+_digests: dict[str, tuple[list[ModuleSpec | None], str]] = {}  # by package: the specs of its imported modules, and its digest then
 
 
-def said(source: str) -> str:
-    """Python code without comments, docstrings and layout; alike in every version of Python that has the same syntax tree."""
-    return plain(ast.parse(source))
+def normalised(source: str) -> str:
+    """Python code without comments, docstrings and layout; the same in every version of Python that has the same syntax tree."""
+    return normalised_tree(ast.parse(source))
 
 
-def plain(tree: ast.AST) -> str:
-    """A syntax tree in one line, without docstrings and places."""
+def normalised_tree(tree: ast.AST) -> str:
+    """A syntax tree in one line, without docstrings and line numbers."""
     return repr(_plain(tree))
 
 
 def in_files(module: str) -> bool:
-    """Whether a module's code is told by files; that of a notebook, a script or an interpreter is not."""
-    return module != "__main__" and _place(module.partition(".")[0]) is not None
+    """Whether a module's code is in files of its own; that of a notebook, a script or an interpreter is not."""
+    return module != "__main__" and _file_of(module.partition(".")[0]) is not None
 
 
 def package_sha256(name: str) -> str:
-    """SHA-256 of what the files of a top-level module or package say that is imported; empty if it has none.
+    """SHA-256 of the code in all files of an imported top-level module or package; empty if it has none.
 
-    Files count as they were when this was first asked after the package, or a part of it, was imported or reloaded.
+    It is computed when it is first asked for, and again after a module of the package was imported or reloaded: the digest is that of the
+    code in memory, even if a file has changed since.
     """
     if not in_files(name):
         return ""
     specs = [module.__spec__ for part, module in [*sys.modules.items()] if part.partition(".")[0] == name and hasattr(module, "__spec__")]
-    then, sha256 = _known.get(name, ([], ""))
-    if not sha256 or len(then) != len(specs) or any(one is not other for one, other in zip(then, specs, strict=True)):
-        sha256 = _sha256(Path(str(_place(name))))
-        _known[name] = (specs, sha256)
+    earlier, sha256 = _digests.get(name, ([], ""))
+    if not sha256 or len(earlier) != len(specs) or any(one is not other for one, other in zip(earlier, specs, strict=True)):
+        sha256 = _sha256(Path(str(_file_of(name))))
+        _digests[name] = (specs, sha256)
     return sha256
 
 
-def _place(name: str) -> str | None:
+def _file_of(name: str) -> str | None:
     return getattr(sys.modules.get(name), "__file__", None)
 
 
@@ -63,8 +69,8 @@ def _files(folder: Path) -> list[Path]:
 def _file_sha256(path: Path) -> str:
     content = path.read_bytes()
     if path.suffix == ".py":
-        with suppress(SyntaxError, ValueError):  # what is not Python after all counts as it is
-            content = said(content.decode()).encode()
+        with suppress(SyntaxError, ValueError):  # a file that is not Python counts by its bytes
+            content = normalised(content.decode()).encode()
     return hashlib.sha256(content).hexdigest()
 
 

@@ -1,1 +1,1 @@
-"""A finished run at work: pictures to classes, other counts, other formats."""
+"""A finished run at work: classification, other counts, other formats."""

@@ -39,7 +39,7 @@ def channel_importance(image: NDArray[Any], text: NDArray[Any], labels: NDArray[
     if not 1 <= window <= image.shape[1]:
         raise DepthubError(f"channel importance: window is {window}, expected 1 to {image.shape[1]}, the number of channels")
     # image by image: all products at once would be N x M x d numbers
-    ratios = (_ratio(text * own, label, window) for own, label in zip(image, labels, strict=True))
+    ratios = (_ratio(text * features, label, window) for features, label in zip(image, labels, strict=True))
     total: NDArray[Any] = sum(ratios, np.zeros(image.shape[1], image.dtype))
     return total / len(image)
 

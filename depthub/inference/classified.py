@@ -12,7 +12,7 @@ class Classified:
     """Scores of M classes for N images.
 
     Args:
-        class_names: the M classes that were told apart.
+        class_names: the M classes to tell apart.
         scores: (N, M); logits, or probabilities of a head that gives these. The largest is the prediction.
         probabilities: (N, M).
     """

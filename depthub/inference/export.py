@@ -1,4 +1,4 @@
-"""What a run trained, for use without depthub: its prompts with the words nearest to them, and its classifier as a program of torch's."""
+"""A trained run for use without depthub: its prompts with the words nearest to them, and its classifier as a program of torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from depthub.compute import linear
 from depthub.encoding.backbone import Backbone
 from depthub.errors import DepthubError
-from depthub.inference.classifier import Classifier, Picture
+from depthub.inference.classifier import Classifier
+from depthub.inference.input_images import Picture
 from depthub.inference.replay import encodings_of, with_texts
 from depthub.system.activity import tell
 from depthub.system.files import atomic_write
@@ -43,7 +44,7 @@ def export_prompts(classifier: Classifier, folder: Path) -> list[Path]:
         folder: for the two files.
 
     Raises:
-        DepthubError: for a method without learned prompts, or whose prompts depend on the image.
+        DepthubError: for a method without learned prompts, or with prompts that depend on the image.
     """
     classifier.require_static_text("it has no prompts of its own to export")
     encodings = encodings_of(classifier.tuner, _blank(classifier), classifier.stage.classes)
@@ -83,8 +84,8 @@ def export_classifier(
         images: pictures to compare on.
 
     Raises:
-        DepthubError: for a method whose text features depend on the image, code that torch cannot export, or a program that scores
-            images otherwise than the classifier.
+        DepthubError: for a method with text features that depend on the image, code that torch cannot export, or a program that scores
+            images unlike the classifier.
     """
     classifier.require_static_text("only a classifier with fixed text features can be exported")
     classes = classifier.classes(class_names, task)
@@ -121,14 +122,14 @@ def _program(classifier: Classifier, classes: ClassSet) -> bytes:
             warnings.simplefilter("ignore")  # torch's remarks on its own tracing; the outcome is compared
             program = torch.export.export(scores, (sample,), dynamic_shapes=({0: batch},), strict=True)
             torch.export.save(program, content)
-    except Exception as error:  # the method, the head and the tower may be anybody's
+    except Exception as error:  # method, head and tower may be of any plugin
         name = classifier.result.spec.method.name
         raise DepthubError(f"torch cannot export {name}: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
     return content.getvalue()
 
 
 def _compared(classifier: Classifier, classes: ClassSet, content: bytes, images: Tensor) -> dict[str, Any]:
-    """On how many images program and classifier were compared, and the largest difference of scores relative to an image's largest.
+    """The number of images that program and classifier were compared on, and the largest difference relative to an image's largest score.
 
     Raises:
         DepthubError: if scores differ by more than `CLOSE`, or predictions differ at all.
@@ -140,9 +141,9 @@ def _compared(classifier: Classifier, classes: ClassSet, content: bytes, images:
     random = [torch.randn(number, *images.shape[1:], generator=generator) for number in _RANDOM]
     largest = 0.0
     for pixels in (*random, *(torch.split(images, 100) if len(images) else ())):
-        expected, given = classifier.tuner(pixels, classes), program(pixels)
-        largest = max(largest, float(((given - expected).abs() / expected.abs().amax(dim=1, keepdim=True)).max()))
-        if largest > CLOSE or not torch.equal(given.argmax(dim=1), expected.argmax(dim=1)):
+        expected, exported = classifier.tuner(pixels, classes), program(pixels)
+        largest = max(largest, float(((exported - expected).abs() / expected.abs().amax(dim=1, keepdim=True)).max()))
+        if largest > CLOSE or not torch.equal(exported.argmax(dim=1), expected.argmax(dim=1)):
             raise DepthubError(
                 f"the exported program gives other scores than the classifier, up to {largest:.1e} of the largest; not written"
             )
@@ -165,7 +166,7 @@ def _described(classifier: Classifier, classes: ClassSet) -> dict[str, Any]:
 def _nearest_words(backbone: Backbone, context: Tensor) -> list[Any]:
     """For each token (w,) of a context (n, w), or of one for each class (M, n, w), the nearest words with their distances."""
     if context.ndim == 3:
-        return [_nearest_words(backbone, own) for own in context]
+        return [_nearest_words(backbone, of_class) for of_class in context]
     vocabulary = backbone.text.token_embedding.weight.detach().float().cpu()
     pieces = torch.split(context, max(1, _PIECE // len(vocabulary)))
     distances, ids = torch.cat([torch.cdist(piece, vocabulary, compute_mode="donot_use_mm_for_euclid_dist") for piece in pieces]).topk(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from depthub.data.listing import FOLDER, children, kind
-from depthub.data.pictures import SUFFIXES
+from depthub.data.picture_formats import SUFFIXES
 from depthub.encoding.image_features import BATCH
 from depthub.errors import DepthubError
 from depthub.inference.classifier import Classifier
@@ -20,12 +20,12 @@ from depthub.system.activity import tell
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a classifier says of one file.
+    """The classification of one file.
 
     Args:
         path: of the file.
         best: the most probable classes with their probabilities, best first; empty if the file could not be read.
-        fault: why it could not be read, in one line.
+        fault: the reason why it could not be read, in one line.
     """
 
     path: Path
@@ -34,7 +34,7 @@ class Predicted:
 
 
 def picture_files(places: Iterable[Path]) -> list[Path]:
-    """Files as they are given, and in place of folders all pictures below them, by name; each once.
+    """Files in their order, and in place of folders all pictures below them, by name; each once.
 
     Raises:
         DepthubError: for a folder that cannot be read, or that holds no picture.
@@ -62,20 +62,20 @@ def predict(
         k: classes named for each file, or all if there are fewer.
 
     Raises:
-        DepthubError: for classes that the method or head cannot name. A file that cannot be read is no error, see `Predicted`.
+        DepthubError: for classes that the method or head cannot name. An unreadable file is not an error, see `Predicted`.
     """
     for start in range(0, len(files), BATCH):
         tell("classifying images", start, len(files))
         batch = files[start : start + BATCH]
         pixels = {path: _pixels(classifier, path) for path in batch}
-        readable = [one for one in pixels.values() if isinstance(one, Tensor)]
+        readable = [image for image in pixels.values() if isinstance(image, Tensor)]
         best = iter(classifier.classify(torch.cat(readable), class_names, task=task).best(k) if readable else ())
-        for path, one in pixels.items():
-            yield Predicted(path, tuple(next(best))) if isinstance(one, Tensor) else Predicted(path, fault=one)
+        for path, image in pixels.items():
+            yield Predicted(path, tuple(next(best))) if isinstance(image, Tensor) else Predicted(path, fault=image)
 
 
 def _pixels(classifier: Classifier, path: Path) -> Tensor | str:
-    """Pixels (1, 3, H, W) of a file, or why there are none."""
+    """Pixels (1, 3, H, W) of a file, or the reason for having none."""
     try:
         return classifier.pixels(path)
     except DepthubError as error:

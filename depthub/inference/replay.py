@@ -1,4 +1,9 @@
-"""A backbone in a method's hands that notes what is encoded, or gives again the texts that were encoded before."""
+"""Backbones that record the encodings of a method, or replay recorded text features.
+
+A method encodes the same texts in the same order for every batch of images, so that features recorded once can stand for the text tower:
+
+    encodings_of(tuner, images, classes).texts  ->  [(M, d), ...]  ->  with_texts(tuner, texts)
+"""
 
 from __future__ import annotations
 
@@ -31,31 +36,32 @@ class Encodings:
 
 @torch.no_grad()
 def encodings_of(tuner: Tuner, images: Tensor, classes: ClassSet) -> Encodings:
-    """What a tuner's method encodes to score images.
+    """The encodings of a tuner's method when it scores images.
 
     Args:
         tuner: trained.
-        images: a few, as the method takes them: pixels (B, 3, H, W) or features (B, d).
+        images: a few, as the method's inputs: pixels (B, 3, H, W) or features (B, d).
         classes: the M classes to tell apart.
     """
     tuner.eval()
-    noting = _Noting(tuner.backbone)
-    tuner.method.features(cast(Backbone, noting), images, classes)
-    return noting.encodings
+    recording = _Recording(tuner.backbone)
+    tuner.method.features(cast(Backbone, recording), images, classes)
+    return recording.encodings
 
 
 def with_texts(tuner: Tuner, texts: Sequence[Tensor]) -> Tuner:
-    """The tuner around a backbone that encodes no text: its method's text encodings give these, in the order of the calls.
+    """The tuner around a backbone that encodes no text: its method's text encodings return these features, in the order
+    of the calls.
 
     Args:
-        tuner: trained, with a method whose texts do not depend on the image.
-        texts: as in `Encodings`, of the classes that are to be told apart.
+        tuner: trained, with a method of texts that do not depend on the image.
+        texts: as in `Encodings`, of the classes to tell apart.
     """
     return Tuner(cast(Backbone, _Replaying(tuner.backbone, texts)), tuner.method, tuner.head).eval()
 
 
-class _Noting:
-    """Encodes as its backbone does, and notes the calls."""
+class _Recording:
+    """Encodes as its backbone does, and records the calls."""
 
     def __init__(self, backbone: Backbone) -> None:
         self._backbone, self.encodings = backbone, Encodings()
@@ -66,23 +72,23 @@ class _Noting:
     def encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
         if prompts.text:
             self.encodings.text_prompts.append(prompts)
-        return self._note(self._backbone.encode_text(classes, prompts))
+        return self._recorded(self._backbone.encode_text(classes, prompts))
 
     def encode_sentences(self, sentences: Sequence[str]) -> Tensor:
-        return self._note(self._backbone.encode_sentences(sentences))
+        return self._recorded(self._backbone.encode_sentences(sentences))
 
     def encode_image(self, images: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
         if prompts:
             self.encodings.image_prompts.append(prompts)
         return self._backbone.encode_image(images, prompts)
 
-    def _note(self, text: Tensor) -> Tensor:
+    def _recorded(self, text: Tensor) -> Tensor:
         self.encodings.texts.append(text)
         return text
 
 
 class _Replaying(nn.Module):
-    """Encodes images as its backbone does, and gives texts that were encoded before."""
+    """Encodes images as its backbone does, and replays recorded text features."""
 
     def __init__(self, backbone: Backbone, texts: Sequence[Tensor]) -> None:
         super().__init__()

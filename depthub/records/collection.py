@@ -13,15 +13,16 @@ from typing import Any, Literal, get_args, overload
 
 from depthub.errors import DepthubError
 from depthub.records.document import read
+from depthub.records.entries import FILE
 from depthub.records.result import RunResult
-from depthub.records.store import FILE, Store
+from depthub.records.store import Store
 from depthub.values.checks import choice
 from depthub.values.flat import flat
 
 What = Literal["scores", "tasks", "classes"]
 DataFrames = Literal["pandas", "polars"]
 Row = dict[str, Any]
-IDENTITY = ("run_id", "method", "head", "protocol", "data", "shots", "seed")  # what every row begins with
+IDENTITY = ("run_id", "method", "head", "protocol", "data", "shots", "seed")  # the first columns of every table
 GROUPS = ("headline", "score", "cost", "depthub", "folder", "method", "head", "protocol", "data", "backbone", "training")
 
 
@@ -30,8 +31,8 @@ class Results(Sequence[RunResult]):
     """Finished runs, in the order of their ids where they come from a folder. Made by `depthub.results`.
 
     Args:
-        runs: their results.
-        left_out: why files among them could not be read, one error for each.
+        runs: the results.
+        left_out: an error for each unreadable run among the files.
     """
 
     runs: tuple[RunResult, ...]
@@ -56,7 +57,7 @@ class Results(Sequence[RunResult]):
           `cost.NAME` (seconds, bytes and numbers of parameters), `depthub` (the version), `folder` (where the run lies), and every setting
           of the spec by its dotted name: `method.n_ctx`, `head.cat.bias`, `training.lr`, `data.sha256`, `backbone.model`;
         - for "tasks", a row for each run and test task: `task`, `n_correct`, `n_total`, `accuracy` in percent, `n_classes` and
-          `images_sha256`, by which tasks with the same images are told;
+          `images_sha256`, equal for tasks with the same images;
         - for "classes", a row for each run, test task and class: `task`, `class`, `n_correct`, `n_total`, `n_predicted` and `accuracy` in
           percent, missing where the class has no test image.
 
@@ -83,35 +84,36 @@ def results(runs: Path | str | Iterable[RunResult]) -> Results:
     """Finished runs, to go through or to make a table of.
 
     Args:
-        runs: a folder of runs, whose predictions are read when they are asked for; the folder of one run; or results.
+        runs: a folder of runs or of packed runs, a board's folder, or a packed file (predictions are read when first used); the folder
+            of one run; or results.
 
     Raises:
-        DepthubError: if the folder is not there. A run in it that cannot be read is left out with a warning, see `Results.left_out`.
+        DepthubError: if the folder is not there. An unreadable run in it is left out with a warning, see `Results.left_out`.
     """
     if not isinstance(runs, Path | str):
         return Results(_checked(runs))
     root = Path(runs)
     if os.path.lexists(root / FILE):
         return Results((read(root, recount=False),))
-    if not root.is_dir():
+    if not root.exists():
         raise DepthubError(f"no folder {root}; expected the folder of the runs")
     outcomes = list(Store(root).scan(recount=False))
-    left_out = tuple(one for one in outcomes if isinstance(one, DepthubError))
+    left_out = tuple(outcome for outcome in outcomes if isinstance(outcome, DepthubError))
     for error in left_out:
         warnings.warn(f"left out: {error}", stacklevel=2)
-    return Results(tuple(one for one in outcomes if isinstance(one, RunResult)), left_out)
+    return Results(tuple(outcome for outcome in outcomes if isinstance(outcome, RunResult)), left_out)
 
 
 def _checked(runs: Any) -> tuple[RunResult, ...]:
-    several = (runs,) if isinstance(runs, RunResult) else tuple(runs) if isinstance(runs, Iterable) else (runs,)
-    for one in several:
-        if not isinstance(one, RunResult):
-            raise DepthubError(f"runs holds a {type(one).__name__}, expected results, or the path of a folder of runs")
-    return several
+    results = tuple(runs) if isinstance(runs, Iterable) and not isinstance(runs, RunResult) else (runs,)
+    for result in results:
+        if not isinstance(result, RunResult):
+            raise DepthubError(f"runs holds a {type(result).__name__}, expected results, or the path of a folder of runs")
+    return results
 
 
 def identity(run: RunResult) -> Row:
-    """What every row of a table begins with, by the names in `IDENTITY`."""
+    """The first cells of a row of every table, by the names in `IDENTITY`."""
     spec = run.spec.without_places()
     return dict(
         zip(
@@ -152,7 +154,7 @@ ROWS: Mapping[What, Callable[[RunResult], Iterable[Row]]] = {"scores": _scores, 
 
 
 def _group(name: str) -> int:
-    """Where a column stands; those of one group stay in the order in which they came."""
+    """The sort key of a column; within a group, columns keep their order."""
     if name in IDENTITY:
         return 0
     first = name.partition(".")[0]
@@ -182,9 +184,8 @@ def _kind(column: Sequence[Any]) -> type:
 
 def _pandas_column(pandas: Any, name: str, column: Sequence[Any]) -> Any:
     types = {bool: "bool", int: "int64", float: "float64", str: "str"}
-    holes = {bool: "boolean", int: "Int64"}  # the others have a missing value of their own
-    kind = _kind(column)
-    return pandas.Series(column, dtype=holes.get(kind, types[kind]) if None in column else types[kind])
+    with_missing = types | {bool: "boolean", int: "Int64"}  # floats and texts have a missing value of their own
+    return pandas.Series(column, dtype=(with_missing if None in column else types)[_kind(column)])
 
 
 def _polars_column(polars: Any, name: str, column: Sequence[Any]) -> Any:

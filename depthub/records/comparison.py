@@ -1,4 +1,4 @@
-"""Two finished runs side by side: settings, inputs, counts and scores, and on the same images who was right where."""
+"""Two finished runs side by side: settings, inputs, counts and scores, and the images that either classified correctly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class McNemar:
         both: images that both classified correctly.
         first: the first run alone.
         second: the second run alone.
-        neither: none of them.
+        neither: images that neither classified correctly.
     """
 
     both: int
@@ -30,15 +30,15 @@ class McNemar:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs between two runs, and what they gave.
+    """The differences between two runs, and their results.
 
     Args:
         run_ids: of the two.
-        settings: by dotted name, the values in the two specs where they differ; None where a run has no such setting.
-        inputs: what else their numbers depend on, likewise, where both runs recorded it and it differs: code, data, weights, versions.
+        settings: by dotted name, the differing values in the two specs; None where a run has no such setting.
+        inputs: likewise the differing code, data, weights and versions, where both runs recorded them.
         counts: by test task of either run, the two counts; None where a run has no such task.
         scores: by name, the two scores in percent; likewise.
-        mcnemar: by test task, where both runs recorded predictions of the same images.
+        mcnemar: by test task with recorded predictions of the same images in both runs.
     """
 
     run_ids: tuple[str, str]
@@ -86,9 +86,9 @@ def mcnemar(first: RunResult, second: RunResult, task: str) -> McNemar:
         first, second: runs with predictions of the same images.
         task: a test task.
     """
-    ours, theirs = ((run.predictions[task].predicted == run.predictions[task].labels) for run in (first, second))
-    tables = (ours & theirs, ours & ~theirs, ~ours & theirs, ~ours & ~theirs)
-    return McNemar(*(int(table.sum()) for table in tables))
+    one, other = ((run.predictions[task].predicted == run.predictions[task].labels) for run in (first, second))
+    cells = (one & other, one & ~other, ~one & other, ~one & ~other)
+    return McNemar(*(int(cell.sum()) for cell in cells))
 
 
 def _unequal(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -100,5 +100,4 @@ def _same_images(first: RunResult, second: RunResult, task: str) -> bool:
     """Whether both runs recorded predictions of a task's images, the same ones with the same labels in the same order."""
     if task not in second.predictions or task not in first.tasks or task not in second.tasks:
         return False
-    prints = (first.tasks[task].images_sha256, second.tasks[task].images_sha256)
-    return prints[0] == prints[1] != ""
+    return first.tasks[task].images_sha256 == second.tasks[task].images_sha256 != ""

@@ -14,7 +14,7 @@ def count(predicted: NDArray[np.int64], labels: NDArray[np.int64], n_classes: in
     Args:
         predicted: (N,), indices of classes.
         labels: (N,), likewise.
-        n_classes: M; a class may occur in neither.
+        n_classes: M, including classes that occur in neither.
     """
     correct = np.bincount(labels[predicted == labels], minlength=n_classes)
     images = np.bincount(labels, minlength=n_classes)

@@ -1,4 +1,4 @@
-"""What a run predicted for each test image: enough to recount it and to compute other metrics without the model."""
+"""Predictions for each test image: enough to recount a run and to compute other metrics without the model."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Predictions:
         scores: of `best`, (N, k) float32.
         true: score of the true class, (N,) float32.
         log_sum_exp: log of the sum of exp(score) over all M classes, (N,) float32.
+            Of a packed run k is 1, and all scores are NaN: they are in the run's own folder only.
         n_classes: M.
     """
 
@@ -59,19 +60,31 @@ class Predictions:
         """Number of images whose true class is among the k best.
 
         Raises:
-            DepthubError: if fewer than k classes were kept.
+            DepthubError: if these predictions have fewer than k classes an image.
         """
         if not 1 <= k <= min(BEST, self.n_classes):
             raise DepthubError(f"top-{k} is not in these predictions: each image has its {self.best.shape[1]} best classes")
+        if k > 1:
+            self._require_scores(f"top-{k}")
         return int((self.best[:, :k] == self.labels[:, None]).any(axis=1).sum())
 
     def probabilities(self) -> NDArray[np.float64]:
-        """Of `best`, (N, k)."""
-        kept: NDArray[np.float64] = np.exp(self.scores.astype(np.float64) - self.log_sum_exp.astype(np.float64)[:, None])
-        return kept
+        """Of `best`, (N, k).
+
+        Raises:
+            DepthubError: of a packed run.
+        """
+        self._require_scores("a probability")
+        probabilities: NDArray[np.float64] = np.exp(self.scores.astype(np.float64) - self.log_sum_exp.astype(np.float64)[:, None])
+        return probabilities
 
     def negative_log_likelihood(self) -> NDArray[np.float64]:
-        """Of each image's true class, in nats, (N,)."""
+        """Of each image's true class, in nats, (N,).
+
+        Raises:
+            DepthubError: of a packed run.
+        """
+        self._require_scores("a likelihood")
         lost: NDArray[np.float64] = self.log_sum_exp.astype(np.float64) - self.true.astype(np.float64)
         return lost
 
@@ -81,19 +94,43 @@ class Predictions:
         np.add.at(table, (self.labels, self.predicted), 1)
         return table
 
+    def _require_scores(self, quantity: str) -> None:
+        if np.isnan(self.true).all():
+            raise DepthubError(
+                f"{quantity} cannot be computed from a packed run, which has the best class alone; read the run's own folder"
+            )
+
+
+def best_only(labels: Sequence[int], predicted: NDArray[np.int32], n_classes: int) -> Predictions:
+    """Predictions of N images of which the best class alone is known.
+
+    Args:
+        labels: true classes, N integers.
+        predicted: the best class of each, (N,).
+        n_classes: M.
+
+    Raises:
+        ValueError: if the labels are not N indices below M.
+    """
+    indices = np.array(labels)
+    if indices.shape != predicted.shape or indices.dtype.kind != "i" or indices.min() < 0 or indices.max() >= n_classes:
+        raise ValueError(f"labels are not {len(predicted)} indices of {n_classes} classes")
+    unknown = np.full(predicted.shape, np.nan, np.float32)
+    return Predictions(indices.astype(np.int32), predicted[:, None], unknown[:, None], unknown, unknown, n_classes)
+
 
 def dumps(by_task: Mapping[str, Predictions]) -> bytes:
     """All predictions of a run as one safetensors file: tensors `TASK/labels`, `TASK/best` and so on; the same values give the same bytes.
 
-    Class indices take 16 bits where they fit, about 40 bytes an image.
+    Class indices take 16 bits where they fit, about 40 bytes per image.
     """
     arrays: dict[str, NDArray[np.generic]] = {}
-    for task, kept in by_task.items():
-        index = np.uint16 if kept.n_classes <= 2**16 else np.int32
-        arrays |= {f"{task}/labels": kept.labels.astype(index), f"{task}/best": kept.best.astype(index)}
-        arrays |= {f"{task}/{name}": np.ascontiguousarray(getattr(kept, name)) for name in ("scores", "true", "log_sum_exp")}
-    metadata = {_CLASSES: json.dumps({task: kept.n_classes for task, kept in by_task.items()})}  # several keys would come in any order
-    content: bytes = save(arrays, metadata)
+    for task, of_task in by_task.items():
+        index = np.uint16 if of_task.n_classes <= 2**16 else np.int32
+        arrays |= {f"{task}/labels": of_task.labels.astype(index), f"{task}/best": of_task.best.astype(index)}
+        arrays |= {f"{task}/{name}": np.ascontiguousarray(getattr(of_task, name)) for name in ("scores", "true", "log_sum_exp")}
+    classes = json.dumps({task: of_task.n_classes for task, of_task in by_task.items()})
+    content: bytes = save(arrays, {_CLASSES: classes})  # a single key, since several would come in any order
     return content
 
 
@@ -124,5 +161,5 @@ def _predictions(parts: Sequence[NDArray[np.generic]], n_classes: int) -> Predic
         raise ValueError(f"a class index that is not one of {n_classes} classes")
     if not all(np.isfinite(part.astype(np.float64)).all() for part in (scores, true, log_sum_exp)):
         raise ValueError("a score that is not finite")
-    kept = [part.astype(np.float32) for part in (scores, true, log_sum_exp)]
-    return Predictions(labels.astype(np.int32), best.astype(np.int32), kept[0], kept[1], kept[2], n_classes)
+    scores, true, log_sum_exp = (part.astype(np.float32) for part in (scores, true, log_sum_exp))
+    return Predictions(labels.astype(np.int32), best.astype(np.int32), scores, true, log_sum_exp, n_classes)

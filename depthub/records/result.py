@@ -1,4 +1,4 @@
-"""What a run gave, in memory: counts, scores, the classes and images behind them, and where they come from."""
+"""A run's result in memory: counts, scores, the classes and images behind them, and their provenance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Sample:
         data: name of the data set.
         ids: of the images, in the order drawn.
         labels: of the images; they index the data set's classes.
-        remarks: what the data set says of itself, for example that the order of its list is not the published one.
+        remarks: notes of the data set on itself, for example that the order of its list is not the published one.
     """
 
     task: str
@@ -38,18 +38,18 @@ class Sample:
 
     @property
     def sha256(self) -> str:
-        """What samples are compared by, also with published ones."""
+        """The fingerprint by which samples are compared, also with published ones."""
         return fingerprint(self.ids, self.labels)
 
 
 @dataclass(frozen=True)
 class TestedTask:
-    """What a test task was.
+    """A test task of a run.
 
     Args:
-        classes: the M classes that were told apart.
-        sentences: what each class was encoded with: one tuple of M sentences for each template; `X` stands for a learned token. Empty:
-            the method did not encode sentences.
+        classes: the M classes to tell apart.
+        sentences: the encoded sentences of the classes: one tuple of M for each template; `X` stands for a learned token. Empty: the
+            method did not encode sentences.
         images_sha256: of the ids and labels of the test images, in their order, as `fewshot.fingerprint` computes it.
     """
 
@@ -62,7 +62,7 @@ class TestedTask:
 
 @dataclass(frozen=True)
 class TrainedStage:
-    """What was trained, and what it was tested on.
+    """A training of a run, and its tests.
 
     Args:
         task: name of the training task.
@@ -77,22 +77,22 @@ class TrainedStage:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run gave.
+    """The result of a run.
 
     Args:
-        spec: what was run.
+        spec: of the run.
         counts: by test task.
         scores: in percent, derived from `counts` by the protocol.
-        provenance: versions, plugins, hardware: where the numbers come from.
+        provenance: versions, plugins and hardware behind the numbers.
         cost: seconds and bytes.
-        warnings: what the user was told.
-        samples: what was trained on, one a stage; empty in files from before they were recorded.
+        warnings: of the run to its user.
+        samples: the training images, one sample per stage; empty in files from before they were recorded.
         summary: how the scores combine over seeds and data sets, and which ranks.
         tasks: the test tasks by name; empty in files of schema 1.0.
-        stages: what was trained; empty in files of schema 1.0.
-        predictions: by test task; empty where none were kept.
-        folder: the run's folder, where it lies on disk.
-        notes: what reading the file could not check.
+        stages: the trainings; empty in files of schema 1.0.
+        predictions: by test task; empty where none were recorded.
+        folder: the run's folder on disk; None for a packed run, and for one that was not saved.
+        notes: checks that reading the file could not make.
         files: SHA-256 of the files beside the document, by name, as it states them.
     """
 

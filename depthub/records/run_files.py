@@ -1,4 +1,4 @@
-"""A finished run's files beside its document: read when they are asked for, and only if they are what the document says."""
+"""A finished run's files beside its document: read when first used, and only if their digests are those of the document."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthub.data.listing import examined
+from depthub.data.listing import kind_and_size
 from depthub.errors import DepthubError
 
 if TYPE_CHECKING:  # a document alone is read without numpy
@@ -17,7 +17,7 @@ CLOSE = 1e-4  # between a float32 sum and its parts, relative
 
 
 class StoredPredictions(Mapping[str, "Predictions"]):
-    """A run's predictions by task, read from its folder when first asked for, and checked to be those of its document.
+    """A run's predictions by task, read from its folder when first used, and compared with its document.
 
     Args:
         path: the file.
@@ -47,27 +47,27 @@ class StoredPredictions(Mapping[str, "Predictions"]):
                 f"{self.path} is not the file that the run beside it was written with; delete the run's folder and run it again"
             )
         by_task = _predictions(self.path)
-        if (classes := {task: kept.n_classes for task, kept in by_task.items()}) != self.classes:
+        if (classes := {task: of_task.n_classes for task, of_task in by_task.items()}) != self.classes:
             raise DepthubError(f"{self.path} holds tasks of {classes} classes, expected {self.classes}; the file was edited, run it again")
-        for task, kept in by_task.items():
-            if fault := _inconsistent(kept):
+        for task, of_task in by_task.items():
+            if fault := _inconsistent(of_task):
                 raise DepthubError(f"{self.path}, task {task!r}: {fault}; the file was edited, delete the run's folder and run it again")
         return by_task
 
 
 def content(path: Path, largest: int) -> bytes:
-    """What a file holds.
+    """The content of a file.
 
     Args:
         path: the file.
-        largest: bytes that it may have.
+        largest: its largest size, in bytes.
 
     Raises:
-        DepthubError: for anything but a regular file of that size: reading a pipe or a device would never end.
+        DepthubError: for anything but a regular file of at most that size: reading a pipe or a device would never end.
     """
-    what, size = examined(path)
-    if what:
-        raise DepthubError(f"cannot read {path}: it is {what}; expected a file that a run wrote")
+    obstacle, size = kind_and_size(path)
+    if obstacle:
+        raise DepthubError(f"cannot read {path}: it is {obstacle}; expected a file that a run wrote")
     if size > largest:
         raise DepthubError(f"cannot read {path}: it has {size} bytes, expected at most {largest}; no run wrote it so")
     try:
@@ -85,19 +85,19 @@ def _predictions(path: Path) -> dict[str, Predictions]:
         raise DepthubError(f"{path} is damaged: {' '.join(str(error).split())}; delete the run's folder and run it again") from error
 
 
-def _inconsistent(kept: Predictions) -> str:
-    """What of the predictions cannot be true together; empty if all can."""
+def _inconsistent(of_task: Predictions) -> str:
+    """A contradiction in the predictions; empty if there is none."""
     import numpy as np
 
-    most = kept.scores[:, 0]
-    named = kept.best == kept.labels[:, None]
-    ordered = np.sort(kept.best, axis=1)
-    if (np.diff(kept.scores, axis=1) > 0).any():
+    most = of_task.scores[:, 0]
+    named = of_task.best == of_task.labels[:, None]
+    ordered = np.sort(of_task.best, axis=1)
+    if (np.diff(of_task.scores, axis=1) > 0).any():
         return "scores are not in order"
     if (np.diff(ordered, axis=1) == 0).any():
         return "a class is among an image's best ones twice"
-    if (kept.log_sum_exp < most - CLOSE * (1 + np.abs(most))).any():
+    if (of_task.log_sum_exp < most - CLOSE * (1 + np.abs(most))).any():
         return "a probability is above 1"
-    if (kept.scores[named] != kept.true[named.any(axis=1)]).any():
+    if (of_task.scores[named] != of_task.true[named.any(axis=1)]).any():
         return "the score of the true class is not the one among the best"
     return ""

@@ -1,4 +1,4 @@
-"""Scores from counts: by the protocol that a run names, found without loading anything else."""
+"""Scores from counts, by the protocol of a run, which is loaded without any other plugin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def protocol_of(spec: RunSpec, provenance: Mapping[str, Any]) -> Protocol | None
 
     Args:
         spec: of the run.
-        provenance: of the run; its plugins say which entry point the protocol came from.
+        provenance: of the run; its plugins name the entry point of the protocol.
     """
     entry = next((p.get("plugin", "") for p in provenance.get("plugins", ()) if p["kind"] == "protocols"), "")
     cls = _class(entry, spec.protocol.name)
@@ -50,11 +50,11 @@ def check_summary(summary: Summary, scores: Mapping[str, float], source: str) ->
 
 @cache
 def _class(entry: str, name: str) -> type[Protocol] | None:
-    """The protocol class; from its own plugin alone where that is known, since others import torch."""
-    found = [e for e in entry_points(group=GROUP) if e.name == entry] if not installed.cache_info().currsize else []
-    if len(found) == 1:
+    """The protocol class, from its plugin alone where one entry point has the name: other plugins import torch."""
+    entries = [e for e in entry_points(group=GROUP) if e.name == entry] if not installed.cache_info().currsize else []
+    if len(entries) == 1:
         try:
-            classes = {cls.__name__: cls for cls in found[0].load().depthub_protocols()}
+            classes = {cls.__name__: cls for cls in entries[0].load().depthub_protocols()}
             cls: Any = classes.get(name)
             if isinstance(cls, type) and issubclass(cls, Protocol):
                 return cls

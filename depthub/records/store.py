@@ -1,4 +1,4 @@
-"""Runs on disk: one folder a run, named by the run's id."""
+"""Runs on disk: one folder per run, named by the run's id; and packed runs beside them, which are only read."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from depthub.errors import DepthubError
-from depthub.records.document import check, document, dumps, read
+from depthub.records.document import StoredRun, document, dumps, read
+from depthub.records.document_checks import check
+from depthub.records.entries import FILE, FolderRun, entries, packed_files
 from depthub.records.result import RunResult, Sample
 from depthub.spec import RunSpec
 from depthub.system.files import atomic_write
 
 __all__ = ["FILE", "RunResult", "Sample", "Store", "document", "dumps", "read"]
 
-FILE = "run.json"
 EARLIER = "earlier-"  # what the names of superseded results' folders begin with
 
 
@@ -42,7 +43,7 @@ class Store:
         """
         path = self.path(spec) / FILE
         try:
-            return _read_in_place(path) if path.exists() else None
+            return FolderRun(path.parent).read().result if path.exists() else None
         except OSError as error:
             raise DepthubError(f"cannot read {path}: {error.strerror or error}") from error
 
@@ -52,7 +53,7 @@ class Store:
 
         Args:
             result: of the run.
-            files: further files of the run by name, whose digests the document holds.
+            files: further files of the run by name; the document holds their digests.
 
         Returns:
             The document.
@@ -61,13 +62,13 @@ class Store:
             DepthubError: if the result does not fit the schema, or cannot be written.
         """
         files = files or {}
-        made = document(result, files)
-        check(made, f"run {made['run_id'][:12]}")
+        fields = document(result, files)
+        check(fields, f"run {fields['run_id'][:12]}")
         self.set_aside(result.spec)
         folder = self.path(result.spec)
         for name, content in files.items():
             atomic_write(folder / name, content)
-        return atomic_write(folder / FILE, dumps(made))
+        return atomic_write(folder / FILE, dumps(fields))
 
     def require_writable(self) -> None:
         """Notice a folder that cannot be written before a run has trained for hours, not after.
@@ -80,6 +81,8 @@ class Store:
             place = place.parent
         if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
             raise DepthubError(f"cannot write into {place}, where the results go; choose another folder with --runs")
+        if packed := packed_files(self.root):
+            raise DepthubError(f"{self.root} holds packed runs ({packed[0].name}), which are only read; choose another folder with --runs")
 
     def set_aside(self, spec: RunSpec) -> Path | None:
         """Move a finished result into a folder `earlier-...` of the run's, where `read` finds it and nothing else looks for it.
@@ -103,22 +106,22 @@ class Store:
             raise DepthubError(f"cannot keep the earlier result of {folder}: {error.strerror or error}") from error
         return aside
 
-    def find(self, given: str) -> Path:
-        """The place of a run: a path as it is given, or the folder of the one run here whose id begins so.
+    def named(self, name: str) -> RunResult:
+        """The run at a path, or the one run here with an id that begins so, read with every check.
 
         Raises:
-            DepthubError: if there is no such run, or more than one.
+            DepthubError: if there is no such run, or more than one, or it is damaged.
         """
-        if os.path.lexists(given):
-            return Path(given)
-        folders = [path for path in self._folders() if given and path.name.startswith(given)]
-        if not folders:
-            known = "no folder, and no run id begins so"
-            raise DepthubError(f"no run {given!r}: {known} in {self.root} (--runs); `depthub runs list {self.root}` shows what there is")
-        if len(folders) > 1:
-            names = ", ".join(path.name[: len(given) + 6] for path in folders[:3])
-            raise DepthubError(f"{len(folders)} runs in {self.root} have ids that begin with {given!r} ({names} ...); give more of the id")
-        return folders[0]
+        if os.path.lexists(name):
+            return read(Path(name))
+        runs = [entry for entry in entries(self.root) if name and entry.run_id.startswith(name)]
+        if not runs:
+            reason = f"no folder, and no run id begins so in {self.root} (--runs)"
+            raise DepthubError(f"no run {name!r}: {reason}; `depthub runs list {self.root}` shows what there is")
+        if len(runs) > 1:
+            ids = ", ".join(entry.run_id[: len(name) + 6] for entry in runs[:3])
+            raise DepthubError(f"{len(runs)} runs in {self.root} have ids that begin with {name!r} ({ids} ...); give more of the id")
+        return runs[0].read().result
 
     def drop_repeated(self, aside: Path | None, result: RunResult) -> None:
         """Remove a result that was set aside if the new one, on disk by now, has the same counts from the same inputs.
@@ -135,7 +138,7 @@ class Store:
                 shutil.rmtree(aside)
 
     def scan(self, *, recount: bool = True) -> Iterator[RunResult | DepthubError]:
-        """Every run folder by run id: its result, or why it has none.
+        """Every run by run id, from run folders and packed files: its result, or why it has none.
 
         Args:
             recount: as in `read`.
@@ -143,15 +146,16 @@ class Store:
         Raises:
             DepthubError: if the folder cannot be read.
         """
-        for folder in self._folders():
-            path = folder / FILE
+        for run in self.stored(recount=recount):
+            yield run.result if isinstance(run, StoredRun) else run
+
+    def stored(self, *, recount: bool = True) -> Iterator[StoredRun | DepthubError]:
+        """As `scan`, each result with its document."""
+        for entry in entries(self.root):
             try:
-                if path.exists() or path.is_symlink() or folder.is_symlink():
-                    yield _read_in_place(path, recount)
+                yield entry.read(recount=recount)
             except DepthubError as error:
                 yield error
-            except OSError as error:
-                yield DepthubError(f"cannot read {path}: {error.strerror or error}")
 
     def results(self) -> Iterator[RunResult]:
         """All finished runs, by run id.
@@ -163,17 +167,3 @@ class Store:
             if isinstance(outcome, DepthubError):
                 raise outcome
             yield outcome
-
-    def _folders(self) -> list[Path]:
-        """The folders below the root, and links that may be meant as such, by name."""
-        try:
-            return sorted(path for path in self.root.iterdir() if path.is_symlink() or path.is_dir()) if self.root.exists() else []
-        except OSError as error:
-            raise DepthubError(f"cannot read {self.root}: {error.strerror or error}") from error
-
-
-def _read_in_place(path: Path, recount: bool = True) -> RunResult:
-    result = read(path, recount=recount)
-    if path.parent.name != result.spec.run_id:
-        raise DepthubError(f"{path}: the folder is named for another run than the {result.spec.run_id[:12]}... in it; remove the copy")
-    return result

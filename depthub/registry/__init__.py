@@ -1,1 +1,1 @@
-"""Plugins: found, kept from changing the process, checked, and given by name with their settings and published values."""
+"""Plugins: entry points, isolation, checks at loading, and classes by name with their settings and published values."""

@@ -1,6 +1,6 @@
-"""What may come in from a plugin: whatever is read from its classes and instances is read and checked here, once.
+"""Checks of the classes and instances that a plugin provides; each reports its faults as lines of text.
 
-Nothing in here trusts what an object says of itself; whoever calls it turns what it raises into the plugin's fault.
+Foreign code may run in every attribute access here. The caller turns all errors into faults of the plugin.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from typing import Any
 
 import depthub
 from depthub.errors import DepthubError, hint
-from depthub.registry.foreign import bases, class_name, derives, heirs, is_class, package_of, shown
+from depthub.registry.foreign import bases, class_name, derives, is_class, package_of, shown, subclasses
 from depthub.spec import Preset, Training, digest
 from depthub.values.annotations import fits, in_words, setting_types
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 LONGEST = 100  # characters of a name
-RESERVED = {"help", "config", "class_path", "init_args", "dict_kwargs"}  # what the command line has in a setting's place
+RESERVED = {"help", "config", "class_path", "init_args", "dict_kwargs"}  # words with another meaning on the command line
 _NO_SETTING = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """Something that is read from what plugins give.
+    """An attribute of the classes or instances of a kind.
 
     Args:
-        holds: whether a value will do.
-        expected: what will, in words.
+        holds: whether a value is valid.
+        expected: the valid values, in words.
     """
 
     holds: Callable[[Any], bool]
@@ -41,14 +41,14 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of thing that plugins provide, under the hook `depthub_<kind>`.
+    """One kind of component, provided by the hook `depthub_<kind>`.
 
     Args:
-        singular: what a message calls it.
-        base: the type in `depthub` that each must have.
-        home: the module of the base.
-        leading: arguments that its constructor takes before the settings; None if plugins give instances, not classes.
-        attributes: what is read from it, by name.
+        singular: its name in messages.
+        base: the required base class, a public name of `depthub`.
+        home: the module of the base class.
+        leading: arguments of the constructor before the settings; None if plugins provide instances, not classes.
+        attributes: the attributes to check, by name.
     """
 
     singular: str
@@ -59,7 +59,7 @@ class Kind:
 
 
 def _texts(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
 
 
 _FLAG = Attribute(lambda value: isinstance(value, bool), "True or False")
@@ -86,22 +86,24 @@ KINDS: Mapping[str, Kind] = {
 
 
 def inherits(package: str) -> bool:
-    """Whether a class of a package inherits from what plugins provide; nothing is imported to find out."""
+    """Whether a class of a package inherits from the base class of a kind. Imports nothing."""
     bases = [getattr(sys.modules[kind.home], kind.base) for kind in KINDS.values() if kind.home in sys.modules]
-    return any(package_of(heir) == package for base in bases for heir in heirs(base))
+    return any(package_of(subclass) == package for base in bases for subclass in subclasses(base))
 
 
 def admit(thing: Any, kind: Kind, *, importable: bool = True) -> tuple[str, list[str]]:
-    """The name of what a plugin gives, and why it cannot be used; without a reason it can.
+    """Name and faults of a component; usable only without faults.
 
     Args:
         thing: a class or an instance.
-        kind: what it should be.
-        importable: whether a class has to be found in its module; one of a notebook's cell need not.
+        kind: its kind.
+        importable: whether a class must be importable by its name; a class of a notebook's cell is not.
     """
     base: type = getattr(depthub, kind.base)
     faults = [*(_instance_faults(thing, kind, base) if kind.leading is None else _class_faults(thing, kind, base, importable))]
-    return (class_name(thing) if is_class(thing) else thing.name) if not faults else "", faults
+    if faults:
+        return "", faults
+    return class_name(thing) if is_class(thing) else thing.name, []
 
 
 def _instance_faults(thing: Any, kind: Kind, base: type) -> Iterator[str]:
@@ -126,55 +128,60 @@ def _class_faults(cls: Any, kind: Kind, base: type, importable: bool) -> Iterato
         yield fault
     else:
         name = class_name(cls)
-        _ask(cls)
-        yield from (faults := [*_attribute_faults(cls, name, kind, base), *_constructor_faults(cls, kind.leading or ())])
+        _try_metaclass(cls)
+        faults = [*_attribute_faults(cls, name, kind, base), *_constructor_faults(cls, kind.leading or ())]
         if "presets" in kind.attributes and not faults:
-            yield from _preset_faults(cls)
+            faults = [*_preset_faults(cls)]
+        yield from faults
 
 
-def _ask(cls: Any) -> None:
-    """What a metaclass answers with an error would raise wherever the class is looked at, also by code that asks about others."""
-    for ask in (repr, hash, bool, dir):
-        ask(cls)
+def _try_metaclass(cls: Any) -> None:
+    """Call what a metaclass can replace: an error there would otherwise occur later, even in `isinstance` with another class."""
+    for function in (repr, hash, bool, dir):
+        function(cls)
     _ = isinstance(None, cls), issubclass(object, cls), cls == cls
 
 
 def _name_fault(cls: Any) -> str:
-    """Why a class cannot be named on the command line, where it stands for what is imported; empty if it can."""
+    """The reason why the command line cannot use a class's name; empty if it can."""
     name = class_name(cls)
     if not name.isidentifier() or keyword.iskeyword(name) or len(name) > LONGEST:
-        return f"gives a class with name {shown(name)}, expected a name as Python's `class` takes it"
+        return f"gives a class with name {shown(name)}, expected an identifier"
     return ""
 
 
 def _place_fault(cls: Any) -> str:
-    """Why a class cannot be imported by its name; empty if it can."""
-    name, path = class_name(cls), (cls.__module__, cls.__qualname__)
-    found: Any = sys.modules.get(str(path[0]))
-    for part in str(path[1]).split("."):
-        found = getattr(found, part, None)
-    if found is not cls or not name == cls.__name__ == path[1].rpartition(".")[2]:
-        return f"gives {name}, which is not found as {'.'.join(map(str, path))}: define it at the top of its module, under its own name"
+    """The reason why a class cannot be imported by its name; empty if it can."""
+    name, module, path = class_name(cls), cls.__module__, cls.__qualname__
+    imported: Any = sys.modules.get(str(module))
+    for part in str(path).split("."):
+        imported = getattr(imported, part, None)
+    if imported is not cls or not name == cls.__name__ == path.rpartition(".")[2]:
+        return f"gives {name}, which is not found as {module}.{path}: define it at the top of its module, under its own name"
     return ""
 
 
 def _attribute_faults(thing: Any, name: str, kind: Kind, base: type) -> Iterator[str]:
-    for attribute, wanted in kind.attributes.items():
+    for attribute, rule in kind.attributes.items():
         value = getattr(thing, attribute)
-        if not wanted.holds(value) and not (is_class(thing) and isinstance(value, property)):  # which instances have
-            yield f"{name}.{attribute} is {shown(value)}, expected {wanted.expected}"
-    defined = {attribute for attribute, value in vars(base).items() if inspect.isfunction(value) or isinstance(value, classmethod)}
-    methods = {attribute for attribute in defined if not attribute.startswith("_")}
-    methods |= {attribute for one in bases(base) for attribute in getattr(one, "__abstractmethods__", ())}
-    for attribute in sorted(methods):
+        if not rule.holds(value) and not (is_class(thing) and isinstance(value, property)):  # a property has its value on instances only
+            yield f"{name}.{attribute} is {shown(value)}, expected {rule.expected}"
+    for attribute in sorted(_methods(base)):
         if not callable(getattr(thing, attribute)):
             yield f"{name}.{attribute} is {shown(getattr(thing, attribute))}, expected a method"
     if not isinstance(thing.__doc__, str | None):
         yield f"{name}'s docstring is {shown(thing.__doc__)}, expected text"
 
 
+def _methods(base: type) -> set[str]:
+    """The names of the public methods and of all abstract methods of a base class."""
+    functions = {name for name, value in vars(base).items() if inspect.isfunction(value) or isinstance(value, classmethod)}
+    abstract = {name for cls in bases(base) for name in getattr(cls, "__abstractmethods__", ())}
+    return {name for name in functions if not name.startswith("_")} | abstract
+
+
 def _constructor_faults(cls: Any, leading: tuple[str, ...]) -> Iterator[str]:
-    """A class is made as `cls(*leading, **settings)`; its settings become command-line options, hence need types and defaults."""
+    """The call is `cls(*leading, **settings)`; settings become options of the command line, hence need types and defaults."""
     signature = inspect.signature(cls)
     parameters = list(signature.parameters.values())
     name = class_name(cls)
@@ -202,7 +209,7 @@ def _setting_faults(setting: inspect.Parameter) -> Iterator[str]:
 
 
 def _value_faults(value: Any, expected: Any, what: str, when: str = "") -> Iterator[str]:
-    """Why a value can stand in no spec, or not for this setting."""
+    """Faults of a value: it cannot be part of a spec, or has the wrong type for its setting."""
     head: type = depthub.Head
     if is_class(value):
         if not derives(value, head):
@@ -219,10 +226,10 @@ def _value_faults(value: Any, expected: Any, what: str, when: str = "") -> Itera
 
 
 def _call_faults(cls: Any, leading: tuple[str, ...], settings: Iterable[inspect.Parameter]) -> Iterator[str]:
-    """Whether the constructor itself takes what the signature, which anybody can write by hand, says of it."""
-    own = inspect.signature(cls.__init__, follow_wrapped=False)
+    """Whether the constructor accepts the arguments of the class's signature: `__signature__` may be written by hand."""
+    constructor = inspect.signature(cls.__init__, follow_wrapped=False)
     try:
-        own.bind(None, *leading, **{setting.name: setting.default for setting in settings})
+        constructor.bind(None, *leading, **{setting.name: setting.default for setting in settings})
     except TypeError as error:
         yield f"{class_name(cls)}'s signature is not that of its constructor: {error}"
 
@@ -240,25 +247,25 @@ def _preset_faults(cls: Any) -> Iterator[str]:
 
 def _one_preset_faults(preset: Preset, settings: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(preset.name, str) or not NAME.fullmatch(preset.name):
-        yield "its name is none; expected letters, digits, '_', '-' and '.'"
+        yield "its name is invalid; expected letters, digits, '_', '-' and '.'"
     for field, item in (("protocols", str), ("shots", int), ("data", str)):
         value = getattr(preset, field)
-        if not isinstance(value, tuple | list) or not all(type(one) is item for one in value):
+        if not isinstance(value, tuple | list) or not all(type(entry) is item for entry in value):
             yield f"{field} is {shown(value)}, expected a tuple of {item.__name__}"
     yield from _preset_values(preset.settings, settings, "setting")
     faults = [*_preset_values(preset.training, {field.name: Any for field in fields(Training)}, "field of the recipe")]
     yield from faults or _recipe_faults(preset.training)
 
 
-def _preset_values(values: Any, known: Mapping[str, Any], what: str) -> Iterator[str]:
+def _preset_values(values: Any, types: Mapping[str, Any], what: str) -> Iterator[str]:
     if not isinstance(values, Mapping):
-        yield f"its values are {shown(values)}, expected a dictionary of every {what}"
+        yield f"its values are {shown(values)}, expected a dictionary by {what}"
         return
     for key, value in values.items():
-        if key not in known:
-            yield f"unknown {what} {shown(key)}{hint(str(key), known)}"
+        if key not in types:
+            yield f"unknown {what} {shown(key)}{hint(str(key), types)}"
         else:
-            yield from _value_faults(value, known[key], f"{what} {key!r}")
+            yield from _value_faults(value, types[key], f"{what} {key!r}")
 
 
 def _recipe_faults(values: Mapping[str, Any]) -> Iterator[str]:

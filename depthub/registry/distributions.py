@@ -1,4 +1,4 @@
-"""Installed distributions with plugins, read so that a damaged one costs nobody else anything."""
+"""Entry points of plugins in the installed distributions. A damaged distribution does not affect the others."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from depthub.system.provenance import direct_url
 from depthub.values.text import plain
 
 UNKNOWN = "unknown"
-FOLDER = re.compile(r"(.*?)(?:-(\d[^-]*)(?:-py.*)?)?", re.DOTALL)  # name and version of a folder of metadata
+FOLDER = re.compile(r"(.*?)(?:-(\d[^-]*)(?:-py.*)?)?", re.DOTALL)  # name and version in the name of a metadata folder: "mine-1.0"
 
 
 @dataclass(frozen=True)
-class Found:
+class PluginEntry:
     """One entry point.
 
     Args:
-        entry: what to load; None where a distribution's list of entry points cannot be read.
-        distribution: what pip calls the package it came with.
-        version: of that package.
-        direct_url: where pip took the package from if not from an index (PEP 610).
-        fault: why there is nothing to load.
+        entry: the entry point; None if the distribution's list of entry points cannot be read.
+        distribution: name of the distribution, as in `pip list`.
+        version: version of the distribution.
+        direct_url: source of the installation if not an index (PEP 610).
+        fault: the reason if there is nothing to load.
     """
 
     entry: metadata.EntryPoint | None
@@ -39,49 +39,52 @@ class Found:
 
     @property
     def name(self) -> str:
-        """Of the plugin: its entry point's, or, where there is none, its distribution's."""
+        """Name of the plugin: that of its entry point; without one, that of its distribution."""
         return plain(self.entry.name) if self.entry else self.distribution
 
 
-def found() -> list[Found]:
-    """All entry points of plugins. Of several distributions of one name the first on the search path counts, as for imports."""
+def plugin_entries() -> list[PluginEntry]:
+    """All entry points of plugins. Of several distributions with one name, the first on the search path counts, as for imports."""
     first: dict[str, metadata.Distribution] = {}
     for distribution in metadata.distributions():
-        first.setdefault(normal(_label(distribution)[0]), distribution)
-    return [one for distribution in first.values() for one in _of(distribution)]
+        first.setdefault(normalized(_folder_label(distribution)[0]), distribution)
+    return [entry for distribution in first.values() for entry in _entries_of(distribution)]
 
 
-def normal(name: str) -> str:
-    """A distribution's name in the spelling by which names are compared (PEP 503)."""
+def normalized(name: str) -> str:
+    """A distribution's name in its normalized form (PEP 503): "My_Plugin" and "my-plugin" are one name."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _of(distribution: metadata.Distribution) -> Iterator[Found]:
+def _entries_of(distribution: metadata.Distribution) -> Iterator[PluginEntry]:
     try:
         entries = [*distribution.entry_points.select(group=GROUP)]
     except Exception as error:
         if _names_group(distribution):
-            yield Found(None, *_said(distribution), fault=f"its list of entry points cannot be read: {described(error)}")
+            yield PluginEntry(None, *_label(distribution), fault=f"its list of entry points cannot be read: {described(error)}")
         return
     for entry in entries:
-        yield Found(entry, *_said(distribution), direct_url(distribution) or None)
+        yield PluginEntry(entry, *_label(distribution), direct_url(distribution) or None)
 
 
-def _label(distribution: metadata.Distribution) -> tuple[str, str]:
-    """Name and version by the folder of the metadata, which is there where the metadata is not."""
-    stem = Path(str(getattr(distribution, "_path", ""))).stem  # the only place that names it
+def _folder_label(distribution: metadata.Distribution) -> tuple[str, str]:
+    """Name and version from the name of the metadata folder, which exists even if the metadata are missing."""
+    stem = Path(str(getattr(distribution, "_path", ""))).stem  # no public attribute names the folder
     name, version = FOLDER.fullmatch(stem).groups()  # type: ignore[union-attr]  # it matches everything
     return plain(name) or UNKNOWN, plain(version or "") or UNKNOWN
 
 
-def _said(distribution: metadata.Distribution) -> tuple[str, str]:
-    """Name and version by the metadata, else by the folder."""
-    label = _label(distribution)
-    told: tuple[Any, ...] = (None, None)
-    with suppress(Exception):  # versions of Python differ in what they raise for metadata that is not there
-        told = (distribution.metadata["Name"], distribution.metadata["Version"])
-    name, version = (plain(said) if isinstance(said, str) and said else other for said, other in zip(told, label, strict=True))
+def _label(distribution: metadata.Distribution) -> tuple[str, str]:
+    """Name and version from the metadata; what these lack, from the name of their folder."""
+    name, version = _folder_label(distribution)
+    with suppress(Exception):  # the error for missing metadata depends on the version of Python
+        name = _text(distribution.metadata["Name"]) or name
+        version = _text(distribution.metadata["Version"]) or version
     return name, version
+
+
+def _text(value: Any) -> str:
+    return plain(value) if isinstance(value, str) else ""
 
 
 def _names_group(distribution: metadata.Distribution) -> bool:

@@ -1,4 +1,4 @@
-"""Objects of foreign code, looked at without trusting what they say of themselves, and their errors in one line."""
+"""Objects and errors of foreign code: their class, bases and text, without calling anything that the foreign code may have replaced."""
 
 from __future__ import annotations
 
@@ -9,47 +9,48 @@ from typing import Any
 
 from depthub.values.text import plain
 
-MOST_WORDS = 200  # characters of a foreign text in a message
+MOST_TEXT = 200  # characters of a foreign error in a message
 MOST_SHOWN = 80  # characters of a foreign object in a message
-_MRO, _NAME, _MODULE = (type.__dict__[name] for name in ("__mro__", "__name__", "__module__"))  # what a metaclass cannot replace
+# of `type` itself: a metaclass cannot replace these
+_MRO, _NAME, _MODULE = (type.__dict__[name] for name in ("__mro__", "__name__", "__module__"))
 
 
 def is_class(thing: object) -> bool:
-    """Whether a thing is a class, whatever it claims."""
+    """Whether an object is a class. A false `__class__` attribute does not count."""
     return issubclass(type(thing), type)
 
 
 def derives(cls: Any, base: type) -> bool:
-    """Whether a class inherits from another for real: registering, and what metaclasses answer, do not count."""
+    """Whether a class really inherits from another: neither `register` nor the answers of a metaclass count."""
     return base in bases(cls)
 
 
 def bases(cls: Any) -> tuple[type, ...]:
-    """A class and all that it inherits from."""
-    found: tuple[type, ...] = _MRO.__get__(cls)
-    return found
+    """A class and all classes that it inherits from."""
+    order: tuple[type, ...] = _MRO.__get__(cls)
+    return order
 
 
 def class_name(cls: Any) -> str:
-    """The name that a class was made with."""
+    """The name in the class statement."""
     return str(_NAME.__get__(cls))
 
 
-def heirs(cls: type) -> Iterator[type]:
-    """All classes that inherit from a class, as long as something holds them."""
-    one: type
-    for one in type.__subclasses__(cls):
-        yield one
-        yield from heirs(one)
+def subclasses(cls: type) -> Iterator[type]:
+    """All direct and indirect subclasses that are in memory."""
+    subclass: type
+    for subclass in type.__subclasses__(cls):
+        yield subclass
+        yield from subclasses(subclass)
 
 
 def package_of(cls: type) -> str:
-    """The outermost name of the module that a class says it is from."""
+    """The top-level package of a class, by its `__module__`: "mine" for `mine.heads`."""
     return str(_MODULE.__get__(cls)).partition(".")[0]
 
 
 def shown(thing: object) -> str:
-    """A thing as a message shows it, in one line; by its type where its `repr` fails."""
+    """An object in one line of a message: its `repr`; its type if the `repr` fails."""
     try:
         text = repr(thing)
     except Exception:
@@ -58,11 +59,11 @@ def shown(thing: object) -> str:
 
 
 def described(error: BaseException, package: str = "") -> str:
-    """An error in one line, with the last line of the package's own code that it came through.
+    """An error in one line, with the last place of the package in its traceback: `OSError: no disk (mine.py, line 4)`.
 
     Args:
-        error: as raised.
-        package: the outermost name of the package's modules; empty for whatever code raised it.
+        error: the error, with its traceback.
+        package: the top-level package whose code counts; empty: all code counts.
     """
     try:
         text = " ".join(str(error).split())
@@ -73,15 +74,15 @@ def described(error: BaseException, package: str = "") -> str:
         for frame, line in traceback.walk_tb(error.__traceback__)
         if not package or str(frame.f_globals.get("__name__")).partition(".")[0] == package
     ]
-    # a syntax error says itself where it is
+    # the text of a syntax error already names its place
     place = f" ({frames[-1][0]}, line {frames[-1][1]})" if frames and not isinstance(error, SyntaxError) else ""
-    return _cut(f"{class_name(type(error))}: {text}".rstrip(": "), MOST_WORDS) + plain(place)
+    return _cut(f"{class_name(type(error))}: {text}".rstrip(": "), MOST_TEXT) + plain(place)
 
 
 def place(code: Any) -> str:
-    """` (file, line n)` of a function; empty where it does not tell."""
-    found = getattr(code, "__code__", None)
-    return f" ({plain(Path(found.co_filename).name)}, line {found.co_firstlineno})" if found else ""
+    """` (file, line n)` of a function; empty for an object without Python code."""
+    compiled = getattr(code, "__code__", None)
+    return f" ({plain(Path(compiled.co_filename).name)}, line {compiled.co_firstlineno})" if compiled else ""
 
 
 def _cut(text: str, most: int) -> str:

@@ -32,26 +32,26 @@ def depthub_protocols() -> Iterable[type[Protocol]]:  # type: ignore[empty-body]
 
 @hookspec
 def depthub_datasets() -> Iterable[DataSet]:  # type: ignore[empty-body]
-    """Data sets: instances, each with a name. Nothing is read before a run asks for it."""
+    """Data sets: instances, each with a name. No file is read before a run needs it."""
 
 
 @hookspec
 def depthub_backbones() -> Iterable[NamedBackbone]:  # type: ignore[empty-body]
-    """Backbones under a name of their own: instances that say where the model is. None is loaded before a run asks for it."""
+    """Backbones under names of their own: instances that name the place of the model. No model is loaded before a run needs it."""
 
 
 @hookspec
 def depthub_executors() -> Iterable[type[Executor]]:  # type: ignore[empty-body]
-    """Executor classes: where runs go. A class's own name is its public name; its constructor's keyword arguments are its settings."""
+    """Executor classes: where runs are executed. A class's own name is its public name; its constructor's keywords are its settings."""
 
 
 @hookspec
 def depthub_run_started(spec: RunSpec) -> None:
-    """A run begins. Called in the process that does the run, on the main process only, with a copy of the spec: changing it has no effect,
-    nor has changing the process (generators, torch's defaults, environment, signal handlers), which is put back.
+    """A run begins. Called in the main process of the run with a copy of the spec. Changes of the spec have no effect; changes of the
+    process (random generators, torch's defaults, environment, signal handlers) are undone.
     """
 
 
 @hookspec
 def depthub_run_finished(result: RunResult) -> None:
-    """A run ended and its file is written. Called as `depthub_run_started` is, with a copy of the result."""
+    """A run is finished and its file is written. Called like `depthub_run_started`, with a copy of the result."""

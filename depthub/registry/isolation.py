@@ -1,4 +1,4 @@
-"""The process as it was: what foreign code changes of it while it is imported or called is put back."""
+"""Foreign code is imported and called with the state of the process saved before and restored afterwards."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from depthub.compute import numerics
 
 @contextmanager
 def isolated(*, quiet: bool) -> Iterator[None]:
-    """Put back what numbers depend on, warning filters, environment, working folder, search path, locale and signal handlers.
+    """Restore on exit: settings that numbers depend on, warning filters, environment, working folder, search path, locale, signal handlers.
 
     Args:
-        quiet: what the block prints goes to stderr, also from other languages and child processes, and there is nothing to read.
+        quiet: send all output of the block to stderr, that of other languages and child processes included, and make stdin empty.
     """
     with ExitStack() as stack:
-        stack.enter_context(numerics.kept())
+        stack.enter_context(numerics.restored())
         stack.enter_context(warnings.catch_warnings())
         stack.enter_context(_environment())
         stack.enter_context(_interpreter())
@@ -34,39 +34,40 @@ def isolated(*, quiet: bool) -> Iterator[None]:
         yield
 
 
-def forget(package: str, known: Collection[str]) -> None:
-    """Drop the modules of a package that were imported since, so that their classes are no longer among the subclasses of others.
+def forget(package: str, earlier: Collection[str]) -> None:
+    """Remove the newly imported modules of a package, so that their classes are no longer subclasses of depthub's.
 
-    There they would be asked in every `isinstance` of an abstract class, and be offered by the command line.
+    Otherwise every `isinstance` of an abstract class would call their metaclasses, and the command line would offer them.
 
     Args:
-        package: the outermost name.
-        known: names of modules that stay.
+        package: the top-level package.
+        earlier: names of modules that were imported earlier and stay.
     """
-    found = [name for name in sys.modules if name.partition(".")[0] == package and name not in known]
-    for name in found:
+    names = [name for name in sys.modules if name.partition(".")[0] == package and name not in earlier]
+    for name in names:
         del sys.modules[name]
-    if found:
-        gc.collect()  # classes hold on to themselves
+    if names:
+        gc.collect()  # a class is part of a reference cycle
 
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    variables, place, words = dict(os.environ), Path.cwd(), locale.setlocale(locale.LC_ALL)
+    variables, folder, language = dict(os.environ), Path.cwd(), locale.setlocale(locale.LC_ALL)
     try:
         yield
     finally:
         for name in os.environ.keys() - variables.keys():
             del os.environ[name]
         os.environ.update({name: value for name, value in variables.items() if os.environ.get(name) != value})
-        with suppress(OSError):  # a working folder that is gone
-            os.chdir(place)
-        locale.setlocale(locale.LC_ALL, words)
+        with suppress(OSError):  # the working folder was deleted
+            os.chdir(folder)
+        locale.setlocale(locale.LC_ALL, language)
 
 
 @contextmanager
 def _interpreter() -> Iterator[None]:
-    path, hooks, depth = [*sys.path], (sys.excepthook, sys.displayhook, sys.stdin, sys.stdout, sys.stderr), sys.getrecursionlimit()
+    path, depth = [*sys.path], sys.getrecursionlimit()
+    hooks = (sys.excepthook, sys.displayhook, sys.stdin, sys.stdout, sys.stderr)
     try:
         yield
     finally:
@@ -77,9 +78,9 @@ def _interpreter() -> Iterator[None]:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """Only the main thread may set them."""
-    mine = threading.current_thread() is threading.main_thread()
-    before = {number: signal.getsignal(number) for number in signal.valid_signals()} if mine else {}
+    """Only the main thread may set signal handlers."""
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()} if is_main else {}
     try:
         yield
     finally:
@@ -93,11 +94,11 @@ def _to_stderr() -> Iterator[None]:
     with ExitStack() as stack:
         if sys.stdout is not None:
             sys.stdout.flush()
-        with suppress(OSError):  # a process without one of the two
-            held = os.dup(1)
-            stack.callback(os.close, held)
+        with suppress(OSError):  # a process without stdout or stderr
+            stdout = os.dup(1)
+            stack.callback(os.close, stdout)
             os.dup2(2, 1)
-            stack.callback(os.dup2, held, 1)
+            stack.callback(os.dup2, stdout, 1)
         stack.enter_context(redirect_stdout(sys.stderr))
-        sys.stdin = stack.enter_context(Path(os.devnull).open())  # asking a question ends at once; `_interpreter` puts it back
+        sys.stdin = stack.enter_context(Path(os.devnull).open())  # `input()` fails at once; `_interpreter` restores stdin
         yield

@@ -1,4 +1,4 @@
-"""Published values for a method, by the name of where they come from."""
+"""Published values for a method, by the name of their source."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ from depthub.errors import DepthubError, UnknownNameError
 from depthub.registry.plugins import Plugins, installed
 from depthub.spec import Component, Preset, RunSpec, Training
 
-DEFAULT = "dept-repo"  # constructors' and recipes' defaults are its values; a method says where it differs
-RECIPE = ("epochs", "batch_size", "lr")  # what every published recipe says, be it by the defaults
+DEFAULT = "dept-repo"  # its values are the defaults of constructors and recipe; a method declares the exceptions
+RECIPE = ("epochs", "batch_size", "lr")  # fields that belong to every published recipe, also if equal to the defaults
 
 
 def names(plugins: Plugins, method: str = "") -> list[str]:
-    """The presets that a method has, the default first; without a method, those of all."""
+    """Names of the presets of a method, the default first; without a method, of all methods."""
     methods = [method] if method else plugins.names("methods")
-    declared = {preset.name for one in methods for preset in plugins.get("methods", one).presets}
+    declared = {preset.name for each in methods for preset in plugins.get("methods", each).presets}
     return [DEFAULT, *sorted(declared - {DEFAULT})]
 
 
 def preset(name: str, spec: RunSpec, plugins: Plugins) -> Preset:
-    """The values that a preset gives the spec's method, for the spec's protocol, shots and data.
+    """Values of a preset for the method, protocol, shots and data of a spec.
 
     Raises:
-        UnknownNameError: if no method knows the preset.
+        UnknownNameError: if no method has the preset.
         DepthubError: if this method does not have it, or not for this protocol, shots and data.
     """
-    values = found(name, spec, plugins)
+    values = find(name, spec, plugins)
     if values is None:
         _refuse(name, spec, plugins)
     return values
 
 
 def with_preset(spec: RunSpec, name: str) -> RunSpec:
-    """A spec with a preset's values: those settings of its method that it leaves out, and the recipe.
+    """A spec completed from a preset: the settings of its method that it omits, and the recipe.
 
-    What `--preset` does on the command line, as in `depthub.run(depthub.with_preset(RunSpec(method="KgCoOp"), "original"))`.
+    The same as `--preset` on the command line: `depthub.run(depthub.with_preset(RunSpec(method="KgCoOp"), "original"))`.
 
     Args:
-        spec: whose method, protocol, data and shots decide which values apply; settings that it states itself stay. A recipe states every
-            value, hence must not be there: change single values afterwards (`dataclasses.replace`).
-        name: of the preset, "original" for example.
+        spec: its method, protocol, data and shots select the values; its own settings of the method stay. It must not have a recipe, which
+            would state every value: change single values of the result (`dataclasses.replace`).
+        name: name of the preset, for example "original".
 
     Raises:
-        UnknownNameError: if no method knows the preset.
+        UnknownNameError: if no method has the preset.
         DepthubError: if this method does not have it, or not for this protocol, shots and data, or if the spec has another recipe.
     """
     values = preset(name, spec, installed())
@@ -57,48 +57,51 @@ def with_preset(spec: RunSpec, name: str) -> RunSpec:
     return replace(spec, method=Component(spec.method.name, settings), training=training)
 
 
-def found(name: str, spec: RunSpec, plugins: Plugins) -> Preset | None:
-    """The same, or None where the spec's method has no such values. Of several that fit the first counts."""
+def find(name: str, spec: RunSpec, plugins: Plugins) -> Preset | None:
+    """The first preset of the spec's method with this name that fits the spec; None if there is none. The default preset always exists."""
     declared: tuple[Preset, ...] = plugins.get("methods", spec.method.name).presets
-    return next((one for one in declared if one.name == name and one.fits(spec)), Preset(name) if name == DEFAULT else None)
+    default = Preset(name) if name == DEFAULT else None
+    return next((preset for preset in declared if preset.name == name and preset.fits(spec)), default)
 
 
-def governed(method: str, plugins: Plugins) -> tuple[frozenset[str], frozenset[str]]:
-    """The settings of a method, and the fields of its recipe, that are a preset's to say: what any of its presets says."""
+def preset_fields(method: str, plugins: Plugins) -> tuple[frozenset[str], frozenset[str]]:
+    """All settings of a method, and all fields of its recipe, that at least one of its presets sets."""
     presets = plugins.get("methods", method).presets
-    return frozenset(key for one in presets for key in one.settings), frozenset(
-        [*RECIPE, *(key for one in presets for key in one.training)]
-    )
+    settings = frozenset(key for preset in presets for key in preset.settings)
+    return settings, frozenset([*RECIPE, *(key for preset in presets for key in preset.training)])
 
 
 def recipe(spec: RunSpec, plugins: Plugins) -> Training:
-    """The spec's recipe, or the default preset's for its method."""
+    """The recipe of a spec; if it has none, that of the default preset for its method."""
     return spec.training or Training(**preset(DEFAULT, spec, plugins).training)
 
 
 def matching(spec: RunSpec, plugins: Plugins) -> list[str]:
-    """Presets whose values a spec has, whoever chose them: what a run file records. All settings and the whole recipe count."""
-    return [name for name in names(plugins, spec.method.name) if (values := found(name, spec, plugins)) and _has(spec, values, plugins)]
+    """Names of the presets that a spec agrees with in all settings and the whole recipe, however its values were set: for the run file."""
+    presets = {name: find(name, spec, plugins) for name in names(plugins, spec.method.name)}
+    return [name for name, preset in presets.items() if preset is not None and _agrees(spec, preset, plugins)]
 
 
 def _refuse(name: str, spec: RunSpec, plugins: Plugins) -> NoReturn:
     method = spec.method.name
-    own = names(plugins, method)
-    if name in own:
+    presets = names(plugins, method)
+    if name in presets:
         raise DepthubError(
             f"preset {name!r} of {method} has no values for {spec.protocol.name} on {spec.data.name} with {spec.shots} shots; "
             f"{DEFAULT!r} has"
         )
     if name in names(plugins):
-        raise DepthubError(f"{method} has no preset {name!r}; it has: {', '.join(own)}")
-    raise UnknownNameError("preset", name, own)
+        raise DepthubError(f"{method} has no preset {name!r}; it has: {', '.join(presets)}")
+    raise UnknownNameError("preset", name, presets)
 
 
-def _has(spec: RunSpec, values: Preset, plugins: Plugins) -> bool:
+def _agrees(spec: RunSpec, preset: Preset, plugins: Plugins) -> bool:
     from depthub.registry.settings import complete
 
-    wanted, held = Training(**values.training), recipe(spec, plugins)
-    # "auto" is the data set's own augmentation, which a resolved spec calls by its name
-    compared = [field.name for field in fields(Training) if (field.name, wanted.augmentation) != ("augmentation", "auto")]
-    same = all(getattr(wanted, name) == getattr(held, name) for name in compared)
-    return same and complete(Component(spec.method.name, values.settings), "methods", plugins) == complete(spec.method, "methods", plugins)
+    published, actual = Training(**preset.training), recipe(spec, plugins)
+    # a resolved spec has the data set's own augmentation in place of "auto": then it is not compared
+    compared = [field.name for field in fields(Training) if (field.name, published.augmentation) != ("augmentation", "auto")]
+    if any(getattr(published, name) != getattr(actual, name) for name in compared):
+        return False
+    method = Component(spec.method.name, preset.settings)
+    return complete(method, "methods", plugins) == complete(spec.method, "methods", plugins)

@@ -1,4 +1,4 @@
-"""Components by name: their settings checked and completed from their constructors, and objects made of them."""
+"""Components by name: settings checked, completed with the constructor's defaults and given to the constructor."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from depthub.values.annotations import fits, in_words, setting_types
 
 
 def complete(component: Component, kind: str, plugins: Plugins) -> Component:
-    """The component with every setting spelt out, in the spelling that equal runs share.
+    """The component with all settings, in the canonical form that equal runs share.
 
     Raises:
-        DepthubError: for an unknown name, an unknown setting or a value that the setting does not take.
+        DepthubError: for an unknown name, an unknown setting or a value of another type.
     """
     cls = plugins.get(kind, component.name)
     accepted = {p.name: p for p in inspect.signature(cls).parameters.values() if p.kind is p.KEYWORD_ONLY}
@@ -27,18 +27,18 @@ def complete(component: Component, kind: str, plugins: Plugins) -> Component:
     if unknown:
         raise DepthubError(f"{component.name} has no setting {unknown[0]!r}{hint(unknown[0], accepted)}")
     hints = setting_types(cls)
-    settings = {
-        name: (_head if _is_head(parameter.default) else _value)(
-            component.name, name, component.settings.get(name, parameter.default), hints.get(name, Any)
-        )
-        for name, parameter in accepted.items()
-    }
-    settings = {name: complete(value, "heads", plugins) if isinstance(value, Component) else value for name, value in settings.items()}
+    settings: dict[str, Any] = {}
+    for name, parameter in accepted.items():
+        value = component.settings.get(name, parameter.default)
+        if _is_head(parameter.default):
+            settings[name] = complete(_head(component.name, name, value), "heads", plugins)
+        else:
+            settings[name] = _value(component.name, name, value, hints.get(name, Any))
     return Component(component.name, _canonical(cls, settings))
 
 
 def make(component: Component, kind: str, plugins: Plugins, *args: Any) -> Any:
-    """Call the component's constructor with `args` and its settings; a setting that is a head becomes a function that makes it."""
+    """Call the component's constructor with `args` and its settings; a setting that is a head is passed as a function `(dim, classes)`."""
     return factory(component, kind, plugins)(*args)
 
 
@@ -49,7 +49,7 @@ def factory(component: Component, kind: str, plugins: Plugins) -> Callable[..., 
 
 
 def is_path(expected: Any) -> bool:
-    """Whether an annotation says that a setting is a file: `Path`, or `Path | None`."""
+    """Whether an annotation means a file: `Path`, or `Path | None`."""
     return expected is Path or Path in get_args(expected)
 
 
@@ -58,8 +58,8 @@ def _is_head(default: Any) -> bool:
     return isinstance(default, type) and issubclass(default, Head)
 
 
-def _head(owner: str, name: str, value: Any, expected: Any) -> Component:
-    """A setting that is itself a head, given by its class, its name or as a component."""
+def _head(owner: str, name: str, value: Any) -> Component:
+    """A setting that is a head: from its class, its name or a component."""
     if _is_head(value):
         return Component(value.__name__)
     try:
@@ -69,7 +69,7 @@ def _head(owner: str, name: str, value: Any, expected: Any) -> Component:
 
 
 def _value(owner: str, name: str, value: Any, expected: Any) -> Any:
-    """A setting's value as a spec holds it: sequences as lists."""
+    """A setting's value in the form of a spec: sequences as lists, paths as text."""
     if value is inspect.Parameter.empty:
         raise DepthubError(f"{owner} needs the setting {name!r}")
     if isinstance(value, tuple):  # JSON has one kind of sequence
@@ -87,13 +87,13 @@ def _nearest(value: Any, expected: Any) -> str:
 
 def _canonical(cls: Any, settings: dict[str, Any]) -> dict[str, Any]:
     try:
-        made = dict(cls.canonical(settings))
+        canonical = dict(cls.canonical(settings))
     except DepthubError:
         raise
     except Exception as error:
         raise DepthubError(f"{cls.__name__}.canonical fails: {type(error).__name__}: {error}") from error
-    if made.keys() != settings.keys():
+    if canonical.keys() != settings.keys():
         raise DepthubError(
-            f"{cls.__name__}.canonical changes the names of the settings: {', '.join(sorted(made.keys() ^ settings.keys()))}"
+            f"{cls.__name__}.canonical changes the names of the settings: {', '.join(sorted(canonical.keys() ^ settings.keys()))}"
         )
-    return made
+    return canonical

@@ -1,1 +1,1 @@
-"""From a spec to a result."""
+"""Runs: resolved from specs, done here or through executors, and found again when their results are stored."""

@@ -1,4 +1,4 @@
-"""A data set in memory: arrays or pictures with labels, told apart by their pixels."""
+"""A data set in memory: arrays or pictures with labels, identified by their pixels."""
 
 from __future__ import annotations
 
@@ -36,39 +36,42 @@ def data_in_memory(
 ) -> DataSet:
     """A data set of images in memory; `depthub.register` makes it usable by its name.
 
-    Images are copied, to 8 bits a channel: what is changed in them later has no effect. The data set is told from others by its classes,
-    labels and pixels, so that other images under the same name are another run. Images that are both in `train` and in `test` are named in
-    the notes of its runs.
+    Images are copied, with 8 bits per channel; later changes have no effect. Classes, labels and pixels identify the data set, so
+    other images under the same name are another run. The notes of its runs say how many images are both in `train` and in `test`.
 
     Args:
         name: letters, digits, `_`, `-` and `.`, for example "mine".
-        train: (images, labels) that few-shot samples are drawn from; None: there are none, for a data set that is only tested on.
+        train: (images, labels) that few-shot samples are drawn from; None for a data set that is used for testing only.
             Images are a list of N pictures (`PIL.Image.Image`, of any mode and size), or an array or tensor (N, 3, H, W) or (N, H, W, 3):
             of integers from 0 to 255 (uint8), or of floats from 0 to 1, which are rounded to 8 bits; not normalised. Labels are N integers
             from 0 to M - 1, or N class names.
-        test: (images, labels) that are tested on.
-        class_names: M names, in the order that the labels count in; underscores stand for blanks.
-        template: the hand-written prompt, `{}` standing for the class name.
+        test: (images, labels) to test on.
+        class_names: M names; label 0 is the first. Underscores stand for blanks.
+        template: the hand-written prompt, with `{}` for the class name.
         val: (images, labels) for validation; None: there are none.
-        augmentation: the training views that fit: "published" (random resized crop and flip), or "none".
+        augmentation: the training views that suit the images: "published" (random resized crop and flip), or "none".
 
     Raises:
-        DepthubError: for images of another shape, type or range, labels without a class, as many labels as images are not, or classes that
-            no text tells apart.
+        DepthubError: for images of another shape, type or range, labels without a class, numbers of images and labels that differ, or
+            classes with the same words.
     """
     if isinstance(class_names, str) or not all(isinstance(one, str) for one in class_names):
         raise DepthubError(f"data set {name!r}: class_names is {class_names!r:.80}, expected a list of names")
     if augmentation not in ("published", "none"):
         raise DepthubError(f"data set {name!r}: augmentation is {augmentation!r}, expected 'published' or 'none'")
     names = tuple(class_names)
-    given = {"train": train, "val": val, "test": test}
-    parts = {split: _examples(part, names, split, f"data set {name!r}, {split}") for split, part in given.items() if part is not None}
+    where = f"data set {name!r}"
     classes = ClassSet(str(name), tuple(range(len(names))), names, template)
-    made = Data(classes, parts.get("train", Examples((), (), Pictures(()))), parts["test"], parts.get("val"))
-    check_data(made, str(name))
-    if not len(made.test):
-        raise DepthubError(f"data set {name!r}, test: there are no images; give some to test on")
-    return InMemory(name, replace(made, notes=_notes(made)), augmentation)
+    data = Data(
+        classes,
+        train=Examples((), (), Pictures(())) if train is None else _examples(train, names, "train", where),
+        val=None if val is None else _examples(val, names, "val", where),
+        test=_examples(test, names, "test", where),
+    )
+    check_data(data, str(name))
+    if not len(data.test):
+        raise DepthubError(f"{where}, test: there are no images; give some to test on")
+    return InMemory(name, replace(data, notes=_notes(data)), augmentation)
 
 
 class InMemory(DataSet):
@@ -77,7 +80,7 @@ class InMemory(DataSet):
     Args:
         name: its public name.
         data: classes, splits and notes.
-        augmentation: the training views that fit its images.
+        augmentation: the training views that suit its images.
     """
 
     def __init__(self, name: str, data: Data, augmentation: Any) -> None:
@@ -95,7 +98,7 @@ class InMemory(DataSet):
 
     @cached_property
     def _digest(self) -> str:
-        return super().digest()  # nothing in it can change
+        return super().digest()  # once, since the images cannot change
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,8 @@ class Pictures:
         return self.pictures[int(name.rpartition("/")[2])]
 
 
-def _examples(part: Any, class_names: Sequence[str], split: str, where: str) -> Examples:
+def _examples(part: Any, class_names: Sequence[str], split: str, data_set: str) -> Examples:
+    where = f"{data_set}, {split}"
     if not isinstance(part, tuple | list) or len(part) != 2:
         raise DepthubError(f"{where}: a {type(part).__name__} is given, expected (images, labels)")
     images, labels = part
@@ -151,12 +155,12 @@ def _pixels(images: np.ndarray[Any, Any] | Tensor, where: str) -> np.ndarray[Any
     if isinstance(images, Tensor):
         images = images.detach().cpu()
         images = (images.double() if images.is_floating_point() else images).numpy()
-    first, last = (images.ndim == 4 and images.shape[axis] == 3 for axis in (1, 3))
-    if first == last or 0 in images.shape[1:]:
-        why = f"{_LAYOUT}; it fits both, permute or resize them" if first else f"{_LAYOUT}; repeat a single channel three times"
-        raise DepthubError(f"{where}: images of the shape {tuple(images.shape)}, {why}")
-    made = _in_8_bits(images, where)
-    return np.ascontiguousarray(made.transpose(0, 2, 3, 1) if first else made)
+    channels_first, channels_last = (images.ndim == 4 and images.shape[axis] == 3 for axis in (1, 3))
+    if channels_first == channels_last or 0 in images.shape[1:]:
+        remedy = "it fits both, permute or resize them" if channels_first else "repeat a single channel three times"
+        raise DepthubError(f"{where}: images of the shape {tuple(images.shape)}, {_LAYOUT}; {remedy}")
+    pixels = _in_8_bits(images, where)
+    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1) if channels_first else pixels)
 
 
 def _in_8_bits(images: np.ndarray[Any, Any], where: str) -> np.ndarray[Any, Any]:
@@ -165,7 +169,7 @@ def _in_8_bits(images: np.ndarray[Any, Any], where: str) -> np.ndarray[Any, Any]
     if images.dtype.kind != "f":
         raise DepthubError(f"{where}: images of type {images.dtype}, expected uint8 from 0 to 255, or floats from 0 to 1")
     least, most = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
-    if not 0 <= least <= most <= 1:  # also for what is not a number
+    if not 0 <= least <= most <= 1:  # NaN fails this, too
         raise DepthubError(
             f"{where}: floating-point images from {least:g} to {most:g}, expected 0 to 1; undo a normalisation, or divide by {_LARGEST}"
         )
@@ -187,7 +191,7 @@ def _listed(values: Any, what: str, where: str) -> list[Any]:
 def _label(label: Any, class_names: Sequence[str], where: str) -> int:
     if isinstance(label, str):
         if label not in class_names:
-            raise DepthubError(f"{where}: label {label!r} is no class name{hint(label, class_names)}")
+            raise DepthubError(f"{where}: label {label!r} is not a class name{hint(label, class_names)}")
         return class_names.index(label)
     number = label.item() if isinstance(label, np.generic | Tensor) and _single(label) else label
     if type(number) is not int or not 0 <= number < len(class_names):
@@ -200,7 +204,7 @@ def _single(label: Any) -> bool:
 
 
 def _notes(data: Data) -> tuple[str, ...]:
-    """What a reader of the numbers has to know."""
-    shown = [{split.read.fingerprint(name) for name in split.ids} for split in (data.train, data.test) if isinstance(split.read, Pictures)]
-    both = set.intersection(*shown)
+    """Remarks for readers of the numbers."""
+    splits = [(split.read, split.ids) for split in (data.train, data.test)]
+    both = set.intersection(*({read.fingerprint(name) for name in ids} for read, ids in splits if isinstance(read, Pictures)))
     return (f"{len(both)} pictures are among the training and among the test images",) if both else ()

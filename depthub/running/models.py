@@ -1,4 +1,4 @@
-"""Models of runs: the frozen backbone with its image features, shared by runs that follow one another, and the tuner around it."""
+"""Models of runs: the frozen backbone and its image features, shared by successive runs, and the untrained tuner around it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from depthub.encoding.image_features import ImageFeatures
 from depthub.encoding.loading.load import load_backbone
 from depthub.registry import settings
 from depthub.registry.plugins import Plugins, installed
-from depthub.running.resolving import named
+from depthub.running.weights import named_backbones
 from depthub.spec import BackboneSpec, RunSpec
 from depthub.system.disk_cache import Cache
 from depthub.training.tuner import Tuner
@@ -21,25 +21,39 @@ from depthub.types import ClassSet
 
 @lru_cache(maxsize=1)
 def frozen(spec: BackboneSpec, download: bool = False) -> Backbone:
-    """The model of the last run; runs that follow one another mostly share it.
+    """The frozen model, kept in memory until a run needs another: successive runs mostly share it.
 
     Args:
-        spec: which one.
-        download: whether the network may be asked for what is not on this machine.
+        spec: of the model.
+        download: whether files that are not on this machine may be downloaded.
+
+    Raises:
+        DepthubError: if the model cannot be loaded.
     """
-    return load_backbone(spec, named(installed()), download)
+    return load_backbone(spec, named_backbones(installed()), download)
 
 
 @lru_cache(maxsize=1)
 def features_of(spec: BackboneSpec, download: bool, cache: Cache | None) -> ImageFeatures:
-    """What the model of the last run sees in images."""
+    """Image features of the frozen model, kept in memory with it; see `frozen`.
+
+    Args:
+        spec, download: as in `frozen`.
+        cache: on disk; None: features are kept in memory only.
+    """
     return ImageFeatures(frozen(spec, download), spec, cache)
+
+
+def forget_models() -> None:
+    """The next run loads its model, and computes image features, anew."""
+    frozen.cache_clear()
+    features_of.cache_clear()
 
 
 def untrained(spec: RunSpec, backbone: Backbone, classes: ClassSet, plugins: Plugins) -> Tuner:
     """Method and head of a run before its training.
 
-    Both are initialised by generators of their own, so that a method starts the same under every head.
+    Each is initialised with a seed of its own, so that a method starts the same under every head.
 
     Args:
         spec: of the run, resolved.
@@ -47,7 +61,7 @@ def untrained(spec: RunSpec, backbone: Backbone, classes: ClassSet, plugins: Plu
         classes: the training classes.
         plugins: that provide method and head.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
         torch.manual_seed(mixed(spec.seed, 0))
         method = settings.make(spec.method, "methods", plugins, backbone, classes)
         torch.manual_seed(mixed(spec.seed, 1))

@@ -1,15 +1,16 @@
-"""What changes no number of a run: where things lie, and how the work is done."""
+"""Options that do not affect results: where files are, and how the work is done."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from depthub.errors import DepthubError, hint
 
-Stack = int | Literal["auto", "off"]
+StackSize = int | Literal["auto", "off"]
+OnNote = Callable[[str], None]  # called with one line for the user
 
 
 @dataclass(frozen=True)
@@ -17,16 +18,17 @@ class RunOptions:
     """Options that do not affect results.
 
     Args:
-        data_root: the folder that holds data sets on this machine.
-        force: run again what is already done.
+        data_root: folder that holds the data sets on this machine.
+        force: run again even if there is a stored result.
         workers: data-loading processes.
         cache: keep image features on disk for later runs; see `depthub cache info`.
-        image_cache: a folder where images are kept decoded, for methods that tune the image side and read them again and again.
-        deterministic: the same bits every time, also on a GPU, where some sums have no fixed order otherwise and this is slower.
-        graphs: on a GPU, replay training steps as CUDA graphs: one launch a step instead of hundreds.
-        recompute: where image prompts are tuned, keep less for the backward pass and compute it again: less memory, more time.
-        download: ask the network for weights that are not on this machine; without, nothing does.
-        stack: at most so many runs trained together; "auto": as many as memory allows; "off": none. Executors run them separately.
+        image_cache: folder for decoded images, for methods that tune the image side and so read every image in every epoch.
+        deterministic: the same bits every time, also on a GPU, where the order of some sums varies otherwise; slower there.
+        graphs: on a GPU, replay training steps as CUDA graphs: one launch per step instead of hundreds.
+        recompute: where image prompts are tuned, keep fewer activations and compute them again in the backward pass: less memory, more
+            time.
+        download: download weights that are not on this machine; otherwise nothing uses the network.
+        stack: at most this many runs trained together; "auto": as many as memory allows; "off": none. Executors run them separately.
     """
 
     data_root: Path | None = None
@@ -38,20 +40,24 @@ class RunOptions:
     graphs: bool = False
     recompute: bool = False
     download: bool = False
-    stack: Stack = "auto"
+    stack: StackSize = "auto"
 
     def __post_init__(self) -> None:
         if isinstance(self.stack, int) and self.stack < 1:
             raise DepthubError(f"stack is {self.stack}, expected auto, off or at least 1")
         for name in ("data_root", "image_cache"):
-            if (place := getattr(self, name)) is not None:
-                object.__setattr__(self, name, Path(place))
+            folder = getattr(self, name)
+            if folder is not None:
+                object.__setattr__(self, name, Path(folder))
 
     def changed(self, changes: Mapping[str, Any]) -> RunOptions:
-        """The options with some of them changed.
+        """The options with new values for some of them.
+
+        Args:
+            changes: values by name.
 
         Raises:
-            DepthubError: for a name that no option has.
+            DepthubError: for a name that is not an option.
         """
         names = [field.name for field in fields(self)]
         for name in changes:

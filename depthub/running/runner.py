@@ -1,4 +1,4 @@
-"""From a spec to a result: `run` does one, `run_many` does several wherever an executor takes them. What is done is found at once."""
+"""From a spec to a result: `run` does one run, `run_many` several, here or through an executor. Stored results are found at once."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 from depthub.errors import DepthubError
 from depthub.running import recall
-from depthub.running.options import RunOptions
+from depthub.running.options import OnNote, RunOptions
 from depthub.spec import RunSpec
 from depthub.system.activity import tell
 
-if TYPE_CHECKING:  # torch is loaded when something is to be computed
+if TYPE_CHECKING:  # torch is loaded when something must be computed
     from depthub.executor import Executor
     from depthub.records.result import RunResult
-    from depthub.running.resolving import Resolved
+    from depthub.running.resolved import Resolved
 
 OnDone = Callable[[int, "RunResult | Exception", bool], None]
 OnEpoch = Callable[[int, float], None]
-OnNote = Callable[[str], None]
 _log = logging.getLogger("depthub")
 
 
 def resolve(spec: RunSpec, data_root: Path | None = None) -> RunSpec:
-    """The spec with everything spelt out that the numbers depend on; nothing is trained, and no image is read.
+    """The spec with everything written out that the numbers depend on; nothing is trained, and no image is decoded.
 
     Args:
-        spec: what to run.
+        spec: of the run.
         data_root: folder that holds the data sets.
 
     Raises:
-        DepthubError: for unknown names or settings, for files that are missing or not those the spec names, and for data that cannot give
-            a right number.
+        DepthubError: for unknown names or settings, for files that are missing or not those of the spec, and for data that cannot give a
+            right number.
     """
     from depthub.running.resolving import Resolver
 
@@ -51,14 +50,14 @@ def run(
     on_note: OnNote | None = None,
     **changes: Any,
 ) -> RunResult:
-    """Do one run, or find it done.
+    """Do one run, or find its stored result.
 
     Args:
-        spec: what to run; it is resolved first.
+        spec: of the run; it is resolved first.
         runs: folder of the run files.
-        options: where things lie and how the work is done; they change no number.
-        on_epoch: called with the number of epochs done in a stage, and the mean loss; by default `depthub.progress` shows them.
-        on_note: called with what differs from a stored result or a checkpoint, one line; by default the logger `depthub`.
+        options: where files are, and how the work is done; they do not affect results.
+        on_epoch: called with the number of epochs done in a stage and the mean loss; by default `depthub.progress` shows them.
+        on_note: called with each difference from a stored result or a checkpoint, one line; by default the logger `depthub`.
         changes: single options by name, for example `force=True`.
 
     Raises:
@@ -81,26 +80,26 @@ def run_many(
 ) -> list[RunResult]:
     """Do several runs and return their results in the order of `specs`.
 
-    Every spec is checked before the first is run. Finished runs are found on disk; the others go to the executor. Without one they are done
-    here, and those that differ in seed, head, settings or learning rate only train together, each as if it were alone.
+    Every spec is checked before the first run starts. Results on disk are found; the executor does the other runs. Without an executor they
+    are done here, and runs that differ only in seed, head, settings or learning rate train together, with the numbers of separate runs.
 
     Args:
-        specs: what to run.
+        specs: of the runs.
         runs, options, on_epoch, changes: as in `run`.
-        executor: where runs go, each on its own; by default into this process. Other processes have nothing that `depthub.register` knows.
-        on_done: called with (index, result or error, found on disk) when a run ends; by default `depthub.progress` counts them.
+        executor: does each run separately; by default this process does all. Other processes lack whatever `depthub.register` added.
+        on_done: called with (index, result or error, found_on_disk) when a run ends; by default `depthub.progress` counts them.
         on_note: as in `run`, and called with the reason why runs that might train together do not.
 
     Raises:
-        DepthubError: if runs failed, after all others have ended; the first failure's own error.
+        DepthubError: if runs failed, after all others have ended; the error of the first failure.
     """
     options = options.changed(changes)
     request = {"specs": [spec.as_dict() for spec in specs], "runs": str(runs), "data_root": str(options.data_root)}
-    stored = None if options.force else recall.answer(request)
-    if stored is not None:
-        for index, result in enumerate(stored if on_done else ()):
+    results = None if options.force else recall.answer(request)
+    if results is not None:
+        for index, result in enumerate(results if on_done else ()):
             on_done(index, result, True)  # type: ignore[misc]
-        return stored
+        return results
     from depthub.running.resolving import Resolver
 
     resolver = Resolver(options.data_root, download=options.download, cache=options.cache)
@@ -120,22 +119,22 @@ def run_resolved(
     on_epoch: OnEpoch | None = None,
     on_note: OnNote | None = None,
 ) -> list[RunResult]:
-    """As `run_many`, of specs that are resolved already."""
+    """As `run_many`, for resolved specs."""
     from depthub.records.store import Store
     from depthub.registry.plugins import installed
     from depthub.running.jobs import carry_out
-    from depthub.running.session import look_again, own
+    from depthub.running.session import forget_changed_images, session_parts
 
-    look_again(resolved, installed())
+    forget_changed_images(resolved, installed())
     outcomes: dict[int, RunResult | Exception] = {}
-    do = _Work(runs, options, own(resolved, installed()))
-    note = on_note or _log.warning
-    ended = carry_out(resolved, Store(runs), options, note, do=do, executor=executor, on_epoch=on_epoch or _tell_epoch, on_alone=on_note)
-    with closing(ended):
-        for index, outcome, on_disk in ended:
+    do = _Work(runs, options, session_parts(resolved, installed()))
+    note, on_epoch = on_note or _log.warning, on_epoch or _tell_epoch
+    events = carry_out(resolved, Store(runs), options, note, do=do, executor=executor, on_epoch=on_epoch, on_alone=on_note)
+    with closing(events):
+        for index, outcome, found_on_disk in events:
             outcomes[index] = outcome
             if on_done:
-                on_done(index, outcome, on_disk)
+                on_done(index, outcome, found_on_disk)
             elif len(resolved) > 1:
                 tell("runs", len(outcomes), len(resolved))
     for outcome in outcomes.values():
@@ -145,18 +144,25 @@ def run_resolved(
 
 
 def places(resolved: Sequence[Resolved]) -> list[Path] | None:
-    """The files and folders that the runs read; None if those of one are not known, or if they use what this session registered."""
+    """The files and folders that the numbers of runs depend on.
+
+    None where a data set does not say, or where something that this session registered takes part.
+    """
     from depthub.registry.plugins import installed
-    from depthub.running.session import own
+    from depthub.running.session import session_parts
 
-    if own(resolved, installed()):
+    if session_parts(resolved, installed()):
         return None
-    known = [one.read for one in resolved if one.read is not None]
-    return [path for paths in known for path in paths] if len(known) == len(resolved) else None
+    paths = list[Path]()
+    for one in resolved:
+        if one.places is None:
+            return None
+        paths += one.places
+    return paths
 
 
-def _tell_epoch(done: int, loss: float) -> None:
-    tell(f"training: epoch {done} done, loss {loss:.3f}")
+def _tell_epoch(epochs_done: int, loss: float) -> None:
+    tell(f"training: epoch {epochs_done} done, loss {loss:.3f}")
 
 
 @dataclass(frozen=True)
@@ -166,25 +172,25 @@ class _Work:
     Args:
         runs: folder of the run files.
         options: of the run.
-        own: what the runs use that only this process has, in words.
+        session_parts: parts of the runs that only this process has, in words.
     """
 
     runs: Path
     options: RunOptions
-    own: Sequence[str] = ()
+    session_parts: Sequence[str] = ()
 
     def __call__(self, spec: RunSpec) -> RunResult:
         return run(spec, runs=self.runs, options=self.options)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Asked for on the way to another process.
+        """Called when it is pickled for another process.
 
         Raises:
-            DepthubError: if that process lacks something.
+            DepthubError: if that process would lack something.
         """
-        if self.own:
+        if self.session_parts:
             raise DepthubError(
-                f"{self.own[0]} is registered for this session only, and other processes do not have it; "
+                f"{self.session_parts[0]} is registered for this session only, and other processes do not have it; "
                 "run without an executor, or make it a plugin"
             )
         return dict(vars(self))

@@ -1,4 +1,4 @@
-"""Class features of a run's test tasks, where they do not depend on the image: with them, images can be scored without the text tower."""
+"""Class features of a run's test tasks, where they do not depend on the image: images can be scored with them without the text tower."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCALE = "scale"
 
 @torch.no_grad()
 def text_of(tuner: Tuner, images: Tensor, classes: ClassSet) -> tuple[Tensor | None, tuple[tuple[str, ...], ...]]:
-    """Class features, and the sentences they are of.
+    """Class features, and the sentences that they were computed from.
 
     Args:
         tuner: trained.
@@ -28,8 +28,8 @@ def text_of(tuner: Tuner, images: Tensor, classes: ClassSet) -> tuple[Tensor | N
         classes: the M classes.
 
     Returns:
-        Features (M, d), not normalised, on the CPU; None where they depend on the image. And for each template the M sentences, `X`
-        standing for a learned token; none where the method encodes something else than one sentence a class.
+        Features (M, d), not normalised, on the CPU; None where they depend on the image. Then, for each template, the M sentences, with `X`
+        for a learned token: "X X X X cat."; empty where the method does not encode one sentence per class.
     """
     tuner.eval()
     with tuner.backbone.noting() as encodings:

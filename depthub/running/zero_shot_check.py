@@ -1,4 +1,4 @@
-"""Zero-shot CLIP on a data set against what is published: one number that tells whether names, template, pixels and weights are right."""
+"""Zero-shot CLIP compared with published accuracies: one number that shows whether names, template, pixels and weights are right."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from depthub.running.runner import run
 from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec
 
 LEVEL = LEVELS.index("zero shot")
-PUBLISHED = BackboneSpec("ViT-B-16-quickgelu", "openai")  # what the published numbers were measured with
+PUBLISHED = BackboneSpec("ViT-B-16-quickgelu", "openai")  # of the published numbers
 ALLOWED = 0.3  # points in accuracy: other versions of Pillow and other precisions move a few images, mistakes move more
 REMEDY = "with the levels before it in order, look at template, preprocessing and weights"
 
@@ -23,10 +23,10 @@ def check_zero_shot(card: DatasetCard, root: Path, backbone: BackboneSpec = PUBL
     Args:
         card: of a data set that plugins provide under the same name, with published zero-shot accuracies.
         root: the data root.
-        backbone: other than for trials, `PUBLISHED`.
+        backbone: use `PUBLISHED` except in tests.
 
     Returns:
-        What is wrong, and the counts in a line. That the run cannot be done, for want of weights for example, is one fault.
+        Faults, and the counts in one line. A run that cannot be done, because weights are missing for example, counts as one fault.
     """
     spec = RunSpec(method=Component("ZeroShot"), data=DataSpec(card.name), backbone=backbone, shots=1)
     try:
@@ -34,11 +34,11 @@ def check_zero_shot(card: DatasetCard, root: Path, backbone: BackboneSpec = PUBL
             counts = run(spec, runs=Path(runs), data_root=root).counts
     except DepthubError as error:
         return [Fault(LEVEL, (card.name,), f"could not be run: {error}", "--backbone.pretrained also takes the path of a checkpoint")], ""
-    found, told = [], []
+    faults, counts_by_half = [], []
     for half, target in card.zero_shot.items():
         count = counts[half]
-        told.append(f"{half} {count.n_correct}/{count.n_total}")
+        counts_by_half.append(f"{half} {count.n_correct}/{count.n_total}")
         if abs(count.percent - target.percent) > ALLOWED:
-            what = f"{count.percent:.2f} % of {half} are correct ({count.n_correct}/{count.n_total}), published are {target.percent:.2f} %"
-            found.append(Fault(LEVEL, (card.name,), what, REMEDY))
-    return found, ", ".join(told)
+            correct = f"{count.percent:.2f} % of {half} are correct ({count.n_correct}/{count.n_total})"
+            faults.append(Fault(LEVEL, (card.name,), f"{correct}, published are {target.percent:.2f} %", REMEDY))
+    return faults, ", ".join(counts_by_half)

@@ -1,1 +1,1 @@
-"""Statistics of runs: pure functions of percentages, which need neither the models nor the files that these come from."""
+"""Statistics of runs: pure functions of percentages, without models or files."""

@@ -1,4 +1,22 @@
-"""Averages over seeds and over data sets, as a protocol's summary declares them, and their spread."""
+"""Averages over seeds and over data sets, and their spread: every average of depthub is computed here.
+
+A harmonic score, such as H of base and new, is averaged in one of two ways ("conventions"). Two data sets, one seed each:
+
+                     base    new      H
+    tones              90     50     64.29
+    flags              60     80     68.57
+    harmonic-of-means  75     65     69.64   H of the averaged base and new: the papers' tables, and the default
+    mean-of-harmonics  75     65     66.43   average of the two H
+
+A protocol declares which scores are harmonic means of which (`Protocol.harmonic`); no name is special. Over seeds as over data sets, base
+and new are averaged first, and H is made of the averages:
+
+1. of each data set, each score over its seeds: `over_seeds`, and inside `over_data`;
+2. of these averages, each score over data sets: `over_data`.
+
+`depthub run` (several seeds), `depthub quickstart` and `depthub leaderboard build` (`--average` names the convention of step 2) print these
+numbers. `docs/names-and-averages.md` repeats them by hand.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +30,7 @@ from depthub.errors import DepthubError
 from depthub.protocol import Summary
 
 Convention = Literal["harmonic-of-means", "mean-of-harmonics"]
-CONVENTION: Convention = "harmonic-of-means"  # the field's: average the parts first, over seeds as over data sets, then combine them
+CONVENTION: Convention = "harmonic-of-means"  # of the field's tables
 
 Scores = Mapping[str, float]
 
@@ -44,10 +62,10 @@ def mean(rows: Iterable[Scores], summary: Summary, how: Convention = CONVENTION)
     """Average of each score, in percent.
 
     Args:
-        rows: at least one, with the scores that `summary` names; of the others, those that all rows have are averaged.
-        summary: which scores are harmonic means of which. The parts may be harmonic themselves.
-        how: to average harmonic scores: "harmonic-of-means", as the DePT paper's tables and their successors print them, or
-            "mean-of-harmonics", which is never above it.
+        rows: scores in percent; at least one row, with the scores of `summary`. Further scores count if every row has them.
+        summary: the harmonic scores with their parts, which may be harmonic themselves.
+        how: average of harmonic scores: "harmonic-of-means", as in the DePT paper's tables and their successors, or "mean-of-harmonics",
+            which is never above it.
 
     Raises:
         DepthubError: if scores are declared harmonic means of one another.
@@ -62,27 +80,28 @@ def mean(rows: Iterable[Scores], summary: Summary, how: Convention = CONVENTION)
 
 
 def convention(names: Iterable[str], summary: Summary, how: Convention = CONVENTION) -> dict[str, str]:
-    """How `mean` averages each of these scores."""
+    """The way in which `mean` averages each of these scores: "mean" or the convention."""
     return {name: how if name in summary.harmonic else "mean" for name in names}
 
 
 def over_seeds(by_seed: Mapping[int, Scores], summary: Summary) -> dict[str, Statistic]:
     """One data set's scores over its seeds, by score."""
-    return _spread(mean(by_seed.values(), summary), list(by_seed.values()))
+    return _with_spread(mean(by_seed.values(), summary), list(by_seed.values()))
 
 
 def over_data(cells: Mapping[str, Mapping[int, Scores]], summary: Summary, how: Convention = CONVENTION) -> dict[str, Statistic]:
     """Average over data sets, by score.
 
     Args:
-        cells: scores by data set, then seed. The mean is that of the data sets' means; the spread is that of the
-            averages of each seed that all data sets have.
-        summary: which scores are harmonic means of which.
-        how: to average harmonic scores over data sets; each data set's own is that of its averages over seeds.
+        cells: scores by data set, then seed. The mean is the mean of the data sets' means; the spread is the deviation of the per-seed
+            averages, over the seeds that all data sets have.
+        summary: the harmonic scores with their parts.
+        how: average of harmonic scores over data sets; over the seeds of a data set they are always harmonic means of averages.
     """
-    shared = sorted(set.intersection(*(set(by_seed) for by_seed in cells.values())))
-    averages = [mean((by_seed[seed] for by_seed in cells.values()), summary, how) for seed in shared]
-    return _spread(mean((mean(by_seed.values(), summary) for by_seed in cells.values()), summary, how), averages)
+    common_seeds = sorted(set.intersection(*(set(by_seed) for by_seed in cells.values())))
+    per_seed = [mean((by_seed[seed] for by_seed in cells.values()), summary, how) for seed in common_seeds]
+    per_data_set = [mean(by_seed.values(), summary) for by_seed in cells.values()]
+    return _with_spread(mean(per_data_set, summary, how), per_seed)
 
 
 def _columns(rows: Sequence[Scores]) -> dict[str, list[float]]:
@@ -90,7 +109,7 @@ def _columns(rows: Sequence[Scores]) -> dict[str, list[float]]:
 
 
 def _parts_first(summary: Summary) -> list[str]:
-    """The harmonic scores, each after those that it is made of."""
+    """The harmonic scores, each after its parts."""
     try:
         return [name for name in TopologicalSorter(summary.harmonic).static_order() if name in summary.harmonic]
     except CycleError as error:
@@ -98,6 +117,6 @@ def _parts_first(summary: Summary) -> list[str]:
         raise DepthubError(f"score {around}: each is declared a harmonic mean of the next; declare harmonic scores of others") from error
 
 
-def _spread(centre: Scores, samples: Sequence[Scores]) -> dict[str, Statistic]:
-    std = {name: statistics.stdev(sample[name] for sample in samples) if len(samples) > 1 else None for name in centre}
-    return {name: Statistic(value, std[name], len(samples)) for name, value in centre.items()}
+def _with_spread(averages: Scores, per_seed: Sequence[Scores]) -> dict[str, Statistic]:
+    deviations = {name: statistics.stdev(scores[name] for scores in per_seed) if len(per_seed) > 1 else None for name in averages}
+    return {name: Statistic(average, deviations[name], len(per_seed)) for name, average in averages.items()}

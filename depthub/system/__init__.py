@@ -1,1 +1,1 @@
-"""The machine: files, kept data, the network, what a process is doing, and where numbers come from."""
+"""The machine: files, caches, the network, processes and their activity, and the provenance of numbers."""

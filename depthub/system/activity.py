@@ -1,4 +1,4 @@
-"""What this process is doing, for whoever shows it: long work says so here, and knows nothing of bars and lines."""
+"""The current activity of this process: long work reports it here, and progress bars or lines show it elsewhere."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _listeners: list[Listener] = []
 
 
 def tell(what: str, done: int = 0, total: int = 0) -> None:
-    """Say what is being done.
+    """Report an activity to all listeners.
 
     Args:
         what: a phrase, for example "encoding images".
-        done: how much of it is done.
-        total: how much there is; 0 where that is not known.
+        done: number of items done.
+        total: number of items in all; 0 where it is not known.
     """
     for listener in _listeners:
         listener(what, done, total)
@@ -23,7 +23,7 @@ def tell(what: str, done: int = 0, total: int = 0) -> None:
 
 @contextmanager
 def heard_by(listener: Listener) -> Iterator[None]:
-    """Within the block, `listener` is called with what is told."""
+    """Within the block, `listener` is called with every reported activity: what, done, total."""
     _listeners.append(listener)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Files that only save time, in one folder for all runs; those that were not used for longest go first."""
+"""On-disk cache of image features, least recently used evicted first."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from depthub.system.files import OFF, PLACE, atomic_write, cache_folder
 LIMIT = "DEPTHUB_CACHE_LIMIT"  # environment variable: gigabytes
 GIGABYTE = 10**9
 _TENSOR = "rows"
-_DAMAGE = (OSError, SafetensorError, KeyError, TypeError, ValueError)  # what reading a file of other bytes can raise
-# The cache's own files, and what a killed writer of one leaves: nothing else in the folder is ever touched.
+_DAMAGE = (OSError, SafetensorError, KeyError, TypeError, ValueError)  # raised for a file of other bytes
+# The cache's own files, and temporary files of killed writers: no other file in the folder is ever touched.
 _OWN = re.compile(r"[0-9a-f]{16}-[0-9a-f]{64}\.safetensors|\.[0-9a-f]{16}-[0-9a-f]{64}\.safetensors\.[0-9a-f-]+\.tmp")
 _log = logging.getLogger(__name__)
 
@@ -38,9 +38,9 @@ class File:
     """One file of the cache.
 
     Args:
-        path: where it is.
+        path: of the file.
         size: in bytes.
-        used: when it was last read or written, in nanoseconds since 1970.
+        used: time of the last reading or writing, in nanoseconds since 1970.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class File:
     used: int
 
     def description(self) -> dict[str, Any]:
-        """What the file says that it holds, `kind` and `items`; empty if it cannot be read."""
+        """`kind` and `items` of the file's rows; empty if it cannot be read."""
         try:
             return _metadata(self.path)[0]
         except _DAMAGE:
@@ -57,15 +57,16 @@ class File:
 
 @dataclass(frozen=True)
 class Cache:
-    """Rows of numbers by name, kept on disk.
+    """Rows of numbers by name, on disk.
 
-    A file holds rows of one kind, whose description is what the rows depend on besides their name. The file is named by the SHA-256 of
-    its description, so that writers of the same rows write the same file and the last one wins; it is written whole or not at all, and
-    its content is checked against a SHA-256 whenever it is read. The folder may go at any time.
+    A file holds rows of one kind, which is a mapping of everything besides their names that the rows depend on. It is named
+    `KIND-DESCRIPTION.safetensors`, with the first 16 digits of the SHA-256 of the kind and the whole SHA-256 of kind and names: writers of
+    the same rows write the same file, and the last one wins. It is written whole or not at all, and its rows are compared with a SHA-256
+    whenever they are read. It is safe to delete the folder at any time.
 
     Args:
         folder: of the files; made when the first is written.
-        limit: bytes that all files together may take.
+        limit: bytes for all files together.
     """
 
     folder: Path
@@ -76,38 +77,38 @@ class Cache:
         """The cache that the environment names, by default 10 GB in the user's cache folder; None if it is off.
 
         Raises:
-            DepthubError: if the limit is no number.
+            DepthubError: if the limit is not a number.
         """
-        limit = os.environ.get(LIMIT, "10")
+        gigabytes = os.environ.get(LIMIT, "10")
         try:
-            most = float(limit) * GIGABYTE
+            limit = float(gigabytes) * GIGABYTE
         except ValueError:
-            most = -1.0
-        if not most >= 0:
-            raise DepthubError(f"{LIMIT} is {limit!r}, expected gigabytes, for example 10")
-        return None if os.environ.get(PLACE) == OFF else cls(cache_folder() / "features", most)
+            limit = -1.0
+        if not limit >= 0:  # NaN fails this, too
+            raise DepthubError(f"{LIMIT} is {gigabytes!r}, expected gigabytes, for example 10")
+        return None if os.environ.get(PLACE) == OFF else cls(cache_folder() / "features", limit)
 
-    def find(self, kind: Mapping[str, Any], wanted: Set[str]) -> dict[str, npt.NDArray[Any]]:
-        """Those of the wanted rows that are there, by name. A damaged file is removed, with a line in the log."""
-        found: dict[str, npt.NDArray[Any]] = {}
+    def find(self, kind: Mapping[str, Any], names: Set[str]) -> dict[str, npt.NDArray[Any]]:
+        """The rows with these names, as far as the cache has them. A damaged file is removed, with a line in the log."""
+        rows: dict[str, npt.NDArray[Any]] = {}
         for path in self._listed(_prefix(kind)):
-            if left := wanted - found.keys():
-                found.update(self._read(path, left))
-        return found
+            if missing := names - rows.keys():
+                rows.update(self._read(path, missing))
+        return rows
 
     def add(self, kind: Mapping[str, Any], items: Sequence[str], rows: npt.NDArray[Any]) -> None:
-        """Keep rows (N, d) under their N names. Where nothing can be written the run goes on, with a line in the log."""
-        rows = np.ascontiguousarray(rows)  # safetensors writes an array's memory as it lies
+        """Store rows (N, d) under their N names. Where nothing can be written the run goes on, with a line in the log."""
+        rows = np.ascontiguousarray(rows)  # safetensors writes an array's memory as it is laid out
         description: dict[str, Any] = {"kind": dict(kind), "items": list(items)}
         metadata = {"description": rfc8785.dumps(description).decode(), "sha256": _sha256(rows)}
         try:
             atomic_write(self.folder / _name(description), save({_TENSOR: rows}, metadata))
-            self._keep_to_the_limit()
+            self._evict()
         except (DepthubError, OSError) as error:
             _say_once(f"depthub: image features are not kept for later runs: {error}")
 
     def _listed(self, prefix: str) -> list[Path]:
-        """Files whose names begin so; none where the folder may not be read."""
+        """Files whose names have this prefix; none where the folder cannot be read."""
         try:
             names = os.listdir(self.folder)  # noqa: PTH208 - Path.iterdir reports errors late
         except (FileNotFoundError, NotADirectoryError):
@@ -118,41 +119,44 @@ class Cache:
         return [self.folder / name for name in sorted(names) if name.startswith(prefix) and _OWN.fullmatch(name)]
 
     def files(self) -> list[File]:
-        """Every file of the cache, the one that was not used for longest first."""
-        found = []
+        """Every file of the cache, the least recently used first."""
+        files = []
         for path in self._listed(""):
             with suppress(FileNotFoundError):  # another process has just removed it
                 state = path.stat()
-                found.append(File(path, state.st_size, state.st_mtime_ns))
-        return sorted(found, key=lambda file: (file.used, file.path.name))
+                files.append(File(path, state.st_size, state.st_mtime_ns))
+        return sorted(files, key=lambda file: (file.used, file.path.name))
 
     def clear(self, data: str = "") -> list[File]:
-        """Remove all files, or those of one data set; returns what was removed.
+        """Remove files, and return them.
+
+        Args:
+            data: name of a data set whose files are removed; empty: all files are.
 
         Raises:
-            DepthubError: if nothing of that data set is there, or the system refuses.
+            DepthubError: if there are no files of that data set, or the system refuses.
         """
         by_data = [(file.description().get("kind", {}).get("data", ""), file) for file in self.files()]
-        chosen = [file for name, file in by_data if data in ("", name)]
-        if data and not chosen:
+        files = [file for name, file in by_data if data in ("", name)]
+        if data and not files:
             raise UnknownNameError("data set in the cache:", data, {name for name, _ in by_data if name})
-        for file in chosen:
+        for file in files:
             try:
                 file.path.unlink(missing_ok=True)
             except OSError as error:
                 raise DepthubError(f"cannot remove {file.path}: {error.strerror or error}") from error
-        return chosen
+        return files
 
-    def _read(self, path: Path, wanted: Set[str]) -> dict[str, npt.NDArray[Any]]:
+    def _read(self, path: Path, names: Set[str]) -> dict[str, npt.NDArray[Any]]:
         try:
             description, sha256 = _metadata(path)
-            places = {name: row for row, name in enumerate(description["items"]) if name in wanted}
+            places = {name: row for row, name in enumerate(description["items"]) if name in names}
             if not places:
                 return {}
             with safe_open(path, "np") as file:
                 rows: npt.NDArray[Any] = file.get_tensor(_TENSOR)
             if path.name != _name(description) or sha256 != _sha256(rows) or len(rows) != len(description["items"]):
-                raise ValueError("its content is not what it should be")
+                raise ValueError("its rows do not match their SHA-256 or the file's name")
         except FileNotFoundError:  # another process has just removed it
             return {}
         except _DAMAGE as error:
@@ -160,11 +164,12 @@ class Cache:
             with suppress(OSError):
                 path.unlink()
             return {}
-        with suppress(OSError):  # a cache that may only be read
+        with suppress(OSError):  # a read-only cache
             os.utime(path)
         return {name: rows[row] for name, row in places.items()}
 
-    def _keep_to_the_limit(self) -> None:
+    def _evict(self) -> None:
+        """Remove the least recently used files beyond the limit."""
         files = self.files()
         excess = sum(file.size for file in files) - self.limit
         for file in files:
@@ -186,7 +191,7 @@ def _name(description: Mapping[str, Any]) -> str:
 
 
 def _prefix(kind: Mapping[str, Any]) -> str:
-    """What the names of all files of a kind begin with: they are found without opening others."""
+    """Start of the names of all files of a kind: they are found without opening others."""
     return digest(kind)[:16]
 
 
@@ -196,5 +201,5 @@ def _sha256(rows: npt.NDArray[Any]) -> str:
 
 @cache
 def _say_once(line: str) -> None:
-    """In the log, which is stderr unless the program says otherwise, once a process."""
+    """Write a line to the log once per process; the log is stderr unless the program says otherwise."""
     _log.warning(line)

@@ -1,4 +1,4 @@
-"""Shows what this process is doing where there is no command: in a notebook, in a script."""
+"""Progress in notebooks and scripts: bars or lines for the current activity of this process."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from depthub.system.activity import heard_by
 from depthub.values.text import plain
 
-EVERY = 5.0  # seconds after which a line is written where there are no bars
+EVERY = 5.0  # seconds between lines about the same activity
 _COLUMNS = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
 
 @contextmanager
 def progress(console: Console | None = None) -> Iterator[None]:
-    """Show what runs are doing within the block: reading, encoding, training, and how many runs have ended.
+    """Show the progress of runs within the block: reading, encoding, training, and the number of runs that have ended.
 
         with depthub.progress():
             depthub.run_many(specs)
 
-    In a notebook with `ipywidgets`, and on a terminal, these are bars; elsewhere lines, one every few seconds at most.
+    Bars in a notebook with `ipywidgets` and on a terminal; elsewhere lines, at most one every few seconds per activity.
 
     Args:
-        console: where to; by default standard error, or the notebook's cell.
+        console: to write to; by default standard error, or the notebook's cell.
     """
     console = console or Console(file=sys.stderr if not Console().is_jupyter else None, highlight=False)
     if not (console.is_terminal or (console.is_jupyter and find_spec("ipywidgets"))):
@@ -40,7 +40,7 @@ def progress(console: Console | None = None) -> Iterator[None]:
 
 
 def _bars(bars: Progress) -> Callable[[str, int, int], None]:
-    """A bar for each thing that is counted, and one for all that is not."""
+    """A bar for each activity with a total, and one for all others."""
     tasks: dict[str, TaskID] = {}
 
     def show(what: str, done: int, total: int) -> None:
@@ -53,7 +53,7 @@ def _bars(bars: Progress) -> Callable[[str, int, int], None]:
 
 
 def _lines(console: Console) -> Callable[[str, int, int], None]:
-    """A line for what is new, and every few seconds for what goes on."""
+    """A line when an activity begins or ends, and one every few seconds while it lasts."""
     last = ("", 0.0)
 
     def show(what: str, done: int, total: int) -> None:

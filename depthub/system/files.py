@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and the folder of those that only save time."""
+"""Files that are written whole or not at all, and the folder for caches."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import platformdirs
 
 from depthub.errors import DepthubError
 
-PLACE, OFF = "DEPTHUB_CACHE", "off"  # the environment variable that names the cache folder; the word that turns image features' off
+PLACE, OFF = "DEPTHUB_CACHE", "off"  # environment variable: the cache folder, or the word that turns caching off
 
 
 def cache_folder() -> Path:
-    """Where files that only save time lie: the folder that `DEPTHUB_CACHE` names, or the user's; turning it off does not move it."""
+    """The folder for files that only save time: `DEPTHUB_CACHE`, or the user's cache folder; "off" stands for the latter."""
     place = os.environ.get(PLACE, "")
     return Path(platformdirs.user_cache_dir("depthub", appauthor=False) if place in ("", OFF) else place)
 
@@ -33,7 +33,7 @@ def atomic_write(path: Path, data: bytes) -> Path:
     Raises:
         DepthubError: if the system refuses (permissions, a full disk).
     """
-    # The name is unlike any other writer's, on this machine or on one that shares the disk.
+    # No other writer has this name, on this machine or on one that shares the disk.
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

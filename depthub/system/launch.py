@@ -1,4 +1,4 @@
-"""How this process was started: alone, or as one of several that share a run. The environment tells, without torch being imported."""
+"""How this process was started: alone, or as one of several that share a run. The environment says so; torch is not imported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from depthub.errors import DepthubError
 
 COMMAND = "torchrun --nproc_per_node {number} -m depthub run ..."
 NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-# Who starts several tasks, by the variable that holds their number; none of them says who is to meet whom, and where.
+# Launchers of several tasks, by the variable that holds their number. None of them gives the address at which the tasks could meet.
 TASKS = {
     "SLURM_STEP_NUM_TASKS": "srun",
     "OMPI_COMM_WORLD_SIZE": "mpirun",
@@ -21,7 +21,7 @@ TASKS = {
 
 
 def is_main() -> bool:
-    """Whether this process speaks for all that share a run: the only one, or the first. A launch that `place` refuses has no other."""
+    """Whether this process writes for all that share a run: the only one, or the first; also in a launch that `place` refuses."""
     try:
         return place()[0] == 0
     except DepthubError:
@@ -29,22 +29,22 @@ def is_main() -> bool:
 
 
 def place() -> tuple[int, int]:
-    """This process's rank and the number of processes that share a run: (0, 1) for a process of its own.
+    """This process's rank and the number of processes that share a run: (0, 1) for a process that is alone.
 
     Raises:
-        DepthubError: for variables that contradict one another or are missing, and for tasks that would each do the whole run.
+        DepthubError: for variables that are missing or contradict each other, and for tasks that would each do the whole run.
     """
-    met = _met()
-    if met:
-        return met
-    given = [name for name in ("RANK", "WORLD_SIZE") if os.environ.get(name)]
-    if not given:
+    group = _process_group()
+    if group:
+        return group
+    variables = [name for name in ("RANK", "WORLD_SIZE") if os.environ.get(name)]
+    if not variables:
         _refuse_tasks()
         return 0, 1
     rank, number = _number("RANK", 0), _number("WORLD_SIZE", 1)
     if number > 1 and (missing := [name for name in NEEDED if not os.environ.get(name)]):
         raise DepthubError(
-            f"{given[-1]} is {os.environ[given[-1]]}, but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set; "
+            f"{variables[-1]} is {os.environ[variables[-1]]}, but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set; "
             f"start the processes with `{COMMAND.format(number=number)}`"
         )
     if not 0 <= rank < number:
@@ -53,7 +53,7 @@ def place() -> tuple[int, int]:
 
 
 def local_processes() -> int:
-    """How many of the processes run on this machine, at least one."""
+    """Number of the processes on this machine, at least 1."""
     return max(1, _number("LOCAL_WORLD_SIZE", 1))
 
 
@@ -71,8 +71,8 @@ def flag(name: str) -> bool:
     raise DepthubError(f"{name} is {os.environ[name]!r}, expected yes or no; correct or unset it")
 
 
-def _met() -> tuple[int, int] | None:
-    """Rank and number of a process group that stands already, whoever made it."""
+def _process_group() -> tuple[int, int] | None:
+    """Rank and number of processes of a process group that exists already, whatever created it."""
     distributed = sys.modules.get("torch.distributed")
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         return None

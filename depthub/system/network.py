@@ -1,4 +1,4 @@
-"""The network, which is asked by an explicit word only."""
+"""The network, which is used on the user's explicit request only."""
 
 from __future__ import annotations
 
@@ -10,21 +10,30 @@ from typing import Any
 
 from depthub.errors import DepthubError
 
-ASKS = ("getaddrinfo", "create_connection")  # of the module
-CONNECTS = ("connect", "connect_ex")  # of a socket
+# functions that reach for the network
+_FUNCTIONS: tuple[tuple[Any, str], ...] = (
+    (socket, "getaddrinfo"),
+    (socket, "create_connection"),
+    (socket.socket, "connect"),
+    (socket.socket, "connect_ex"),
+)
 _missing = object()
 
 
 class OfflineError(OSError):
-    """Something asked the network without leave."""
+    """Code used the network without permission."""
 
 
 @contextmanager
 def needed(what: str, download: bool) -> Iterator[None]:
-    """A block that finds `what` on this machine, or gets it if `download` says so.
+    """A block that looks `what` up on this machine, or downloads it.
+
+    Args:
+        what: in words, for messages.
+        download: whether it may be downloaded.
 
     Raises:
-        DepthubError: if it is not here and may not be got, or cannot be got.
+        DepthubError: if it is not on this machine, and may not or cannot be downloaded.
     """
     try:
         if download:
@@ -42,35 +51,33 @@ def needed(what: str, download: bool) -> Iterator[None]:
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Whatever asks the network inside the block gets an `OfflineError`; threads that ran before it are left alone.
+    """Code in the block that uses the network gets an `OfflineError`; threads that were started before are left alone.
 
     Raises:
-        OfflineError: where the block asks.
+        OfflineError: in the block, at the call that uses the network.
     """
     from huggingface_hub import constants
 
     others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
     before = constants.HF_HUB_OFFLINE
-    replaced = [(owner, name, vars(owner).get(name, _missing)) for owner, names in _doors() for name in names]
+    originals = [(owner, name, vars(owner).get(name, _missing)) for owner, name in _FUNCTIONS]
     try:
         constants.HF_HUB_OFFLINE = True
-        for owner, name, _ in replaced:
+        for owner, name in _FUNCTIONS:
             setattr(owner, name, _closed(getattr(owner, name), others))
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
-        for owner, name, found in replaced:
-            if found is _missing:
+        for owner, name, original in originals:
+            if original is _missing:
                 delattr(owner, name)
             else:
-                setattr(owner, name, found)
-
-
-def _doors() -> list[tuple[Any, tuple[str, ...]]]:
-    return [(socket, ASKS), (socket.socket, CONNECTS)]
+                setattr(owner, name, original)
 
 
 def _closed(call: Callable[..., Any], others: set[int | None]) -> Callable[..., Any]:
+    """The function for threads in `others` and for sockets within this machine; an error for everything else."""
+
     def ask(*args: Any, **more: Any) -> Any:
         local = isinstance(args[0] if args else None, socket.socket) and args[0].family == getattr(socket, "AF_UNIX", None)
         if local or threading.get_ident() in others:

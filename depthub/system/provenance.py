@@ -1,4 +1,4 @@
-"""Where numbers come from and what they cost: versions, plugins, hardware, seconds, bytes. No host, no user, no absolute path."""
+"""The origin and the cost of numbers: versions, plugins, hardware, seconds, bytes. No host, no user, no absolute path."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 PACKAGES = ("accelerate", "numpy", "open_clip_torch", "pillow", "safetensors", "scikit-learn", "timm", "torch", "torchvision")
+# packages that compute the numbers: their versions are compared before a stored result is used
+COMPARED = ("depthub", "torch", "torchvision", "open_clip_torch", "timm", "pillow", "numpy")
 
 
 class Provider(Protocol):
-    """A plugin, as far as provenance tells of it."""
+    """A plugin, as far as provenance records it."""
 
     @property
     def name(self) -> str: ...
@@ -47,7 +49,7 @@ def collect(components: Iterable[tuple[str, str, Provider]], world_size: int = 1
         "plugins": used,
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.machine()}",
-        "packages": {name: found for name in PACKAGES if (found := version(name)) is not None},
+        "packages": {name: present for name in PACKAGES if (present := version(name)) is not None},
         "hardware": {"cpu": _cpu(), "cores": cores(), "ram_bytes": _ram_bytes(), "accelerators": _accelerators()},
         "execution": {"world_size": world_size, **_execution()},
     }
@@ -76,12 +78,12 @@ class Stopwatch:
             yield
         finally:
             cuda = _cuda()
-            if cuda is not None:  # the device may still be at work when the last call returns
+            if cuda is not None:  # the device may still be computing when the last call returns
                 cuda.synchronize()
             self.seconds[what] += time.perf_counter() - start
 
     def cost(self, params_trainable: int, params_total: int) -> dict[str, Any]:
-        """What a run's document holds as its cost.
+        """The cost of a run, as its document holds it.
 
         Args:
             params_trainable: numbers that training changes.
@@ -108,14 +110,14 @@ def version(distribution: str) -> str | None:
 
 @cache  # one process does many runs, and asking git takes longer than all the rest
 def source(distribution: str) -> dict[str, str | bool | None]:
-    """The commit that a distribution was installed from, and whether files were changed since; None where nothing tells (PEP 610)."""
+    """The commit that a distribution was installed from, and whether its files have changed since; None where that is unknown (PEP 610)."""
     url = _direct_url(distribution)
     if "vcs_info" in url:
         return {"commit": url["vcs_info"].get("commit_id"), "dirty": False}
     if "dir_info" in url:
         return _git_state(Path(url2pathname(urlparse(url["url"]).path)))
     if distribution == "depthub" and version("depthub") is None:  # used from its checkout, without an installation
-        return _git_state(Path(__file__).parents[1])
+        return _git_state(Path(__file__).parents[2])
     return {"commit": None, "dirty": None}
 
 
@@ -125,7 +127,7 @@ def cores() -> int:
 
 
 def peak_rss_bytes() -> int | None:
-    """Largest memory of this process since it began, or None where the system does not tell."""
+    """Largest memory of this process since its start, or None where the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -135,22 +137,23 @@ def peak_rss_bytes() -> int | None:
 
 
 def direct_url(distribution: metadata.Distribution) -> dict[str, Any]:
-    """What pip wrote down of where it took a package from (PEP 610); empty if it did not, or the file is not what it should be."""
+    """pip's record of the address that a package was installed from (PEP 610); empty if there is none, or a malformed one."""
     try:
-        found = json.loads(distribution.read_text("direct_url.json") or "null")
-        place = url2pathname(urlparse(found["url"]).path)
+        record = json.loads(distribution.read_text("direct_url.json") or "null")
+        path = url2pathname(urlparse(record["url"]).path)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}
-    told = [found[key] for key in ("vcs_info", "dir_info", "archive_info") if key in found]
-    commit = told[0].get("commit_id", "") if told and isinstance(told[0], dict) else ""
-    sound = all(isinstance(one, dict) for one in told) and isinstance(commit, str) and "\0" not in place
-    return found if sound else {}
+    origins = [record[key] for key in ("vcs_info", "dir_info", "archive_info") if key in record]
+    if "\0" in path or not all(isinstance(origin, dict) for origin in origins):
+        return {}
+    commit = origins[0].get("commit_id", "") if origins else ""
+    return record if isinstance(commit, str) else {}
 
 
 def _direct_url(distribution: str) -> dict[str, Any]:
     try:
         return direct_url(metadata.distribution(distribution))
-    except (metadata.PackageNotFoundError, ValueError):  # ValueError: no name at all
+    except (metadata.PackageNotFoundError, ValueError):  # ValueError: an empty name
         return {}
 
 
@@ -197,18 +200,21 @@ def _accelerators() -> list[dict[str, Any]]:
     import torch
 
     runtime = f"CUDA {torch.version.cuda}" if torch.version.cuda else f"ROCm {torch.version.hip}"
-    found = [cuda.get_device_properties(i) for i in range(cuda.device_count())]
-    return [{"name": device.name, "memory_bytes": int(device.total_memory), "runtime": runtime} for device in found]
+    devices = [cuda.get_device_properties(i) for i in range(cuda.device_count())]
+    return [{"name": device.name, "memory_bytes": int(device.total_memory), "runtime": runtime} for device in devices]
 
 
 def _execution() -> dict[str, Any]:
     torch = sys.modules.get("torch")
     if torch is None:
         return {}
-    return {
+    execution = {
         "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "tf32": bool(torch.backends.cuda.matmul.allow_tf32),
-        **({"linear": linear.used()} if (linear := sys.modules.get("depthub.compute.linear")) else {}),
-        **({"mkl_cbwr": cbwr} if (cbwr := os.environ.get("MKL_CBWR")) else {}),
     }
+    if linear := sys.modules.get("depthub.compute.linear"):
+        execution["linear"] = linear.used()
+    if cbwr := os.environ.get("MKL_CBWR"):
+        execution["mkl_cbwr"] = cbwr
+    return execution

@@ -54,6 +54,9 @@ class BackboneCase(Part):
     "backbones",
 )
 def encoding(case: BackboneCase) -> str:
+    """A named backbone says where a model is. Files of its own must be there; published weights that are not on this machine are a reason
+    to skip. Image prompts are asked for where the image tower is a vision transformer.
+    """
     backbone, pixels, context = case.backbone, _pixels(case.backbone), _context(case.backbone)
     for what, rows, encode in (
         ("images", len(pixels), lambda: backbone.encode_image(pixels)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,17 +40,22 @@ class Check:
     """One part of the contract. Calling it raises `ContractError` for a component that breaks it.
 
     Args:
-        id: its name, and the anchor of its section in docs/contract.md.
+        id: its name, and the anchor of its section on the page `docs/contract.md` of the documentation, which is made from the checks.
         contract: what must hold, in one sentence.
         kinds: what it asks: "methods", "heads", "protocols" and so on.
         function: does the work; raises AssertionError with what was seen. Any other error counts as seen, too. What it returns is a note:
-            what was left out, and why.
+            what was left out, and why. Its docstring explains the part to authors of plugins.
     """
 
     id: str
     contract: str
     kinds: tuple[str, ...]
     function: Callable[[Any], str | None]
+
+    @property
+    def explanation(self) -> str:
+        """Why this part of the contract is there and how to keep it, for authors of plugins; paragraphs in Markdown."""
+        return inspect.cleandoc(self.function.__doc__ or "")
 
     @property
     def see(self) -> str:

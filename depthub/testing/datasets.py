@@ -55,6 +55,9 @@ class DataSetCase(Part):
 
 @contract("loading", "its list loads, twice the same: ids, labels and classes that fit, and other data sets that exist.", "datasets")
 def loading(case: DataSetCase) -> None:
+    """Few-shot samples are drawn by place, so the order of the images is part of the data set: sort what a file system lists. `targets` and
+    `variants` name data sets of installed plugins.
+    """
     first, second = case.loaded, case.load()
     for part in ("classes", "notes", "targets", "variants", "homonyms"):
         assert getattr(first, part) == getattr(second, part), f"{part} are others when it is loaded again"
@@ -70,6 +73,9 @@ def loading(case: DataSetCase) -> None:
 
 @contract("digest", "the digest of what it holds is the same each time: SHA-256, or empty where name and version say it all.", "datasets")
 def digest(case: DataSetCase) -> None:
+    """A finished run is recognised by it. Without a `digest` of its own, a data set's is made of classes, ids, labels and pictures. Write
+    one where that takes too long, and take care that it changes with the contents.
+    """
     _ = case.loaded
     first, second = (case.data_set.digest(case.data_root) for _ in range(2))
     assert isinstance(first, str), f"digest() gives a {type(first).__name__}, expected a text"
@@ -79,6 +85,9 @@ def digest(case: DataSetCase) -> None:
 
 @contract("pictures", "read gives an RGB picture of every id, each time the same, also in another process.", "datasets")
 def pictures(case: DataSetCase) -> None:
+    """Worker processes get a copy of `read`: a function of a module, or an object that pickles and is equal to its copies. A `fingerprint`
+    differs for pictures with other pixels.
+    """
     for split, examples in case.splits():
         copied = pickle.loads(pickle.dumps(examples.read))
         assert copied == examples.read, f"{split}: read is not equal to its copy in a worker; give its class __eq__, or make it a function"

@@ -53,6 +53,9 @@ class ExecutorCase(Part):
 
 @contract("outcomes", "each run comes back once, with the result that it has here, or with its error; the others go on.", "executors")
 def outcomes(case: ExecutorCase) -> None:
+    """The other runs are done whatever happens to one of them. What `do` raises is yielded as it is, with the index of its run, and not
+    raised.
+    """
     specs, given, here = case.outcomes
     wrong = [one for one in given if not (isinstance(one, tuple) and len(one) == 2)]
     assert not wrong, f"map() yields {str(wrong[0])[:60]}, expected (index, result or error)"
@@ -71,6 +74,7 @@ def outcomes(case: ExecutorCase) -> None:
 
 @contract("stopping", "closing the generator stops what still runs.", "executors")
 def stopping(case: ExecutorCase) -> None:
+    """The caller closes the generator when the user types Ctrl-C, for example. Waiting runs are then not begun, and running ones end."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         specs = [tiny(folder, seed) for seed in range(OTHERS + 1)]

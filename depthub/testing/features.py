@@ -28,6 +28,10 @@ CLOSE = 1e-4  # relative, and absolute between scores: the rounding of fp32 in s
 
 @contract("new-classes", "classes never trained on are scored, or refused by check() with a DepthubError; trained ones in any order.")
 def new_classes(case: Case) -> None:
+    """`check(classes)` is called before training with every class set that will be tested. Either it raises a `DepthubError` that says what
+    to do, or the classes are scored: some or all of them new, or of another label space whose ids mean other classes. `ClassSet.rows_in`
+    compares safely. The trained classes may come in another order, and the scores come in that order.
+    """
     tuner, part = case.trained, _part(case)
     inputs = images(tuner, *toy.TEST).tensors[0]
     both = ClassSet("toys", toy.BASE.ids + toy.NEW.ids, toy.BASE.names + toy.NEW.names)
@@ -45,6 +49,9 @@ def new_classes(case: Case) -> None:
 
 @contract("prompts-per-image", "text features (B, M, d) are read like (M, d), and give the same where all rows are equal.", "heads")
 def prompts_per_image(case: Case) -> None:
+    """For heads. Some methods make prompts for each image; their text features are (B, M, d). `Features.own_text` gives each image's own
+    class feature from either shape.
+    """
     tuner = case.trained
     pixels, labels = toy.images(*toy.TEST)
     with torch.no_grad():
@@ -63,6 +70,11 @@ def prompts_per_image(case: Case) -> None:
 
 @contract("every-head", "a method trains and scores under every installed head; a head also inside the heads that take one.")
 def every_head(case: Case) -> str:
+    """A head reads `Features` and nothing else, so that a head works around any method. For a method: fill the first four fields, with
+    `classes` as they were given; `reference` is for its own losses. For a head: it may also be a setting of another head, as in `--head
+    DePT --head.cat MyHead`, and then keeps what every head promises: scores (B, M), one loss, `lr_scale`. Heads that take a head themselves
+    are not put into one another.
+    """
     left_out = []
     for name, head, plain in _combinations(case):
         method = case if case.kind == "methods" else Case("methods", toy.Context)
@@ -81,6 +93,9 @@ def every_head(case: Case) -> str:
     *("methods", "heads", "protocols"),
 )
 def settings_survive(case: Part) -> None:
+    """A run's name is made from its settings, and run files hold them as JSON: numbers, strings, booleans, None, lists of these, and heads
+    (a class as the default, a function that makes one as the value). A tuple becomes a list.
+    """
     plugins = _With(case)
     whole = settings.complete(Component(case.name, case.settings), case.kind, plugins)
     read = Component.of(json.loads(json.dumps(whole.as_dict())))
@@ -100,6 +115,10 @@ def settings_survive(case: Part) -> None:
     "static-prompts", "without needs_image text features ignore the images; without tunes_image the frozen image features stay.", "methods"
 )
 def static_prompts(case: Case) -> None:
+    """For methods. Unless `tunes_image` is true, image features are computed once per data set and given instead of pixels, (B, d) instead
+    of (B, 3, H, W); the method must give the same from both. Unless `needs_image` is true, the text features are the same for all images,
+    (M, d). Both are class attributes; say true where in doubt, it costs time only.
+    """
     tuner, method = case.trained, case.thing
     pixels, _ = toy.images(*toy.TEST)
     first, second = _features(tuner, pixels), _features(tuner, pixels.flip(0))
@@ -119,6 +138,10 @@ def static_prompts(case: Case) -> None:
 
 @contract("one-image-at-a-time", "an image's scores do not depend on the other images, and evaluating changes nothing.")
 def one_image_at_a_time(case: Case) -> None:
+    """Accuracy would otherwise depend on batch size, order and number of processes, and a method could learn from test images. No batch
+    normalisation, no centring over the batch, no dropout at test time, no state kept between calls. Labels are never given to `features` or
+    to a head's `forward`.
+    """
     tuner = case.trained
     inputs = images(tuner, *toy.TEST).tensors[0]
     before = {name: value.clone() for part in (tuner.method, tuner.head) for name, value in _state(part).items()}

@@ -55,6 +55,9 @@ class ProtocolCase(Part):
 
 @contract("stages", "of every data set it makes tasks that can be trained and tested, of images that it was given or loaded.", "protocols")
 def stages(case: ProtocolCase) -> None:
+    """Images come from `source`, or from what `load(name)` gives: only what is asked for there is recorded, and only its contents are part
+    of what a run's name is made of. A protocol that cannot use a data set says so with a `DepthubError`.
+    """
     for source in SOURCES:
         for stage in case.stages(source):
             for task in (stage.train, *stage.tests):
@@ -71,6 +74,9 @@ def stages(case: ProtocolCase) -> None:
     "few-shot-sample", "seed and shots alone choose the training images: at most as many a class, and others for another seed.", "protocols"
 )
 def few_shot_sample(case: ProtocolCase) -> None:
+    """Runs are compared in pairs with the same seed, hence with the same images. `few_shot(source, shots, seed)` draws the field's own
+    samples. Draw from `random.Random(seed)` otherwise, never from a generator of the process.
+    """
     drawn = [_drawn(case, seed) for seed in SEEDS]
     for seed, before in zip(SEEDS, drawn, strict=True):
         assert _drawn(case, seed) == before, f"seed {seed} draws other training images the second time: use the seed that is given"
@@ -85,6 +91,9 @@ def few_shot_sample(case: ProtocolCase) -> None:
     "scores", "scores follow from the counts alone: percentages, the declared ones among them, in every run the same names.", "protocols"
 )
 def scores(case: ProtocolCase) -> None:
+    """Scores are computed again from the counts of a run file whenever one is read. No count of right answers may break them: 0 right is 0
+    percent. A score that `harmonic` declares is the harmonic mean of its two parts, and `headline` is one of the scores.
+    """
     tests = [task for stage in case.stages() for task in stage.tests]
     names: set[str] = set()
     for what, chance in (("all predictions right", 1.0), ("none right", 0.0), ("two thirds right", 2 / 3)):

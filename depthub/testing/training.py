@@ -17,6 +17,10 @@ from depthub.training.checkpoint import MOMENTUM, Checkpoint
 
 @contract("gradients", "every trainable parameter gets a gradient within two steps.")
 def gradients(case: Case) -> None:
+    """A parameter that no loss depends on is saved, counted and reported as tuned, but never learns. A parameter that starts behind a zero
+    may wait until the second step. What is not to be tuned is a buffer, or has `requires_grad` false. A loss is a single number, a tensor
+    of the shape (). Those of `Method.losses` are added to the head's, under names of their own: `head` is taken.
+    """
     tuner = case.tuner()
     own = dict((tuner.method if case.kind == "methods" else tuner.head).named_parameters())
     waiting = {name: p for name, p in own.items() if p.requires_grad}
@@ -36,6 +40,9 @@ def gradients(case: Case) -> None:
 
 @contract("frozen-backbone", "the backbone stays bit-identical and is no part of the method or head.")
 def frozen_backbone(case: Case) -> None:
+    """Runs that follow one another share the backbone. A method is given it at every call and need not keep it; assigned to an attribute,
+    its parameters would become the method's own. Copies of some weights, as `Backbone.embed` gives them, are fine.
+    """
     tuner = case.trained
     kept = {id(p) for p in tuner.backbone.parameters()}
     held = [name for part in (tuner.method, tuner.head) for name, p in part.named_parameters() if id(p) in kept]
@@ -49,12 +56,20 @@ def frozen_backbone(case: Case) -> None:
 
 @contract("determinism", "two trainings with the same seed give the same parameters, bit for bit.")
 def determinism(case: Case) -> None:
+    """Start values come from torch's generator, which a run seeds before it makes the method and again before it makes the head. In
+    training nothing is seeded for you: what needs chance there draws from a `torch.Generator` of its own, seeded in the constructor.
+    """
     found = difference(tuned(case.trained), case.again)
     assert not found, found
 
 
 @contract("save-and-load", "a checkpoint restores the scores exactly and holds nothing of the backbone.")
 def save_and_load(case: Case) -> None:
+    """A checkpoint holds the trainable parameters and the persistent buffers of method and head, and nothing else. All else must follow
+    from the constructor's arguments and the seed: state that training changes and that is neither, such as a step counter in a plain
+    attribute, is lost when a run is resumed. `after_epoch` is the place to update a buffer from epoch to epoch. A buffer that does follow
+    from the constructor's arguments is registered with `persistent=False`.
+    """
     with TemporaryDirectory() as folder:
         checkpoint = Checkpoint(Path(folder) / "tuned.safetensors", "toy")
         saved, restored = case.train(checkpoint=checkpoint), case.tuner()
@@ -71,6 +86,11 @@ def save_and_load(case: Case) -> None:
 
 @contract("two-processes", f"two processes give the counts of one, and its parameters within {TOLERANCE:g}.")
 def two_processes(case: Case) -> None:
+    """Each process sees a part of every batch; its losses count for its share of the images, and gradients are added up. That equals one
+    process only if the loss is a mean over the images, or does not depend on them: not a sum, and without comparing the images of a batch
+    with one another. A batch may have fewer images than there are processes; one without an image gets one whose losses count for nothing.
+    Nothing is compared where `determinism` fails.
+    """
     one, two = in_one_process(case), in_two_processes(case)
     assert not two.error, two.error
     if difference(tuned(case.trained), case.again):
@@ -84,6 +104,11 @@ def two_processes(case: Case) -> None:
 
 @contract("mixed-precision", "it trains and scores in bf16, what is tuned stays fp32 and finite, and heads read features in fp32.")
 def mixed_precision(case: Case) -> None:
+    """Encoders and the method's `prompts` and `features` run under autocast, where the same tensor may be bf16 in one line and fp32 in the
+    next. Give new tensors there the dtype of what is written into them, and keep out of bf16 what cannot be computed in it, with
+    `.float()`. Heads and the method's `losses` get the features in fp32 and run without autocast: in bf16 the scores of different classes
+    tie, and a prediction would depend on their order. Leave it so; the same features must give the same predictions.
+    """
     tuner = case.train(precision="bf16")
     for name, p in tuner.tuned().items():
         assert p.dtype == torch.float32, f"{name} became {p.dtype}"

@@ -1,4 +1,4 @@
-"""Batches of indices: one run's in a new order every epoch, several runs' side by side, and each process's part of them."""
+"""Batches of indices: of one run, in a new order every epoch; of several runs, side by side; and each process's part of them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ class ShuffledBatches:
 
     Args:
         length: N.
-        batch_size: of every batch. The rest that fills no batch is dropped, unless there is no full batch at all: then one short
-            batch is kept.
+        batch_size: images in a batch. An incomplete last batch is dropped, unless it is the only one.
         seed: of the order.
     """
 
@@ -34,10 +33,12 @@ class ShuffledBatches:
 
 
 class StackedBatches:
-    """Batches of R runs as one: indices into their images put one after the other. Runs have the same number of images.
+    """Batches of R runs as one: indices into their images, which are put one after the other. Runs have the same number of images.
+
+    For two runs of 10 images, the batches [3, 7] of the first and [0, 5] of the second become [3, 7, 10, 15].
 
     Args:
-        orders: one a run.
+        orders: one per run.
     """
 
     def __init__(self, orders: Sequence[ShuffledBatches]) -> None:
@@ -48,28 +49,32 @@ class StackedBatches:
 
     def __iter__(self) -> Iterator[list[int]]:
         for batches in zip(*self.orders, strict=True):
-            yield [run * order.length + i for run, (order, batch) in enumerate(zip(self.orders, batches, strict=True)) for i in batch]
+            offsets = (run * order.length for run, order in enumerate(self.orders))
+            yield [offset + i for offset, batch in zip(offsets, batches, strict=True) for i in batch]
 
 
 class ProcessBatches:
-    """One process's part of every batch. A process that has no image of a batch gets one all the same, to be weighted with 0: all processes
-    do the same steps.
+    """One process's part of every batch. A part without an image gets the batch's first one, with weight 0: all processes take the same
+    number of steps.
 
     Args:
-        batches: of indices, for all processes together; with one process those of several runs.
-        rank: whose part.
+        batches: of indices, for all processes together; of several runs only with one process.
+        rank: of the process.
         processes: number of parts.
+
+    Attributes:
+        weight: factor of the part's mean loss, its share of the batch.
     """
 
     def __init__(self, batches: StackedBatches, rank: int, processes: int) -> None:
         size = batches.batch_size
-        self.batches, self._own = batches, share(size, rank, processes)
-        # Gradients are added up over the processes: times this, the means over the images of the parts give the mean over the batch.
-        self.weight = len(self._own) / size
+        self.batches, self._part = batches, share(size, rank, processes)
+        # Gradients are added up over the processes: with these weights the means over the parts' images add up to the mean over the batch.
+        self.weight = len(self._part) / size
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[int]]:
         for batch in self.batches:
-            yield batch[self._own.start : self._own.stop] or batch[:1]
+            yield batch[self._part.start : self._part.stop] or batch[:1]

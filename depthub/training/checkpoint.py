@@ -1,4 +1,4 @@
-"""What was tuned, on disk: what a run resumes from, and what is left of it. Nothing of the frozen model is in there."""
+"""Tuned parameters on disk: a run resumes from them, and they are its result. They hold nothing of the frozen model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from depthub.identity.inputs import differences
 from depthub.system.files import atomic_write
 from depthub.training.tuner import Tuner
 
-MOMENTUM, BUFFER = "momentum.", "buffer."  # before a name, what belongs to a parameter of that name, and what is no parameter
+MOMENTUM, BUFFER = "momentum.", "buffer."  # before the names of tensors: a parameter's momentum, and persistent buffers
 Scaler = torch.amp.GradScaler
 
 
@@ -29,13 +29,13 @@ class Checkpoint:
 
     Args:
         path: a safetensors file; it need not exist.
-        run_id: whose it is; a file of another run is refused.
-        inputs: what the numbers depend on besides the run's spec, fit for JSON; training does not go on from a file with other inputs.
-            None: whatever the file says.
-        note: told in one line why training does not go on from a file.
+        run_id: of the run; a file of another run is refused.
+        inputs: dependences of the numbers besides the run's spec, fit for JSON; training starts from scratch if those in the file differ.
+            None: any.
+        note: called with one line if training starts from scratch in spite of a file.
 
     Attributes:
-        seconds: of training in the epochs that `restore` found.
+        seconds: of training in the epochs that `restore` has loaded.
     """
 
     def __init__(self, path: Path, run_id: str, inputs: Mapping[str, Any] | None = None, note: Callable[[str], None] | None = None) -> None:
@@ -45,11 +45,11 @@ class Checkpoint:
     def save(
         self, tuner: Tuner, optimizer: torch.optim.Optimizer, epochs_done: int, seconds: float = 0.0, scaler: Scaler | None = None
     ) -> None:
-        """Write whole or not at all.
+        """Write the file, whole or not at all.
 
         Args:
-            tuner: what is tuned.
-            optimizer: holds the momentum.
+            tuner: gives parameters and buffers.
+            optimizer: gives the momentum.
             epochs_done: since training began.
             seconds: of training, likewise.
             scaler: of the losses, in fp16.
@@ -57,7 +57,7 @@ class Checkpoint:
         Raises:
             DepthubError: if the system refuses.
         """
-        tensors = {name: value.detach().cpu().contiguous() for name, value in _kept(tuner).items()}
+        tensors = {name: value.detach().cpu().contiguous() for name, value in _state(tuner).items()}
         for name, p in tuner.tuned().items():
             buffer = optimizer.state.get(p, {}).get("momentum_buffer")
             if buffer is not None:
@@ -68,7 +68,7 @@ class Checkpoint:
         atomic_write(self.path, save(tensors, metadata))
 
     def restore(self, tuner: Tuner, optimizer: torch.optim.Optimizer, scaler: Scaler | None = None) -> int:
-        """Load what is there; returns the number of epochs already done, 0 if training starts from scratch.
+        """Load the file, if there is one; returns the number of epochs done, 0 if training starts from scratch.
 
         Raises:
             DepthubError: if the file is damaged or belongs to another run.
@@ -77,17 +77,18 @@ class Checkpoint:
             return 0
         with self._damaged():
             metadata, state = _read(self.path)
-            kept = _kept(tuner)
-            if metadata["run_id"] != self.run_id or any(state[name].shape != value.shape for name, value in kept.items()):
-                raise DepthubError(f"{self.path} belongs to another run; remove it to train anew")
-            if unlike := self._unlike(metadata, scaler):
-                self._tell(unlike)
+            present = _state(tuner)
+            if metadata["run_id"] != self.run_id or any(state[name].shape != value.shape for name, value in present.items()):
+                raise DepthubError(f"{self.path} belongs to another run; delete it to train from scratch")
+            obstacles = self._obstacles(metadata, scaler)
+            if obstacles:
+                self._report(obstacles)
                 return 0
             epochs, self.seconds = int(_amount(metadata["epochs_done"])), _amount(metadata.get("seconds", "0"))
             if scaler:
                 scaler.load_state_dict(json.loads(metadata["scaler"]))
         with torch.no_grad():
-            for name, value in kept.items():
+            for name, value in present.items():
                 value.copy_(state[name])
                 if MOMENTUM + name in state:
                     optimizer.state[value]["momentum_buffer"] = state[MOMENTUM + name].to(value.device)
@@ -95,32 +96,40 @@ class Checkpoint:
 
     @contextmanager
     def _damaged(self) -> Iterator[None]:
-        """What reading fails with is the file's fault."""
+        """A block whose errors are the file's fault."""
         try:
             yield
         except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise DepthubError(f"{self.path} is damaged ({error}); remove it to train anew") from error
+            raise DepthubError(f"{self.path} is damaged ({error}); delete it to train from scratch") from error
 
-    def _unlike(self, metadata: Mapping[str, str], scaler: Scaler | None) -> list[str]:
-        """Why training cannot go on exactly: one phrase each."""
-        # as they would come back from the file: keys are strings, tuples are lists
-        found = [] if self.inputs is None else differences(json.loads(metadata.get("inputs", "{}")) or {}, json.loads(_json(self.inputs)))
-        return found + (["the scale of the losses is not recorded"] if scaler and "scaler" not in metadata else [])
+    def _obstacles(self, metadata: Mapping[str, str], scaler: Scaler | None) -> list[str]:
+        """Reasons why training cannot go on exactly, one phrase each."""
+        obstacles = []
+        if self.inputs is not None:
+            present = json.loads(_json(self.inputs))  # as read from a file: keys are strings, tuples are lists
+            obstacles += differences(json.loads(metadata.get("inputs", "{}")) or {}, present)
+        if scaler and "scaler" not in metadata:
+            obstacles.append("the scale of the losses is not recorded")
+        return obstacles
 
-    def _tell(self, unlike: list[str]) -> None:
+    def _report(self, obstacles: list[str]) -> None:
         if self._note:
-            more = f" and {len(unlike) - 1} more" if len(unlike) > 1 else ""
-            self._note(f"training starts from scratch, not from {self.path.name}: {unlike[0]}{more}")
+            more = f" and {len(obstacles) - 1} more" if len(obstacles) > 1 else ""
+            self._note(f"training starts from scratch, not from {self.path.name}: {obstacles[0]}{more}")
 
 
 def buffers(tuner: Tuner) -> dict[str, Tensor]:
     """Persistent buffers of method and head by name; nothing of the backbone."""
-    named = ((part, dict(getattr(tuner, part).named_buffers())) for part in ("method", "head"))
-    return {f"{part}.{name}": own[name] for part, own in named for name in getattr(tuner, part).state_dict() if name in own}
+    state: dict[str, Tensor] = {}
+    for part in ("method", "head"):
+        module = getattr(tuner, part)
+        persistent = module.state_dict().keys()
+        state |= {f"{part}.{name}": value for name, value in module.named_buffers() if name in persistent}
+    return state
 
 
-def _kept(tuner: Tuner) -> dict[str, Tensor]:
-    """What a checkpoint holds of a tuner, by the name it has there."""
+def _state(tuner: Tuner) -> dict[str, Tensor]:
+    """A tuner's parameters and buffers, by their names in a checkpoint."""
     return tuner.tuned() | {BUFFER + name: value for name, value in buffers(tuner).items()}
 
 
@@ -137,8 +146,8 @@ def _json(value: Any) -> str:
 
 
 def _amount(text: str) -> float:
-    """Of epochs or seconds."""
+    """A number of epochs or seconds."""
     value = float(text)
     if not isfinite(value) or value < 0:
-        raise ValueError(f"{text} is no number of epochs or seconds")
+        raise ValueError(f"{text} is not a number of epochs or seconds")
     return value

@@ -1,7 +1,8 @@
-"""The one evaluation loop: from a tuned model and test images to what it predicts."""
+"""The one evaluation loop: from a tuned model and test images to predictions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,65 +33,72 @@ def evaluate(
     task: str = "",
     on_progress: OnProgress | None = None,
 ) -> Predictions:
-    """What is predicted for each image, in their order. Several processes divide whole batches: each image is scored among the same others,
-    however many there are.
+    """Predictions for the images, in their order. Several processes divide whole batches: each image is scored among the same others with
+    any number of processes.
 
     Args:
-        tuner: is put into the mode for testing.
+        tuner: is put into evaluation mode.
         images: pixels or features, with labels into `classes`.
         classes: the M classes to tell apart.
         accelerator: gives device, precision and processes.
         workers: processes that read images.
         task: its name, for messages.
-        on_progress: told the number of images done, as far as this process can tell, and of all, after each batch.
+        on_progress: called after each batch with the number of images done, as far as this process knows, and of all.
 
     Raises:
-        DepthubError: if there is no image, scores are not finite or have another shape, or an image cannot be read.
+        DepthubError: if there are no images, scores are not finite or have another shape, or an image cannot be read.
     """
     total, rank, processes = len(images), accelerator.process_index, accelerator.num_processes
     if not total:
-        raise DepthubError(f"{_named(task)} has no test images; there is nothing to measure")
+        raise DepthubError(f"{_subject(task)} has no test images; there is nothing to measure")
     tuner.eval()
-    own = share(total, rank, processes, TEST_BATCH)
-    batches = loader(images if processes == 1 else Subset(images, own), accelerator.device, workers, batch_size=TEST_BATCH)
-    probabilities, parts, done = tuner.gives_probabilities(classes), [], 0
+    part = share(total, rank, processes, TEST_BATCH)
+    batches = loader(images if processes == 1 else Subset(images, part), accelerator.device, workers, batch_size=TEST_BATCH)
+    probabilities, readings, done = tuner.gives_probabilities(classes), [], 0
     for pixels, labels in on_device(batches, accelerator.device):
         with accelerator.autocast():
             scores = tuner(pixels, classes)
-        parts.append(_read(scores, labels, probabilities))
+        readings.append(_reading(scores, labels, probabilities))
         done += len(labels)
         if on_progress:
             on_progress(min(total, processes * done), total)
-    columns = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
-    columns = [np.concatenate(column) for column in zip(*filter(None, gathered(columns)), strict=True)]
-    labelled, best, of_best, true, log_sum_exp, finite = columns
-    if broken := int((~finite).sum()):
+    return _predictions(readings, len(classes), task)
+
+
+def _predictions(readings: Sequence[tuple[Tensor, ...]], n_classes: int, task: str) -> Predictions:
+    """The predictions of all processes, in the order of their images, from the readings of this process's batches."""
+    columns = [torch.cat(column).cpu().numpy() for column in zip(*readings, strict=True)]
+    of_processes = [of_process for of_process in gathered(columns) if of_process]  # a process may have no image
+    columns = [np.concatenate(column) for column in zip(*of_processes, strict=True)]
+    labels, best, of_best, true, log_sum_exp, finite = columns
+    broken = int((~finite).sum())
+    if broken:
         raise DepthubError(
-            f"{_named(task)}: the scores of {broken} of {total} images are not finite; lower training.lr, set training.precision to fp32, "
-            "or check the weights of the backbone"
+            f"{_subject(task)}: the scores of {broken} of {len(finite)} images are not finite; lower training.lr, "
+            "set training.precision to fp32, or check the weights of the backbone"
         )
-    return Predictions(labelled, best, of_best, true, log_sum_exp, len(classes))
+    return Predictions(labels, best, of_best, true, log_sum_exp, n_classes)
 
 
-def _named(task: str) -> str:
+def _subject(task: str) -> str:
     return f"test task {task!r}" if task else "the test task"
 
 
-def _read(scores: Tensor, labels: Tensor, probabilities: bool) -> tuple[Tensor, ...]:
-    """Of each image of a batch what `Predictions` keeps, and whether all its scores (B, M) are finite, (B,)."""
+def _reading(scores: Tensor, labels: Tensor, probabilities: bool) -> tuple[Tensor, ...]:
+    """The columns of `Predictions` for a batch, from scores (B, M), and whether all scores of an image are finite, (B,)."""
     best = _best(scores, min(BEST, scores.shape[1]))
     logits = (scores.clamp(min=LEAST).log() if probabilities else scores).float()
     labels = labels.long()
     true, log_sum_exp = logits.gather(1, labels[:, None])[:, 0], logits.logsumexp(dim=1)
-    # in fp32 as they are kept, and as they were
+    # both in fp32, as they are stored, and in the precision of the scores
     finite = (logits.isfinite() & scores.isfinite()).all(dim=1) & log_sum_exp.isfinite()
     return labels.int(), best.int(), logits.gather(1, best), true, log_sum_exp, finite
 
 
 def _best(scores: Tensor, number: int) -> Tensor:
     """Classes with the highest scores, best first, (B, number); of equal ones the first. For a few much faster than to sort all."""
-    left, found = scores.clone(), []
+    remaining, best = scores.clone(), []
     for _ in range(number):
-        found.append(left.argmax(dim=1, keepdim=True))
-        left.scatter_(1, found[-1], -torch.inf)
-    return torch.cat(found, dim=1)
+        best.append(remaining.argmax(dim=1, keepdim=True))
+        remaining.scatter_(1, best[-1], -torch.inf)
+    return torch.cat(best, dim=1)

@@ -1,7 +1,7 @@
-"""A training step played from a CUDA graph: the host starts one thing instead of several hundred.
+"""Training steps replayed from a CUDA graph: the host launches one graph instead of several hundred kernels.
 
-Steps of prompt tuning are small, and a fast GPU may wait for its host, which starts one kernel after the other; a graph starts the same
-kernels on the same memory by itself. A played step therefore trains as the step does.
+Steps of prompt tuning are small, and a fast GPU may wait for its host, which launches one kernel after the other; a graph runs the same
+kernels on the same memory by itself. A replayed step therefore trains as the step itself does.
 """
 
 from __future__ import annotations
@@ -14,74 +14,74 @@ from torch import Tensor
 
 from depthub.errors import DepthubError
 
-Play = Callable[[], Tensor]
+Replay = Callable[[], Tensor]
 
 
 class GraphedStep:
-    """A step that is carried out once, and from its second call on played from a recording.
+    """Runs a step eagerly once, then replays it from a CUDA graph.
 
-    A recording repeats what the device did. The step must take tensors of unchanging shapes, read nothing back from the device, and depend
-    on nothing else that changes from call to call.
+    A graph repeats the operations of the device. The step must take tensors of unchanging shapes, read nothing back from the device, and
+    depend on nothing else that changes from call to call.
 
     Args:
         step: takes a batch, trains once and returns a tensor.
-        settled: called after the first call; raises if the step cannot be recorded.
+        check: called after the first call; raises if the step cannot be captured.
     """
 
-    def __init__(self, step: Callable[..., Tensor], settled: Callable[[], None]) -> None:
-        self._step, self._settled, self._warm = step, settled, False
+    def __init__(self, step: Callable[..., Tensor], check: Callable[[], None]) -> None:
+        self._step, self._check, self._warm = step, check, False
         self._batch: tuple[Tensor, ...] = ()
-        self._play: Play | None = None
+        self._replay: Replay | None = None
 
     def invalidate(self) -> None:
-        """Record again at the next call, since a number changed that the host gives: a learning rate."""
-        self._play = None
+        """Capture again at the next call, since a number of the host's has changed: a learning rate."""
+        self._replay = None
 
     def __call__(self, *batch: Tensor) -> Tensor:
-        """What the step returns.
+        """The step's tensor.
 
         Raises:
-            DepthubError: if the step cannot be recorded.
+            DepthubError: if the step cannot be captured.
         """
-        if not self._warm:  # libraries start up, momentum comes into being, constants are computed
-            with _beside(batch[0].device):
-                given = self._step(*batch)
-            self._settled()
+        if not self._warm:  # libraries start up, momentum buffers are made, constants are computed
+            with _side_stream(batch[0].device):
+                losses = self._step(*batch)
+            self._check()
             self._warm = True
-            return given
-        if self._play is None:
+            return losses
+        if self._replay is None:
             self._batch = tuple(value.clone() for value in batch)
-            self._play = record(lambda: self._step(*self._batch))
+            self._replay = capture(lambda: self._step(*self._batch))
         for place, value in zip(self._batch, batch, strict=True):
             place.copy_(value, non_blocking=True)
-        return self._play().clone()  # the next call writes over it
+        return self._replay().clone()  # the next call overwrites it
 
 
-def record(step: Play) -> Play:
-    """What repeats on the current CUDA device what the step does there. The step itself has no effect.
+def capture(step: Replay) -> Replay:
+    """Capture the step and return a function that replays it on the current CUDA device. Capturing does not execute it.
 
     Raises:
-        DepthubError: if the step waits for the device, which a recording cannot.
+        DepthubError: if the step waits for the device, which a graph cannot.
     """
     graph = torch.cuda.CUDAGraph()
     try:
         # a thread of the data loader may pin memory meanwhile
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            given = step()
+            output = step()
     except RuntimeError as error:
         reason = str(error).strip().partition("\n")[0]
-        raise DepthubError(f"this training step cannot be played from a CUDA graph ({reason}); run without --graphs") from error
+        raise DepthubError(f"this training step cannot be replayed from a CUDA graph ({reason}); run without --graphs") from error
 
-    def play() -> Tensor:
+    def replay() -> Tensor:
         graph.replay()
-        return given
+        return output
 
-    return play
+    return replay
 
 
 @contextmanager
-def _beside(device: torch.device) -> Iterator[None]:
-    """A CUDA stream of its own, as recording needs of what comes before it; nothing on other devices."""
+def _side_stream(device: torch.device) -> Iterator[None]:
+    """A block on a separate CUDA stream, as a step before its capture needs it; on other devices nothing."""
     if device.type != "cuda":
         yield
         return

@@ -22,17 +22,16 @@ class TrainingJob:
     """The training of one run.
 
     Args:
-        tuner: is changed in place; left as it is if nothing of it is trainable.
+        tuner: is trained in place; not changed if it has no trainable parameter.
         images: pixels or features, with labels into `classes`.
         classes: the M training classes.
         training: the recipe; its batch size is the global one, over all processes.
-        seed: of the order of the images, which depends on nothing else.
-        checkpoint: resumed from, and written after every epoch.
-        on_epoch: told the number of epochs done and the mean loss.
+        seed: of the order of the images, which depends on it and the epoch alone.
+        checkpoint: training resumes from it, and writes it after every epoch.
+        on_epoch: called with the number of epochs done and the mean loss.
         workers: processes that read images.
-        graphs: play its steps from a CUDA graph.
-        seconds: that its training took so far, reading its images included; grows by those that the checkpoint tells of and by those of
-            every epoch.
+        graphs: whether its steps are replayed from a CUDA graph.
+        seconds: of its training so far, with reading its images; those of the checkpoint and of every epoch are added.
     """
 
     tuner: Tuner

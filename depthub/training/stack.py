@@ -1,4 +1,4 @@
-"""Runs that train as one: their prompts are groups of one text encoding, everything else stays each run's own."""
+"""Runs that train as one: their prompts are groups of one text encoding, and everything else stays separate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from depthub.types import ClassSet, Features, Prompts
 
 
 class Stack(nn.Module):
-    """R runs as one module; with R = 1 it is the run's tuner. What is trainable goes through `forward`, as in a tuner.
+    """R runs as one module; with R = 1 it is the run's tuner. All trainable parts are used in `forward`, as in a tuner.
 
     Args:
         tuners: of the runs; several must have the same `StackKey`.
@@ -33,7 +33,7 @@ class Stack(nn.Module):
         self._draws = True  # whether a run may draw random numbers
 
     def seed(self, seeds: Sequence[int]) -> None:
-        """Start the random numbers of each run. All come from torch's global generators, which it is the caller's part to restore."""
+        """Start the random numbers of each run. All come from torch's global generators, which the caller must restore."""
         device = next(self.parameters()).device.type
         self._generators = [torch] if device == "cpu" else [torch, torch.get_device_module(device)]
         self._states = []
@@ -43,14 +43,14 @@ class Stack(nn.Module):
         self._seeded = [*self._states]
 
     def forbid_random_draws(self) -> None:
-        """Take it from the steps since `seed` that no run draws random numbers.
+        """Verify that no run has drawn random numbers since `seed`; from now on none may.
 
         Raises:
-            DepthubError: if one did: a recording repeats its steps, but not the states of random numbers.
+            DepthubError: if one has: a graph replays its steps, but not the states of generators.
         """
         states = self._states if len(self.runs) > 1 else [self._state()]
-        if not all(torch.equal(*pair) for now, seeded in zip(states, self._seeded, strict=True) for pair in zip(now, seeded, strict=True)):
-            raise DepthubError("this training step draws random numbers, which cannot be played from a CUDA graph; run without --graphs")
+        if not all(_equal(state, seeded) for state, seeded in zip(states, self._seeded, strict=True)):
+            raise DepthubError("this training step draws random numbers, which cannot be replayed from a CUDA graph; run without --graphs")
         self._draws = False
 
     def forward(self, images: Tensor, labels: Tensor, classes: ClassSet) -> list[dict[str, Tensor]]:
@@ -64,14 +64,15 @@ class Stack(nn.Module):
         if len(self.runs) == 1:
             return [cast(dict[str, Tensor], self.runs[0](images, classes, labels))]
         backbone, losses = self.runs[0].backbone, []
-        seen, truth = (x.chunk(len(self.runs)) for x in (backbone.encode_image(images), labels))
-        prompts = [self._prompts(run, classes, image) for run, image in enumerate(seen)]
+        image = backbone.encode_image(images).chunk(len(self.runs))
+        labels_of = labels.chunk(len(self.runs))
+        prompts = [self._prompts(run, classes, of_run) for run, of_run in enumerate(image)]
         text = backbone.encode_text(classes, joined(prompts)).chunk(len(self.runs))
         per_image = any(p.ndim == 4 for p in prompts[0].text)
         for run, tuner in enumerate(self.runs):
-            features = Features(seen[run], text[run] if per_image else text[run][0], backbone.scale, classes)
+            features = Features(image[run], text[run] if per_image else text[run][0], backbone.scale, classes)
             with self._drawing(run):
-                losses.append(tuner.losses(features, truth[run]))
+                losses.append(tuner.losses(features, labels_of[run]))
         return losses
 
     def _prompts(self, run: int, classes: ClassSet, image: Tensor) -> Prompts:
@@ -81,7 +82,7 @@ class Stack(nn.Module):
 
     @contextmanager
     def _drawing(self, run: int) -> Iterator[None]:
-        """What is drawn meanwhile continues the run's own random numbers."""
+        """A block whose random numbers continue those of the run."""
         if not self._draws:
             yield
             return
@@ -94,11 +95,15 @@ class Stack(nn.Module):
         return [generator.get_rng_state() for generator in self._generators]
 
 
+def _equal(state: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    return all(map(torch.equal, state, other))
+
+
 def joined(prompts: Sequence[Prompts]) -> Prompts:
     """Text prompts of R runs as groups, run by run.
 
-    A run's (n, w) become (1, 1, n, w) and its (M, n, w) become (1, M, n, w); where a layer has prompts per image, (B, 1, n, w), all its
-    layers get B groups.
+    A run's (n, w) become (1, 1, n, w) and its (M, n, w) become (1, M, n, w): R runs of (n, w) are (R, 1, n, w) together. If one layer has
+    prompts per image, (B, 1, n, w), every layer of the run gets B groups.
     """
     groups = max((len(p) for p in prompts[0].text if p.ndim == 4), default=1)
     layers = zip(*(p.text for p in prompts), strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -14,23 +14,24 @@ from depthub.boundary import outputs
 from depthub.boundary.frozen import check_hooks
 from depthub.boundary.outputs import HEAD
 from depthub.boundary.owner import refuse, whose, within
-from depthub.encoding.backbone import Backbone, PromptsError
+from depthub.encoding.backbone import Backbone
+from depthub.encoding.prompt_checks import PromptsError
 from depthub.errors import DepthubError
 from depthub.head import Head
 from depthub.method import Method, PromptMethod
 from depthub.types import ClassSet, Features
 
 FULL = (torch.float32, torch.float64)
-MOST = 1e38  # learning rate; fp32 ends soon after
+MOST = 1e38  # learning rate; near the largest number of fp32
 
 
 class Tuner(nn.Module):
-    """What is tuned, around what is frozen. Everything trainable goes through `forward`, which mixed precision wraps.
+    """Tuned method and head around a frozen backbone. All trainable parts are used in `forward`, which mixed precision wraps.
 
-    What method and head give is checked, their features and probabilities in the first batch of every training and test task.
+    Results of method and head are checked: features and probabilities in the first batch of every training and test task, the rest always.
 
     Raises:
-        DepthubError: if the method or head is no module, or its constructor left the base class's out.
+        DepthubError: if the method or head is not a module, or its constructor does not call that of the base class.
     """
 
     def __init__(self, backbone: Backbone, method: Method, head: Head) -> None:
@@ -38,7 +39,7 @@ class Tuner(nn.Module):
         outputs.check_part(method, "method")
         outputs.check_part(head, "head")
         self.backbone, self.method, self.head = backbone, method, head
-        self._checked: dict[tuple[str, bool], ClassSet] = {}  # by what was checked, and whether in training: of which classes
+        self._checked: dict[tuple[str, bool], ClassSet] = {}  # (what, in training or not) -> classes of the last check
 
     def forward(self, images: Tensor, classes: ClassSet, labels: Tensor | None = None) -> Tensor | dict[str, Tensor]:
         """Scores, or with labels the losses to add up.
@@ -46,7 +47,7 @@ class Tuner(nn.Module):
         Args:
             images: pixels (B, 3, H, W), or image features (B, d) for methods that do not tune the image side.
             classes: the M classes to tell apart.
-            labels: (B,), indices into `classes`.
+            labels: (B,), indices into `classes`, in training.
 
         Returns:
             Scores (B, M); with labels a dict of losses, each ().
@@ -77,10 +78,10 @@ class Tuner(nn.Module):
         """The head's scores of the features, (B, M).
 
         Raises:
-            DepthubError: if they have another shape, or are no probabilities though the head says so.
+            DepthubError: if they have another shape, or are not probabilities though the head says so.
         """
-        with reading(features) as read, within("head", self.head):
-            scores: Tensor = self.head(read)
+        with full_precision(features) as precise, within("head", self.head):
+            scores: Tensor = self.head(precise)
         outputs.check_scores(self.head, scores, len(features.image), len(features.classes))
         if self._first("scores", features.classes) and self.gives_probabilities(features.classes):
             outputs.check_probabilities(self.head, scores)
@@ -90,22 +91,22 @@ class Tuner(nn.Module):
         """The head's loss and the method's own, each (), by name; labels (B,) index the features' classes.
 
         Raises:
-            DepthubError: if one is no single number, or the method gives its own the head's name.
+            DepthubError: if one is not a single number, or one of the method's has the head's name.
         """
-        with reading(features) as read:
+        with full_precision(features) as precise:
             with within("head", self.head):
-                loss = self.head.loss(read, labels)
+                loss = self.head.loss(precise, labels)
             with within("method", self.method):
-                own = self.method.losses(read)
-        outputs.check_losses(self.method, own)
+                regularisers = self.method.losses(precise)
+        outputs.check_losses(self.method, regularisers)
         outputs.check_loss(self.head, loss)
-        return {HEAD: loss, **own}
+        return {HEAD: loss, **regularisers}
 
     def gives_probabilities(self, classes: ClassSet) -> bool:
         """Whether the head's scores over these classes are probabilities, see `Head.gives_probabilities`.
 
         Raises:
-            DepthubError: if it says neither True nor False.
+            DepthubError: if the answer is neither True nor False.
         """
         return outputs.gives_probabilities(self.head, classes)
 
@@ -113,16 +114,16 @@ class Tuner(nn.Module):
         """Refuse classes that the method cannot name or the head cannot read.
 
         Raises:
-            DepthubError: if one cannot, or its `check` does anything else than say so.
+            DepthubError: if one cannot, or its `check` returns a value or raises another error.
         """
         outputs.refused(self.method, "method", classes)
         outputs.refused(self.head, "head", classes)
 
     def after_epoch(self, epoch: int, epochs: int) -> None:
-        """Tell the method that an epoch is done, see `Method.after_epoch`.
+        """Call the method's `after_epoch`.
 
         Raises:
-            DepthubError: if it gives something.
+            DepthubError: if it returns a value.
         """
         outputs.after_epoch(self.method, epoch, epochs)
 
@@ -134,7 +135,7 @@ class Tuner(nn.Module):
         """For the optimiser: the method at `lr`, the head at `lr` times its own scale.
 
         Raises:
-            DepthubError: if the head's rate is none that fp32 can hold.
+            DepthubError: if the head's rate is negative, or too large for fp32.
         """
         scale = self.head.lr_scale
         if not isinstance(scale, int | float) or not 0 <= scale * lr <= MOST:
@@ -144,28 +145,28 @@ class Tuner(nn.Module):
         return [group for group in groups if group["params"]]
 
     def _first(self, what: str, classes: ClassSet) -> bool:
-        """Whether these are other classes than last time, in this mode: a training or a test task begins."""
+        """Whether the classes differ from those of the last call in this mode: a training or a test task begins."""
         key = (what, self.training)
         first = self._checked.get(key) is not classes
         self._checked[key] = classes
         return first
 
-    def _refuse_prompts(self, error: PromptsError) -> None:
-        """Say whose prompts they are that the backbone cannot read.
+    def _refuse_prompts(self, error: PromptsError) -> NoReturn:
+        """Refuse prompts in the name of the method.
 
         Raises:
             DepthubError: always.
         """
-        made = isinstance(self.method, PromptMethod)
-        call = self.method.prompts if isinstance(self.method, PromptMethod) else self.method.features
-        gives = f"{'prompts' if made else 'features'}() gives {'' if made else 'the backbone '}{error.given}"
-        refuse(whose("method", self.method), call, gives, error.expected)
+        owner = whose("method", self.method)
+        if isinstance(self.method, PromptMethod):
+            refuse(owner, self.method.prompts, f"prompts() gives {error.description}", error.expected)
+        refuse(owner, self.method.features, f"features() gives the backbone {error.description}", error.expected)
 
 
 @contextmanager
-def reading(features: Features) -> Iterator[Features]:
-    """The features in full precision (fp32, or fp64 as they are), for a block without autocast: in lower precision scores of different
-    classes tie, and losses lose their small differences."""
+def full_precision(features: Features) -> Iterator[Features]:
+    """The features in fp32, or in fp64 if they are, for a block without autocast: in lower precision scores of different classes tie, and
+    losses lose their small differences."""
     parts = {name: getattr(features, name) for name in ("image", "text", "scale", "reference")}
     lower = {name: part.float() for name, part in parts.items() if part is not None and part.dtype not in FULL}
     with torch.autocast(features.image.device.type, enabled=False):

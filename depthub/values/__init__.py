@@ -1,1 +1,1 @@
-"""Plain values: checked, spelt canonically, laid flat, and as text that is safe to show."""
+"""Plain values: checks, canonical JSON, flat mappings, and text that is safe to show."""

@@ -1,4 +1,4 @@
-"""Type annotations of settings: whether a value fits, and what to call them in a message."""
+"""Type annotations of settings: whether a value fits one, and its name in a message."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-EXACT = 2**53  # integers from here on are not exact in JSON
-# what JSON has for a type; other classes have to be met by their own instances
+from depthub.values.canonical import EXACT
+
+# types of JSON values for a type; values of other classes must be their instances
 ACCEPTED: Mapping[Any, tuple[type, ...]] = {float: (int, float), Path: (str,), tuple: (list,)}
 
 
 def setting_types(cls: type) -> dict[str, Any]:
-    """The types of a constructor's arguments by name; empty for a plugin that names what it imports for type checkers only."""
+    """The types of a constructor's arguments by name; empty if one of them is imported for type checkers only."""
     try:
         return get_type_hints(cls.__init__)  # type: ignore[misc]
     except NameError:
@@ -22,10 +23,10 @@ def setting_types(cls: type) -> dict[str, Any]:
 
 
 def fits(value: Any, expected: Any) -> bool:
-    """Whether an annotation leaves room for a value as JSON has it; what it does not plainly exclude is the constructor's to judge.
+    """Whether a value of JSON fits an annotation. In doubt it does: the constructor decides.
 
     Args:
-        value: sequences are lists, mappings are dictionaries, heads are not asked for.
+        value: with lists for sequences and dictionaries for mappings; not a head.
         expected: the annotation, evaluated.
     """
     origin, inner = get_origin(expected), get_args(expected)
@@ -54,7 +55,7 @@ def _is(value: Any, expected: Any) -> bool:
 
 
 def in_words(expected: Any) -> str:
-    """An annotation as a message calls it."""
+    """An annotation in words, for messages: "a list of texts or nothing" for `Sequence[str] | None`."""
     origin, inner = get_origin(expected), get_args(expected)
     if origin is Literal:
         return f"one of {', '.join(map(str, inner))}"

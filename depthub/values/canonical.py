@@ -1,4 +1,4 @@
-"""Canonical JSON (RFC 8785): one spelling of a value, so that its digest names it."""
+"""Canonical JSON (RFC 8785): equal values have equal bytes, so that a digest identifies a value."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def canonical(value: Any) -> bytes:
-    """The bytes that `rfc8785.dumps` gives, in a quarter of the time where most of the value is long lists of texts and integers.
+    """The bytes of `rfc8785.dumps`, in a quarter of its time for values that are mostly long lists of texts or integers.
+
+    `{"b": 1.0, "a": [1e-7]}` gives `{"a":[1e-7],"b":1}`.
 
     Raises:
-        ValueError: for what JSON cannot hold.
+        ValueError: for values that JSON cannot hold.
     """
     return _canonical(value).encode()
 
@@ -28,8 +30,8 @@ def _canonical(value: Any) -> str:
     if type(value) in (list, tuple):
         kinds = {*map(type, value)}
         if kinds <= {str} or (kinds == {int} and min(value) > -EXACT and max(value) < EXACT):
-            return _encode(value)  # Python's own encoder spells texts and integers as the standard does
+            return _encode(value)  # Python's own encoder writes texts and integers as the standard does
         return f"[{','.join(map(_canonical, value))}]"
     if type(value) in (str, bool, type(None)) or (type(value) is int and abs(value) < EXACT):
         return _encode(value)
-    return rfc8785.dumps(value).decode()  # floats, and what is refused
+    return rfc8785.dumps(value).decode()  # floats, and values that are refused

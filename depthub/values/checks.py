@@ -1,4 +1,4 @@
-"""Plain values, refused in one line where they are not what they must be."""
+"""Checks of plain values: a wrong value is refused in one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from depthub.values.canonical import EXACT
 
 
 def whole(name: str, value: Any, least: int) -> None:
-    """Refuse what is not an integer from `least` up to 2**53.
+    """Refuse a value that is not an integer from `least` up to 2**53.
 
     Raises:
         DepthubError: with the name and the value.
@@ -25,7 +25,7 @@ def whole(name: str, value: Any, least: int) -> None:
 
 
 def number(name: str, value: Any, least: float, below: float) -> None:
-    """Refuse what is not a finite number in [least, below).
+    """Refuse a value that is not a finite number in [least, below).
 
     Raises:
         DepthubError: with the name and the value.
@@ -36,7 +36,7 @@ def number(name: str, value: Any, least: float, below: float) -> None:
 
 
 def choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    """Refuse what is not one of `choices`.
+    """Refuse a value that is not one of `choices`.
 
     Raises:
         DepthubError: with the name, the value and the nearest choice.
@@ -46,7 +46,7 @@ def choice(name: str, value: Any, choices: Sequence[str]) -> None:
 
 
 def text(name: str, value: Any) -> None:
-    """Refuse what is not text, or not valid Unicode.
+    """Refuse a value that is not text, or not valid Unicode.
 
     Raises:
         DepthubError: with the name and the value.

@@ -1,4 +1,4 @@
-"""Nested plain data as one level of dotted names, so that two of them can be laid side by side."""
+"""Nested plain data as one level of dotted names, for comparison side by side."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 def flat(values: Mapping[str, Any]) -> dict[str, Any]:
     """Plain data by dotted names: `training.lr`, `method.n_ctx`.
 
-    A component, that is, a mapping of `name` and `settings` alone, stands for its name, and its settings are named as on the command line:
+    A component, which is a mapping of `name` and `settings` alone, becomes its name, and its settings are named as on the command line:
     `head` is "DePT", `head.balance` is 0.7. An empty mapping stays a value.
     """
     return dict(_leaves(values, ""))

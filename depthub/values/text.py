@@ -1,4 +1,4 @@
-"""Text of others on its way to a terminal or a file."""
+"""Text from elsewhere (names, messages, files), made harmless for terminals, HTML and Markdown."""
 
 from __future__ import annotations
 
@@ -8,27 +8,33 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-# Cc: control characters, with ESC; Cf: format characters, with the ones that turn the reading direction; Cs: lone surrogates, which no
-# encoding can write; Zl and Zp: the line breaks of Unicode.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-# What Markdown acts on: its marks, addresses that GitHub turns into links, and what begins a heading, a list or a rule at a line's start.
+# Cc: control characters, ESC among them; Cf: format characters, among them those that turn the reading direction; Cs: lone surrogates,
+# which no encoding can write; Zl and Zp: the line breaks of Unicode.
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# Markdown's marks, the parts of addresses that GitHub turns into links, and the beginnings of headings, lists and rules.
 _MARKS = re.compile(r"[\\`*_\[\]#|~$]|(?<=www)\.|:(?=//)|^[-+=]|^\d+[.)]", re.IGNORECASE)
 
 
-SHOWN = 3  # of many things, in a message
+SHOWN = 3  # items of a long list in a message
 
 
 def listed(things: Sequence[Any], limit: int = SHOWN, of: int | None = None) -> str:
-    """The first `limit` of the things, and how many more there are; `of` is their number where not all of them are given."""
+    """The first items of a list, and the number of the others: "a, b, c and 4 more".
+
+    Args:
+        things: items, the first of the list at least.
+        limit: number of items to show.
+        of: length of the list; by default `things` are all of it.
+    """
     total = len(things) if of is None else of
     return ", ".join(map(str, things[:limit])) + (f" and {total - limit} more" if total > limit else "")
 
 
 def plain(text: str) -> str:
-    r"""The text as one line that a terminal shows and does not obey.
+    r"""The text as one line without effects on a terminal.
 
-    Line breaks and tabs become one space each. What is not seen but acts (control characters, marks that turn the reading direction or
-    have no width, lone surrogates) becomes its Python escape: `\x1b`, `\u202e`, `\U000e0001`. All else stays as it is.
+    Line breaks and tabs become one space each. Invisible characters (control characters, marks that turn the reading direction or have no
+    width, lone surrogates) become their Python escapes: `\x1b`, `\u202e`, `\U000e0001`. All others stay.
     """
     return "".join(_shown(character) for character in text.replace("\r\n", "\n"))
 
@@ -45,11 +51,11 @@ def html(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """`plain` text for a line or a table's cell of (GitHub's) Markdown, which may hold HTML: nothing in it is markup."""
+    """`plain` text for a line or a table's cell of GitHub's Markdown, in which HTML counts too: nothing in it is markup."""
     return html(_MARKS.sub(lambda mark: f"{mark[0][:-1]}\\{mark[0][-1]}", plain(text).strip()))
 
 
 def _shown(character: str) -> str:
-    if unicodedata.category(character) not in _UNSEEN:
+    if unicodedata.category(character) not in _INVISIBLE:
         return character
     return " " if character.isspace() and character not in "\x1c\x1d\x1e\x1f" else character.encode("unicode_escape").decode()

@@ -1,4 +1,4 @@
-"""The 15 data sets of the field, read from the folders that CoOp users have: card only, no images."""
+"""The field's 15 data sets in the folders of CoOp users: their cards, without images."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ HERE = Path(__file__).parent
 
 @hookimpl
 def depthub_datasets() -> list[DataSet]:
-    known = json.loads((HERE / "facts.json").read_text(encoding="utf-8"))
+    cards = json.loads((HERE / "cards.json").read_text(encoding="utf-8"))
     samples = json.loads((HERE / "fingerprints.json").read_text(encoding="utf-8"))
-    return [OnDisk(DatasetCard.of({**card, "fingerprints": samples.get(card["name"], {})})) for card in known]
+    return [OnDisk(DatasetCard.of({**card, "fingerprints": samples.get(card["name"], {})})) for card in cards]

@@ -1,4 +1,4 @@
-"""Where runs go: the cores of this machine."""
+"""An executor for the cores of this machine."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ Do = Callable[[RunSpec], RunResult]
 Outcome = tuple[int, RunResult | Exception]
 
 PATIENCE = 60.0  # seconds for a worker to clean up: more than the longest step, also on a busy machine
-# What a terminal sends to all processes at once, when someone types Ctrl-C or closes it; Windows knows the first only.
+# A terminal sends these to all processes at once, for Ctrl-C and when it is closed; Windows has the first only.
 FROM_TERMINAL = {signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])}
 
 
 class Local(Executor):
-    """Runs on this machine, several at a time in processes of their own.
+    """Does runs on this machine, several at a time, each in a process of its own.
 
     Args:
-        workers: runs at a time; 0 means one a core, 1 means one after the other in this process.
+        workers: runs at a time; 0: one per core; 1: one after another, in this process.
     """
 
     def __init__(self, *, workers: int = 0) -> None:
         if workers < 0:
-            raise DepthubError(f"workers is {workers}, expected 0 (one a core) or more")
+            raise DepthubError(f"workers is {workers}, expected 0 (one per core) or more")
         self.workers = workers
 
     def map(self, do: Do, specs: Sequence[RunSpec]) -> Generator[Outcome, None, None]:
@@ -47,19 +47,20 @@ def _here(do: Do, specs: Sequence[RunSpec]) -> Generator[Outcome, None, None]:
     for index, spec in enumerate(specs):
         try:
             outcome: RunResult | Exception = do(spec)
-        except Exception as error:  # reported with its run, the others go on
+        except Exception as error:  # the outcome of this run; the others go on
             outcome = error
         yield index, outcome
 
 
 def _in_processes(do: Do, specs: Sequence[RunSpec], workers: int) -> Generator[Outcome, None, None]:
     before = set(multiprocessing.active_children())
-    with _interrupts_held():  # from the process that counts the semaphores; starting it ends the block for Ctrl-C, hence the second
-        # Not fork: torch and CUDA do not survive it.
+    # The first block is for the process that tracks semaphores. Starting it unblocks Ctrl-C again, so the workers need a second block.
+    with _interrupts_blocked():
+        # not fork: torch and CUDA do not work in forked processes
         pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare, (max(1, _cores() // workers),))
     try:
-        with _interrupts_held():
-            futures = {pool.submit(_guarded, do, spec): index for index, spec in enumerate(specs)}
+        with _interrupts_blocked():
+            futures = {pool.submit(_do_or_exit, do, spec): index for index, spec in enumerate(specs)}
         for future in as_completed(futures):
             yield futures[future], _outcome(future)
     except BaseException:  # Ctrl-C, or the caller stopped listening
@@ -73,7 +74,7 @@ def _outcome(future: Future[RunResult]) -> RunResult | Exception:
     error = future.exception()
     if isinstance(error, BrokenProcessPool):
         return DepthubError(
-            "a worker process died; if it says no reason above, memory ran out: use fewer workers and start again, finished runs are kept"
+            "a worker process died; if no reason is shown above, memory ran out: use fewer workers and start again, finished runs are kept"
         )
     if error is None:
         return future.result()
@@ -85,20 +86,20 @@ def _cores() -> int:
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold the terminal's signals back; processes started meanwhile never see them, so that the parent alone decides how to stop."""
+def _interrupts_blocked() -> Iterator[None]:
+    """Block the terminal's signals. Processes started meanwhile never get them, so that the parent alone decides how to stop."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, FROM_TERMINAL)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, FROM_TERMINAL)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _stop(workers: set[multiprocessing.process.BaseProcess]) -> None:
-    """End the workers: politely, so that their temporary files go, then for certain."""
+    """End the workers: first with SIGTERM, so that they remove their temporary files, then with SIGKILL."""
     for worker in workers:
         worker.terminate()
     end = time.monotonic() + PATIENCE
@@ -109,18 +110,18 @@ def _stop(workers: set[multiprocessing.process.BaseProcess]) -> None:
             worker.join()
 
 
-# What follows happens in the workers.
+# The following runs in the workers.
 
 
 class _Stopped(BaseException):
-    """The parent asks to stop; not an `Exception`, so that a run does not mistake it for its own failure."""
+    """The parent stops the run; not an `Exception`, so that no `except Exception` of a run catches it."""
 
 
 def _prepare(threads: int) -> None:
     for number in FROM_TERMINAL:
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's word, also where the parent itself was started to ignore it
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # read when torch is loaded, which is later as a rule
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # from the parent, also if that ignores SIGTERM itself
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # torch reads them when it is loaded, usually later
         os.environ[name] = str(threads)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
@@ -128,7 +129,7 @@ def _prepare(threads: int) -> None:
 
 
 def _follow_parent() -> None:
-    """A parent that was killed cannot end its workers."""
+    """End this worker when the parent is gone: a parent that was killed cannot end its workers."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -137,15 +138,15 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-def _guarded(do: Do, spec: RunSpec) -> RunResult:
+def _do_or_exit(do: Do, spec: RunSpec) -> RunResult:
     try:
-        return _carried_out(do, spec)
+        return _do_until_stopped(do, spec)
     except _Stopped:
-        # The pool would take this for the run's failure and go on with the next run.
+        # the pool would count this as a failure of the run, and go on with the next run
         os._exit(1)
 
 
-def _carried_out(do: Do, spec: RunSpec) -> RunResult:
+def _do_until_stopped(do: Do, spec: RunSpec) -> RunResult:
     previous = signal.signal(signal.SIGTERM, _raise_stopped)
     try:
         return do(spec)
@@ -160,7 +161,7 @@ def _raise_stopped(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error if it survives the way to the parent; one that does not would break the whole pool."""
+    """The error, or a plain one with its message if it cannot be pickled: that would break the whole pool."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

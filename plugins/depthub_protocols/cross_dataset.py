@@ -11,11 +11,11 @@ from depthub_protocols.transfer import Transfer
 class CrossDataset(Transfer):
     """Train on all classes of one data set; test on it and on all classes of others.
 
-    Reports the accuracy on the source, on each target by its name, and the average over the targets, in percent. No head was trained on
-    the targets' classes, so that under DePT image-text matching decides there alone.
+    Reports the accuracy on the source, on each target by its name, and the average over the targets, in percent. The targets' classes are
+    new to every head, so that image-text matching alone decides there, also under DePT.
 
     Args:
-        targets: data sets to test on, `folder:PATH` and `list:FILE` among them; empty: those that the source declares.
+        targets: data sets for testing, also `folder:PATH` and `list:FILE`; empty: the targets of the source.
     """
 
     others = "targets"

@@ -10,16 +10,16 @@ from depthub_protocols.transfer import Transfer
 
 
 class DomainGeneralization(Transfer):
-    """Train on all classes of one data set; test on it and on variants that share its label space, or whose classes have the same names.
+    """Train on all classes of one data set; test on it and on variants with the same label space, or with classes of the same names.
 
     A variant may be a folder or list of your own pictures, for example one domain beside another; without `train` and `test` all of its
-    pictures are tested. It may have some of the classes only; heads then read their rows for these. Reports the accuracy on the source, on
+    pictures are tested. It may have only some of the classes; heads then use their rows for these. Reports the accuracy on the source, on
     each variant by its name, and the average over the variants, in percent.
 
     Args:
-        variants: data sets to test on, `folder:PATH` and `list:FILE` among them; empty: those that the source declares.
-        fused: let heads use what they learned of the classes, as DePT's published code does on ImageNet's variants. Without, the
-            variants' classes are new to every head, so that image-text matching decides alone, as the paper says of new tasks.
+        variants: data sets for testing, also `folder:PATH` and `list:FILE`; empty: the variants of the source.
+        fused: heads use their knowledge of the classes, as DePT's published code does on ImageNet's variants. Otherwise the variants'
+            classes are new to every head, so that image-text matching alone decides, as the paper says of new tasks.
     """
 
     others = "variants"
@@ -34,6 +34,6 @@ class DomainGeneralization(Transfer):
         try:
             classes = data.classes_in(source.classes)
         except DepthubError as error:
-            raise DepthubError(f"{name!r} is no variant of the source: {error}; use CrossDataset for it") from error
-        # a label space of another name is one that no head was trained on
+            raise DepthubError(f"{name!r} is not a variant of the source: {error}; use CrossDataset for it") from error
+        # under another name the label space is new to every head
         return Task(name, data.test, classes if self.fused else replace(classes, space=f"{classes.space}, as new classes"))

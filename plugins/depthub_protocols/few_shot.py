@@ -11,7 +11,7 @@ ALL = "all"
 
 
 class FewShot(Protocol):
-    """Train and test on all classes; published with 1, 2, 4, 8 and 16 images a class. Reports the accuracy, in percent."""
+    """Train and test on all classes; published with 1, 2, 4, 8 and 16 images per class. Reports the accuracy, in percent."""
 
     headline: ClassVar[str] = "accuracy"
 

@@ -1,4 +1,4 @@
-"""What protocols that test on other data sets than they train on have in common."""
+"""The common part of protocols with tests on further data sets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from depthub import Count, Data, DepthubError, Protocol, Stage, Task, few_shot
 
-SOURCE, AVERAGE = "source", "average"  # scores of their own beside those of the other data sets
+SOURCE, AVERAGE = "source", "average"  # scores besides those of the other data sets
 
 
 class Transfer(Protocol):
@@ -19,7 +19,7 @@ class Transfer(Protocol):
     """
 
     headline: ClassVar[str] = AVERAGE
-    others: ClassVar[str]  # what a data set calls the others that it declares
+    others: ClassVar[str]  # field of `Data`, and setting of the protocol, with the names of the other data sets
 
     @abstractmethod
     def names(self, source: Data) -> Sequence[str]:
@@ -27,7 +27,12 @@ class Transfer(Protocol):
 
     @abstractmethod
     def task(self, name: str, data: Data, source: Data) -> Task:
-        """The test on one of them, whose name has no place in it.
+        """The test on one of them.
+
+        Args:
+            name: its name, without the path of a user's own pictures.
+            data: its classes and images.
+            source: the data set of the training.
 
         Raises:
             DepthubError: if it does not fit the source.
@@ -39,13 +44,15 @@ class Transfer(Protocol):
             raise DepthubError(
                 f"{source.classes.space!r} declares no {others}; name data sets to test on: --protocol.{others} '[NAME, NAME]'"
             )
-        if taken := [name for name in names if name in (SOURCE, AVERAGE)]:
-            raise DepthubError(f"{others} has a data set {taken[0]!r}, which is the name of another score; give the data set another name")
-        read = [(name, load(name)) for name in names]
-        tests = [Task(SOURCE, source.test, source.classes), *(self.task(data.test.source or name, data, source) for name, data in read)]
+        if reserved := [name for name in names if name in (SOURCE, AVERAGE)]:
+            raise DepthubError(
+                f"{others} has a data set {reserved[0]!r}, which is the name of another score; give the data set another name"
+            )
+        loaded = [(name, load(name)) for name in names]
+        tests = [Task(SOURCE, source.test, source.classes), *(self.task(data.test.source or name, data, source) for name, data in loaded)]
         sample = few_shot(source, shots, seed)
         return [Stage(Task(SOURCE, sample, source.classes), tuple(tests), sample)]
 
     def scores(self, counts: Mapping[str, Count]) -> dict[str, float]:
-        found = {name: count.percent for name, count in counts.items()}
-        return found | {AVERAGE: fmean(percent for name, percent in found.items() if name != SOURCE)}
+        percent = {name: count.percent for name, count in counts.items()}
+        return percent | {AVERAGE: fmean(accuracy for name, accuracy in percent.items() if name != SOURCE)}

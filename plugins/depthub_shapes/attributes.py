@@ -108,7 +108,7 @@ CARDINALITY = {
 
 @dataclass(frozen=True)
 class Scene:
-    """What an image shows; None marks an attribute the scene does not have.
+    """The content of an image; None: the scene does not have the attribute.
 
     kind "object": `count` copies of `shape` on `background`; size and position only when count is 1.
     kind "pattern": `texture` in `colour` over the whole frame.

@@ -1,4 +1,4 @@
-"""The caption grammar: a sentence that names some of a scene's attributes, and which ones it names."""
+"""The caption grammar: a sentence about a scene, and the list of the attributes in it."""
 
 from __future__ import annotations
 
@@ -68,20 +68,20 @@ FRAMES = ("a photo of {}", "a photo of {}", "{}", "the picture shows {}", "this 
 
 @dataclass(frozen=True)
 class Caption:
-    """A sentence and the names of the attributes (of `Scene.codes`) it tells."""
+    """A sentence and the names of the attributes (of `Scene.codes`) in it."""
 
     text: str
     named: frozenset[str]
 
 
 class _Writer:
-    """Collects words and what they tell."""
+    """Collects words, and the names of their attributes."""
 
     def __init__(self, scene: Scene, rng: np.random.Generator) -> None:
         self.scene, self.rng = scene, rng
         self.named = {"kind"}
 
-    def tells(self, attribute: str, probability: float) -> bool:
+    def mentions(self, attribute: str, probability: float) -> bool:
         """Whether to name the attribute; remembers it if so. An undefined attribute is never named."""
         if self.scene.codes()[attribute] < 0 or self.rng.random() >= probability:
             return False
@@ -98,21 +98,21 @@ class _Writer:
         return self.one_of(SYNONYMS[word]) if word in SYNONYMS and self.rng.random() < 0.25 else word
 
     def style(self) -> list[str]:
-        if self.scene.style == "plain" or not self.tells("style", 0.5):
+        if self.scene.style == "plain" or not self.mentions("style", 0.5):
             return []
         return [self.one_of(STYLE_WORDS[self.scene.style])]
 
     def surface(self, colour: float, texture: float) -> list[str]:
         """Colour and texture words, each with its probability, in either order."""
         words = []
-        if self.tells("colour", colour):
+        if self.mentions("colour", colour):
             words.append(self.word(self.scene.colour))
-        if self.tells("texture", texture):
+        if self.mentions("texture", texture):
             words.append(self.word(self.scene.texture))
         return words if self.rng.random() < 0.5 else words[::-1]
 
     def ground(self) -> list[str]:
-        return [self.one_of(GROUNDS).format(self.word(self.scene.background))] if self.tells("background", 0.25) else []
+        return [self.one_of(GROUNDS).format(self.word(self.scene.background))] if self.mentions("background", 0.25) else []
 
 
 def plural(noun: str) -> str:
@@ -136,25 +136,25 @@ def _article(writer: _Writer, phrase: str) -> str:
 def _object(writer: _Writer) -> str:
     scene, several = writer.scene, writer.scene.count != 1
     words = writer.style()
-    if writer.tells("size", 0.2):
+    if writer.mentions("size", 0.2):
         words.append(writer.word(scene.size))
     # Half of the surfaces are solid, and people rarely say so.
     words += writer.surface(0.6, 0.12 if scene.texture == "solid" else 0.6)
-    if writer.tells("shape", 0.85):
+    if writer.mentions("shape", 0.85):
         noun = writer.word(scene.shape)
         words.append(plural(noun) if several else noun)
     else:
         words.append(THINGS[int(writer.rng.random() * len(THINGS))][int(several)])
     writer.named.add("many")
-    if several and writer.tells("count", 0.9):
+    if several and writer.mentions("count", 0.9):
         words.insert(0, NUMBERS[scene.count or 0])
-    elif not several and writer.tells("count", 0.12):
+    elif not several and writer.mentions("count", 0.12):
         words.insert(0, "one")
     phrase = " ".join(words)
     if not several or rng_once_in_ten(writer.rng):
         phrase = _article(writer, phrase) if "count" not in writer.named else phrase
     where = 0.15 if scene.position == "center" else 0.35
-    tail = [writer.one_of(PLACES[scene.position])] if scene.position and writer.tells("position", where) else []
+    tail = [writer.one_of(PLACES[scene.position])] if scene.position and writer.mentions("position", where) else []
     return " ".join([phrase, *tail, *writer.ground()])
 
 

@@ -1,8 +1,8 @@
-"""The rendered data sets: tasks that the embedded CLIP was not trained for, with the base-new trade-off of real ones.
+"""The rendered data sets: new tasks for the embedded CLIP, with the base-new trade-off of real data sets.
 
-Two things set them apart from pre-training. A shift of the images: palette, noise, blur, an occluding box, other textures. And a habitat:
-every class has one favourite value for each attribute that its name leaves open, say the background of three stars, and shows it in six of
-ten images. Real data are like that. It is knowledge of the base classes that is of no use, or harmful, on new ones.
+They differ from pre-training in two ways. First, a shift of the images: palette, noise, blur, an occluding box, other textures. Second, a
+habitat: every class has one favourite value for each attribute that its name leaves open, say the background of three stars, and shows it
+in six of ten images. Real data are like that: knowledge of the base classes is of no use, or harmful, on new ones.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from .attributes import BASIC, COLOURS, DIGITS, FIGURES, NUMBERS, POSITIONS, TEX
 from .captions import PLACES, plural
 from .world import DOWNSTREAM_BANK, IMAGE, Look, render
 
-TRAIN, TEST = 32, 24  # images a class
-DIGITS_TRAIN = 70  # of about 180 real ones a class; the others are for testing
+TRAIN, TEST = 32, 24  # images per class
+DIGITS_TRAIN = 70  # of about 180 real ones per class; the others are for testing
 HABITAT = 0.6  # probability that an attribute has the class's favourite value
 SHIFT = Look((-18, 8, 22), noise=16.0, noisy=1.0, blur=0.6, occluders=1, jitter=0.05, rotation=0.55, bank=DOWNSTREAM_BANK)
-CALM = replace(SHIFT, noise=6.0, blur=0.25, occluders=0)  # under the whole shift nothing is left of an outline
-ORDER_SEED = 5  # of the order of the classes, whose first half is base
+CALM = replace(SHIFT, noise=6.0, blur=0.25, occluders=0)  # under the whole shift an outline would vanish
+ORDER_SEED = 5  # seed of the order of the classes; the first half is base
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a data set shows.
+    """The scenes of a data set, and their look.
 
     Args:
-        classes: name and scene of each class; what the scene leaves at None is free.
-        free: the attributes whose values are drawn for every image.
-        look: how its images are taken.
+        classes: name and scene of each class.
+        free: attributes with a value drawn anew for every image.
+        look: conditions of its images.
         habitat: probability of a class's favourite values.
-        styles: of the images.
+        styles: styles of the images.
         space: the label space, shared by domain variants.
     """
 
@@ -86,23 +86,23 @@ def kinds() -> dict[str, Kind]:
 
 
 def variants(name: str) -> tuple[str, ...]:
-    """The data sets that show the classes of this one under another shift."""
+    """The data sets with the classes of this one under another shift."""
     return tuple(other for other, kind in kinds().items() if kind.space == name != other)
 
 
 def targets(name: str) -> tuple[str, ...]:
     """The data sets with other classes, without variants of one."""
-    own = kinds()[name].space if name in kinds() else ""
+    space = kinds()[name].space if name in kinds() else ""
     ordinary = [other for other, kind in kinds().items() if kind.space in ("", other)]
-    return tuple(other for other in (*ordinary, "digits") if other not in (name, own))
+    return tuple(other for other in (*ordinary, "digits") if other not in (name, space))
 
 
 class Rendered(DataSet):
-    """A data set that is drawn when it is read.
+    """A data set with images that are drawn when they are read.
 
     Args:
-        name: one of `kinds`.
-        seed: of its images; everything published uses the default, so that choices can be made on others.
+        name: a name of `kinds`.
+        seed: seed of its images; all published numbers use the default, so that other seeds can serve for choices.
     """
 
     augmentation: Literal["published", "none"] = "none"  # a flip turns left into right, a small crop drops the object
@@ -118,7 +118,7 @@ class Rendered(DataSet):
         return Data(classes, train, test, targets=targets(self.name), variants=variants(self.name))
 
     def digest(self, root: Path | None = None) -> str:
-        """Empty: what is drawn follows from the name and this package's version."""
+        """Empty: name and this package's version determine the images."""
         return ""
 
     def _examples(self, split: str, number: int, classes: int) -> Examples:
@@ -129,7 +129,7 @@ class Rendered(DataSet):
 
 @dataclass(frozen=True)
 class Painter:
-    """Draws an image by its id, `split/label/number`, the same everywhere and in any order."""
+    """Draws an image by its id, `split/label/number`; the same on every machine and in any order."""
 
     name: str
     seed: int
@@ -137,22 +137,22 @@ class Painter:
     def __call__(self, image: str) -> Image.Image:
         kind = kinds()[self.name]
         label = int(image.split("/")[1])
-        which = class_order(kind.space or self.name, len(kind.classes))[label]
+        row = class_order(kind.space or self.name, len(kind.classes))[label]
         rng = np.random.default_rng(number(self.name, self.seed, image))
-        return render(_fill(kind, which, rng), rng, kind.look)
+        return render(_fill(kind, row, rng), rng, kind.look)
 
     def fingerprint(self, image: str) -> str:
-        """What is drawn, and by which code."""
+        """The id with name and seed, and the code that draws it."""
         return f"{self} {image} {_code()}"
 
 
 @cache
 def _code() -> str:
-    """SHA-256 over this package's source and the versions of what it draws with."""
-    total = hashlib.sha256(f"numpy {np.__version__}, Pillow {pillow_version}".encode())
+    """SHA-256 over this package's source and the versions of NumPy and Pillow."""
+    sha256 = hashlib.sha256(f"numpy {np.__version__}, Pillow {pillow_version}".encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        total.update(path.read_bytes())
-    return total.hexdigest()
+        sha256.update(path.read_bytes())
+    return sha256.hexdigest()
 
 
 def number(*parts: object) -> int:
@@ -166,16 +166,16 @@ def class_order(space: str, classes: int) -> tuple[int, ...]:
     return tuple(random.Random(number("order", ORDER_SEED, space)).sample(range(classes), classes))
 
 
-def _fill(kind: Kind, which: int, rng: np.random.Generator) -> Scene:
-    """The class's scene with its free attributes drawn."""
-    scene = kind.classes[which][1]
-    favourites = random.Random(number("habitat", kind.space, kind.classes[which][0]))
+def _fill(kind: Kind, row: int, rng: np.random.Generator) -> Scene:
+    """The scene of the class in this row, with its free attributes drawn."""
+    name, scene = kind.classes[row]
+    favourites = random.Random(number("habitat", kind.space, name))
     for attribute in kind.free:
         values = _values(attribute)
         favourite = favourites.choice(values)
         value = favourite if rng.random() < kind.habitat else values[int(rng.integers(len(values)))]
-        taken = (scene.colour, scene.second) if attribute == "background" else ()
-        while any(other and not contrasts(value, other) for other in taken):
+        colours = (scene.colour, scene.second) if attribute == "background" else ()
+        while any(colour and not contrasts(value, colour) for colour in colours):
             value = values[int(rng.integers(len(values)))]
         scene = replace(scene, **{attribute: value})  # type: ignore[arg-type]
     return replace(scene, style=kind.styles[int(rng.integers(len(kind.styles)))])
@@ -189,9 +189,9 @@ def _counted(count: int, shape: str) -> str:
     return f"{NUMBERS[count]} {shape if count == 1 else plural(shape)}"
 
 
-def _pairs(how_many: int) -> list[tuple[str, str]]:
+def _pairs(count: int) -> list[tuple[str, str]]:
     every = [(a, b) for i, a in enumerate(COLOURS) for b in COLOURS[i + 1 :] if contrasts(a, b)]
-    return random.Random(30).sample(every, how_many)
+    return random.Random(30).sample(every, count)
 
 
 class Digits(DataSet):

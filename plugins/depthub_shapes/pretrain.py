@@ -1,8 +1,8 @@
 """Pre-train the embedded CLIP on rendered scenes: `python -m depthub_shapes.pretrain --seed 0 --out DIR`.
 
-A contrastive loss with several positives, auxiliary attribute heads that are thrown away afterwards, and a curriculum from simple
-scenes to the full mixture. One thread needs about half an hour. Interrupted, the same command goes on from the last checkpoint and
-ends with the very same weights.
+A contrastive loss with several positives, auxiliary attribute heads for the time of training, and a curriculum from simple scenes to the
+full mixture. One thread needs about half an hour. After an interruption, the same command continues from the last checkpoint and ends
+with exactly the same weights.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BPE = "bpe_shapes.txt.gz"
 BATCH = 128
 LR, WARMUP, DECAY = 1e-3, 80, 0.05
 EASY = (0.9, 0.2, 0.6)  # share of simple scenes: from, to, over this part of the steps
-NORM = 10.0  # mean norm of the shipped model's features before normalisation: what released CLIP models have, roughly
+NORM = 10.0  # mean norm of the shipped model's features before normalisation, roughly as in released CLIP models
 AUXILIARY = {"shape": 0.6, **dict.fromkeys(("colour", "texture", "count", "position", "style", "background", "second"), 0.15)}
 ATTRIBUTES = tuple(CARDINALITY)
 
@@ -47,7 +47,11 @@ ATTRIBUTES = tuple(CARDINALITY)
 class Batch:
     """B images with a caption each.
 
-    pixels (B, 3, 48, 48), normalised; ids (B, L); codes (B, A), attribute values, -1 undefined; named (B, A), told by the caption.
+    Args:
+        pixels: (B, 3, 48, 48), normalised.
+        ids: tokens of the captions, (B, L).
+        codes: values of the A attributes, (B, A); -1: undefined.
+        named: whether the caption has the attribute, (B, A).
     """
 
     pixels: Tensor
@@ -66,7 +70,7 @@ def model_config(vocabulary: int) -> dict[str, Any]:
 
 
 def sample(seed: int, step: int, easy: float, tokenizer: SimpleTokenizer, size: int = BATCH) -> Batch:
-    """The step's batch; it depends on seed and step alone, so that an interrupted training goes on exactly."""
+    """The step's batch; it depends on seed and step alone, so that an interrupted training continues exactly."""
     rng = np.random.default_rng([seed, step])
     scenes = [random_scene(rng, easy) for _ in range(size)]
     look = Look()
@@ -84,7 +88,12 @@ def normalised(pictures: npt.NDArray[np.uint8]) -> Tensor:
 
 
 def positives(codes: Tensor, named: Tensor) -> Tensor:
-    """Which images satisfy everything that which captions name: (B captions, B images), boolean."""
+    """Matches of captions and images, (B captions, B images), boolean: whether the image has every attribute in the caption.
+
+    Args:
+        codes: attribute values of the images, (B, A).
+        named: whether the caption has the attribute, (B, A).
+    """
     same = codes[:, None] == codes[None]
     return (same | ~named[:, None]).all(dim=-1)
 
@@ -98,7 +107,7 @@ class Learner(nn.Module):
         self.heads = nn.ModuleDict({name: nn.Linear(config["embed_dim"], CARDINALITY[name]) for name in AUXILIARY})
 
     def encode_text(self, ids: Tensor) -> Tensor:
-        """As open_clip does, but only up to the longest caption's end: behind it nothing reaches the feature."""
+        """The same as open_clip's, but only up to the end of the longest caption: later tokens do not reach the feature."""
         clip, ends = self.clip, ids.argmax(dim=-1)
         length = int(ends.max()) + 1
         x = clip.token_embedding(ids[:, :length]) + clip.positional_embedding[:length]
@@ -107,24 +116,24 @@ class Learner(nn.Module):
         return features
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """Loss, (), and what to log."""
+        """Loss, (), and the values for the log."""
         image, text = self.clip.encode_image(batch.pixels), self.encode_text(batch.ids)
         logits = self.clip.logit_scale.exp() * F.normalize(text, dim=-1) @ F.normalize(image, dim=-1).T
         matches = positives(batch.codes, batch.named).float()
         by_caption = F.cross_entropy(logits, matches / matches.sum(dim=1, keepdim=True))
         by_image = F.cross_entropy(logits.T, (matches / matches.sum(dim=0)).T)
         contrastive = (by_caption + by_image) / 2
-        read = F.layer_norm(image, image.shape[-1:])
-        guesses = {name: head(read) for name, head in self.heads.items()}
+        features = F.layer_norm(image, image.shape[-1:])
+        guesses = {name: head(features) for name, head in self.heads.items()}
         answers = {name: batch.codes[:, ATTRIBUTES.index(name)] for name in self.heads}
-        # an attribute that no image of the batch has would be a mean over nothing
+        # the mean over no image at all would be NaN
         extra = sum(
             AUXILIARY[name] * F.cross_entropy(guesses[name], answers[name], ignore_index=-1)
             for name in guesses
             if (answers[name] >= 0).any()
         )
-        known = answers["shape"] >= 0
-        shape = (guesses["shape"].argmax(dim=-1) == answers["shape"])[known].float().mean().item()
+        has_shape = answers["shape"] >= 0
+        shape = (guesses["shape"].argmax(dim=-1) == answers["shape"])[has_shape].float().mean().item()
         return contrastive + extra, {"contrastive": contrastive.item(), "shape accuracy": shape}
 
 
@@ -136,7 +145,7 @@ def schedules(step: int, steps: int) -> tuple[float, float]:
 
 
 def make_optimizer(learner: Learner) -> torch.optim.AdamW:
-    """Weight decay on matrices only; the logit scale, which hardly moves otherwise, at ten times the rate."""
+    """AdamW with weight decay on matrices only, and ten times the rate for the logit scale, which would hardly move otherwise."""
     scale = learner.clip.logit_scale
     rest = [p for p in learner.parameters() if p is not scale]
     groups = [
@@ -148,7 +157,7 @@ def make_optimizer(learner: Learner) -> torch.optim.AdamW:
 
 
 class Training:
-    """A pre-training run in a folder; made anew or continued from the folder's checkpoint."""
+    """A pre-training run in a folder, from scratch or from the folder's checkpoint."""
 
     def __init__(self, out: Path, seed: int, steps: int) -> None:
         out.mkdir(parents=True, exist_ok=True)
@@ -176,9 +185,9 @@ class Training:
             bar = progress.add_task("", total=self.steps, completed=self.step)
             while self.step < last:
                 start = time.perf_counter()
-                told = self._step()
+                values = self._step()
                 self.seconds += time.perf_counter() - start
-                self.last = {name: 0.98 * self.last.get(name, value) + 0.02 * value for name, value in told.items()}
+                self.last = {name: 0.98 * self.last.get(name, value) + 0.02 * value for name, value in values.items()}
                 line = "  ".join(f"{name} {value:.3f}" for name, value in self.last.items())
                 progress.update(bar, completed=self.step, description=line)
                 if self.step % 50 == 0:
@@ -191,7 +200,7 @@ class Training:
         rate, easy = schedules(self.step, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["times"]
-        loss, told = self.learner(sample(self.seed, self.step, easy, self.tokenizer))
+        loss, values = self.learner(sample(self.seed, self.step, easy, self.tokenizer))
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
@@ -199,7 +208,7 @@ class Training:
         with torch.no_grad():
             self.learner.clip.logit_scale.clamp_(max=math.log(100))
         self.step += 1
-        return {"loss": loss.item(), **told}
+        return {"loss": loss.item(), **values}
 
     def _save(self) -> None:
         state = {"run": [self.seed, self.steps], "step": self.step, "seconds": self.seconds, "last": self.last}
@@ -219,15 +228,21 @@ class Training:
     def export(self) -> None:
         """Write the model as a folder that open_clip loads with `local-dir:`, in half precision."""
         clip = self.learner.clip.eval()
-        held = sample(seed=self.seed + 10_000, step=0, easy=1.0, tokenizer=self.tokenizer, size=256)
-        clip.visual.proj *= NORM / clip.encode_image(held.pixels).norm(dim=-1).mean()
-        clip.text_projection *= NORM / self.learner.encode_text(held.ids).norm(dim=-1).mean()
+        batch = sample(seed=self.seed + 10_000, step=0, easy=1.0, tokenizer=self.tokenizer, size=256)
+        clip.visual.proj *= NORM / clip.encode_image(batch.pixels).norm(dim=-1).mean()
+        clip.text_projection *= NORM / self.learner.encode_text(batch.ids).norm(dim=-1).mean()
         save_file({name: value.half().contiguous() for name, value in clip.state_dict().items()}, self.out / "open_clip_model.safetensors")
         preprocess = {"mean": MEAN, "std": STD, "interpolation": "bicubic", "resize_mode": "shortest"}
         _write_json(self.out / "open_clip_config.json", {"model_cfg": self.config, "preprocess_cfg": preprocess})
         versions = {"python": platform.python_version(), "torch": torch.__version__, "open_clip_torch": open_clip.__version__}
-        facts = {"seed": self.seed, "steps": self.steps, "batch": BATCH, "seconds": round(self.seconds), "threads": torch.get_num_threads()}
-        _write_json(self.out / "training.json", {**facts, "versions": versions, "last": {k: round(v, 4) for k, v in self.last.items()}})
+        record = {
+            "seed": self.seed,
+            "steps": self.steps,
+            "batch": BATCH,
+            "seconds": round(self.seconds),
+            "threads": torch.get_num_threads(),
+        }
+        _write_json(self.out / "training.json", {**record, "versions": versions, "last": {k: round(v, 4) for k, v in self.last.items()}})
 
 
 def _write_json(path: Path, value: object) -> None:
@@ -237,13 +252,13 @@ def _write_json(path: Path, value: object) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m depthub_shapes.pretrain", description=__doc__)
-    parser.add_argument("--seed", type=int, default=0, help="of weights, scenes and captions")
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights, scenes and captions")
     parser.add_argument("--steps", type=int, default=3600, help=f"batches of {BATCH} images")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, log and the finished model")
-    parser.add_argument("--threads", type=int, default=1, help="of torch")
-    told = parser.parse_args(arguments)
-    torch.set_num_threads(told.threads)
-    training = Training(told.out, told.seed, told.steps)
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    training = Training(options.out, options.seed, options.steps)
     training.run()
     training.export()
 

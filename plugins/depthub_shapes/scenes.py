@@ -1,4 +1,4 @@
-"""What pre-training shows: random scenes, and easy ones for the curriculum."""
+"""The scenes of pre-training: random ones, and easy ones for the curriculum."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _colour(rng: np.random.Generator) -> str:
 
 
 def _ground(rng: np.random.Generator, *others: str) -> str:
-    """A background that contrasts with the given colours."""
+    """A background colour in contrast to the other colours."""
     while True:
         colour = _colour(rng)
         if all(contrasts(colour, other) for other in others):
@@ -94,10 +94,10 @@ def _object(rng: np.random.Generator) -> Scene:
     while is_held_out(colour, texture, shape):
         colour, texture = _colour(rng), _pick(rng, TEXTURES, _TEXTURE_WEIGHTS)
     background = _ground(rng, colour)
-    surface = None if style == "sketch" else texture  # an outline shows no surface
+    surface = None if style == "sketch" else texture  # an outline has no surface
     if shape not in DIGITS and rng.random() < 0.27:
         return Scene("object", colour, shape, surface, int(rng.integers(2, MOST + 1)), None, None, background, None, style)
     position = "center" if rng.random() < 0.45 else _pick(rng, POSITIONS[1:])
-    # Large objects reach both edges: only the centre is a place they can be in.
+    # Large objects reach both edges, so that they can only be in the centre.
     size = _pick(rng, SIZES, (1.0, 2.0, 2.5)) if position == "center" else _pick(rng, SIZES[:2])
     return Scene("object", colour, shape, surface, 1, size, position, background, None, style)

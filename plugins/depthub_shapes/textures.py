@@ -1,4 +1,4 @@
-"""A bank of pattern masks, drawn once: rendering then only picks one, which keeps an image under half a millisecond."""
+"""A bank of pattern masks, drawn once: rendering only picks one, so that an image takes less than half a millisecond."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Plane = npt.NDArray[np.float64]  # (SIDE, SIDE)
 def mask(bank: int, texture: str, number: int) -> Image.Image:
     """Mask `number` of a texture in the bank of that seed: mode L, SIDE x SIDE, 255 where the second tone shows.
 
-    Each mask has a generator of its own, so that the bank does not depend on the order in which masks are asked for.
+    Each mask has a generator of its own, so that the bank does not depend on the order in which masks are drawn.
     """
     rng = np.random.default_rng([bank, TEXTURES.index(texture), number])
     plane = _DRAW[texture](rng)

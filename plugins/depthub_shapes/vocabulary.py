@@ -1,7 +1,10 @@
-"""A compact byte-pair vocabulary: the first merges of CLIP's file and those that the project's words need, in rank order.
+"""A compact byte-pair vocabulary: the first merges of CLIP's file and the merges of the project's words, in rank order.
 
-A subset of the merges in rank order that is closed over the merge chain of a word segments that word as the whole file does; the
-file written here is read by open_clip's own `SimpleTokenizer(bpe_path=...)`. Every other text still tokenises, into smaller pieces.
+A subset with all merges of a word splits that word as the whole file does. For example, "star</w>" needs its chain of merges:
+
+    s t a r</w>  ->  st a r</w>  ->  st ar</w>  ->  star</w>
+
+Every other text is split into smaller pieces. open_clip's own `SimpleTokenizer(bpe_path=...)` reads the file.
 """
 
 from __future__ import annotations
@@ -13,9 +16,9 @@ from pathlib import Path
 
 from .captions import words
 
-COMMON = 1000  # merges kept whether or not a project word needs them
+COMMON = 1000  # first merges, in the file for any text
 HEADER = "# merges of CLIP's bpe_simple_vocab_16e6 (MIT) that depthub_shapes uses"
-# Words of usual prompt templates, so that these are not torn into letters.
+# Words of usual prompt templates, which would be split into letters otherwise.
 TEMPLATE_WORDS = [
     "a",
     "an",
@@ -83,7 +86,7 @@ def compact_merges(merges: list[Merge], vocabulary: Iterable[str]) -> list[Merge
 
 def write(source: Path, target: Path) -> int:
     """Write the compact file for the words of the caption grammar; returns the number of merges."""
-    kept = compact_merges(read_merges(source), sorted({*words(), *TEMPLATE_WORDS}))
-    text = "\n".join([HEADER, *(" ".join(pair) for pair in kept)])  # no newline at the end: it would read as one more merge
+    merges = compact_merges(read_merges(source), sorted({*words(), *TEMPLATE_WORDS}))
+    text = "\n".join([HEADER, *(" ".join(pair) for pair in merges)])  # no newline at the end: it would read as one more merge
     target.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
-    return len(kept)
+    return len(merges)

@@ -1,4 +1,4 @@
-"""The renderer: a scene becomes a 48 x 48 RGB image, with every random choice taken from the generator that is handed in."""
+"""The renderer: a scene becomes a 48 x 48 RGB image, with every random choice from the caller's generator."""
 
 from __future__ import annotations
 
@@ -27,11 +27,17 @@ _DIRECTION = {"center": (0, 0), "left": (-1, 0), "right": (1, 0), "top": (0, -1)
 
 @dataclass(frozen=True)
 class Look:
-    """How images are taken, whatever they show: what differs between pre-training and the data sets.
+    """The conditions under which images are taken, independent of the scene; pre-training and the data sets differ in them.
 
-    palette: added to every colour, RGB of 0-255. noise: standard deviation, 0-255, on a share `noisy` of the images.
-    blur: Gaussian radius in image pixels. occluders: gray boxes. jitter: of the corners, in units of the radius.
-    rotation: at most, in radians.
+    Args:
+        palette: added to every colour, RGB of 0-255.
+        noise: standard deviation, 0-255.
+        noisy: share of the images with noise.
+        blur: Gaussian radius in image pixels.
+        occluders: number of gray boxes.
+        jitter: standard deviation of the corners' shifts, in units of the radius.
+        rotation: largest angle, in radians.
+        bank: seed of the texture bank.
     """
 
     palette: tuple[int, int, int] = (0, 0, 0)
@@ -159,6 +165,7 @@ class _Placement:
 
 
 def _draw_figure(pen: ImageDraw.ImageDraw, shape: str, place: _Placement, outline: bool, rng: np.random.Generator) -> None:
+    """Draw a figure filled, or its outline alone."""
     for polygon, value in contours()[shape]:
         corners = place(polygon, rng)
         if outline:
@@ -168,6 +175,7 @@ def _draw_figure(pen: ImageDraw.ImageDraw, shape: str, place: _Placement, outlin
 
 
 def _write_digit(pen: ImageDraw.ImageDraw, shape: str, place: _Placement, width: float, rng: np.random.Generator) -> None:
+    """Draw a digit with a pen of this width, by strokes with round ends."""
     wobbly = replace(place, jitter=place.jitter + 0.02)
     for stroke in strokes()[shape]:
         corners = wobbly(stroke, rng)
@@ -223,6 +231,7 @@ def _occlude(canvas: Image.Image, rng: np.random.Generator) -> None:
 
 
 def _stylise(image: Image.Image, style: str, rng: np.random.Generator) -> Image.Image:
+    """The image in its style; a sketch is drawn as one from the beginning."""
     if style == "blurry":
         return image.filter(ImageFilter.GaussianBlur(rng.uniform(1.3, 2.0)))
     if style == "grainy":
@@ -236,5 +245,6 @@ def _stylise(image: Image.Image, style: str, rng: np.random.Generator) -> Image.
 
 
 def _grain(image: Image.Image, deviation: float, rng: np.random.Generator) -> Image.Image:
+    """The image with Gaussian noise of this standard deviation, 0-255."""
     pixels = np.asarray(image, dtype=np.float32) + deviation * rng.standard_normal((IMAGE, IMAGE, 3), dtype=np.float32)
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))

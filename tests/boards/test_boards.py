@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from depthub import boards
-from depthub.records.store import Store
+from depthub.cli import main
 
 ROOT = Path(__file__).parents[2]
 BOARDS = sorted(path.parent for path in (ROOT / "leaderboards").glob("*/leaderboard.json"))
@@ -17,10 +16,17 @@ BOARDS = sorted(path.parent for path in (ROOT / "leaderboards").glob("*/leaderbo
 
 @pytest.mark.parametrize("folder", BOARDS, ids=lambda folder: folder.name)
 def test_a_board_is_rebuilt_byte_for_byte_from_its_runs(folder: Path, tmp_path: Path) -> None:
-    shown = json.loads((folder / "leaderboard.json").read_text())
-    made = boards.board(Store(folder / "runs").results(), shown["title"])
-    for written in boards.write(made, tmp_path):
-        assert written.read_bytes() == (folder / written.name).read_bytes()
+    title = json.loads((folder / "leaderboard.json").read_text())["title"]
+    assert main(["leaderboard", "build", str(folder), "--pack", "--out", str(tmp_path), "--title", title]) == 0
+    rebuilt = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path for path in rebuilt if path.suffix == ".jsonl"} == {path.relative_to(folder) for path in folder.glob("runs/*")}
+    for path in rebuilt:
+        assert (tmp_path / path).read_bytes() == (folder / path).read_bytes()
+
+
+@pytest.mark.parametrize("folder", BOARDS, ids=lambda folder: folder.name)
+def test_a_board_is_small(folder: Path) -> None:
+    assert sum(path.stat().st_size for path in folder.rglob("*")) < 500_000
 
 
 def test_the_readme_of_the_embedded_data_gives_the_boards_figures() -> None:

@@ -32,14 +32,14 @@ HOSTILE = [
 
 def visible(page: str) -> str:
     """The text of a page without tags; fails on any tag that Markdown makes for more than a paragraph, a heading, a list or a table."""
-    said = []
+    texts = []
 
     class Reader(HTMLParser):
         def handle_starttag(self, tag: str, attributes: object) -> None:
             assert tag in {"p", "h1", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"}, tag
 
         def handle_data(self, data: str) -> None:
-            said.append(data)
+            texts.append(data)
 
         def handle_comment(self, data: str) -> None:
             raise AssertionError(data)
@@ -47,7 +47,7 @@ def visible(page: str) -> str:
     reader = Reader()
     reader.feed(page)
     reader.close()
-    return "".join(said)
+    return "".join(texts)
 
 
 def squeezed(text: str) -> str:
@@ -95,6 +95,6 @@ def test_a_link_is_no_link() -> None:
 @pytest.mark.parametrize("length", [0, 3, 59, 60, 61, 1000])
 def test_long_text_keeps_both_ends(length: int) -> None:
     text = "".join(chr(ord("a") + i % 26) for i in range(length))
-    made = short(text)
-    assert len(made) <= 60
-    assert made == text if length <= 60 else (made.startswith(text[:30]) and made.endswith(text[-10:]))
+    shortened = short(text)
+    assert len(shortened) <= 60
+    assert shortened == text if length <= 60 else (shortened.startswith(text[:30]) and shortened.endswith(text[-10:]))

@@ -26,15 +26,15 @@ def rows(points: list[tuple[float, float]], x: str = "base", y: str = "new", lab
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
     """The axes of every figure made meanwhile."""
-    made: list[Axes] = []
+    drawings: list[Axes] = []
     add = Figure.add_axes
 
     def keep(self: Figure, *args: Any, **options: Any) -> Axes:
-        made.append(add(self, *args, **options))
-        return made[-1]
+        drawings.append(add(self, *args, **options))
+        return drawings[-1]
 
     monkeypatch.setattr(Figure, "add_axes", keep)
-    return made
+    return drawings
 
 
 def test_the_picture(tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_the_axes_are_the_parts_of_the_headline(tmp_path: Path, drawn: list[Axes
     draw(rows([(50, 60)], "seen", "unseen"), {"headline": "HM", "harmonic": {"HM": ["seen", "unseen"]}}, tmp_path / "a.png")
     (axes,) = drawn
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("seen (%)", "unseen (%)", "seen and unseen, average over data sets")
-    said = [text.get_text() for text in axes.texts]
-    assert "Method 0" in said
-    assert any(text.startswith("HM = ") for text in said)
+    texts = [text.get_text() for text in axes.texts]
+    assert "Method 0" in texts
+    assert any(text.startswith("HM = ") for text in texts)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -71,7 +71,7 @@ def test_names_are_drawn_as_they_are_written_and_fit(name: str, tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    ("given", "setting", "says"),
+    ("entries", "setting", "reason"),
     [
         ([], H, "nothing to draw"),
         (rows([(1, 2)], "seen", "unseen"), H, "no method has averages of base and new"),
@@ -79,10 +79,10 @@ def test_names_are_drawn_as_they_are_written_and_fit(name: str, tmp_path: Path, 
     ],
 )
 def test_where_there_is_no_picture_one_line_says_why(
-    given: list[dict[str, Any]], setting: dict[str, Any], says: str, tmp_path: Path
+    entries: list[dict[str, Any]], setting: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(DepthubError, match=says) as caught:
-        draw(given, setting, tmp_path / "c.png")
+    with pytest.raises(DepthubError, match=reason) as caught:
+        draw(entries, setting, tmp_path / "c.png")
     assert "\n" not in str(caught.value)
 
 

@@ -42,7 +42,7 @@ def cells(row: str) -> dict[str, dict[int, dict[str, float]]]:
 
 
 def averages(row: str, how: Convention) -> list[float]:
-    return [round(found.mean, 2) for found in over_data(cells(row), H, how).values()]
+    return [round(average.mean, 2) for average in over_data(cells(row), H, how).values()]
 
 
 def test_the_table_is_whole() -> None:
@@ -69,8 +69,11 @@ def test_a_board_says_how_it_averages() -> None:
         counts = {task: Count(round(300 * by_seed[0][task]), 30_000) for task in ("base", "new")}
         spec = RunSpec(Component("CoOp"), data=DataSpec(name), training=Training())
         runs.append(RunResult(spec, counts, by_seed[0], summary=H))
-    for how, expected, said in (("harmonic-of-means", 75.35, "not the average of H"), ("mean-of-harmonics", 74.75, "mean-of-harmonics")):
-        made = board(runs, how=how)
-        assert made["aggregation"] == {"base": "mean", "new": "mean", "H": how}
-        assert round(made["rows"][0]["average"]["H"]["mean"], 2) == expected
-        assert said in markdown(made)
+    for how, expected, sentence in (
+        ("harmonic-of-means", 75.35, "not the average of H"),
+        ("mean-of-harmonics", 74.75, "mean-of-harmonics"),
+    ):
+        document = board(runs, how=how)
+        assert document["aggregation"] == {"base": "mean", "new": "mean", "H": how}
+        assert round(document["rows"][0]["average"]["H"]["mean"], 2) == expected
+        assert sentence in markdown(document)

@@ -16,9 +16,9 @@ from depthub.cli import main
 from depthub.data.published.cards import ZeroShotTarget
 from depthub.registry.plugins import installed
 from tests import damage, miniature
-from tests.arranged import arranged
 from tests.conftest import MakeDistribution
 from tests.miniature import alone, entries
+from tests.picture_folders import write_folder
 
 HERE = str(Path(__file__).parents[1])
 
@@ -118,14 +118,14 @@ def test_zero_shot_on_the_command_line(healthy: Path, tmp_path: Path, capsys: py
         (["check", "--data_root", "nowhere"], "no folder nowhere (--data_root); expected the folder that holds data sets"),
         (
             ["check", "--data_root", str(Path(__file__).parents[1])],
-            "(--data_root); `depthub data list` names the folders that are looked for",
+            "(--data_root); `depthub data list` names the expected folders",
         ),
         (["list", "--data_root", "nowhere"], "no folder nowhere (--data_root); expected the folder that holds data sets"),
         (["check", "dtt", "--data_root", "."], "unknown data set 'dtt'; did you mean 'dtd'?"),
         (["check", "DescribableTextures", "--data_root", "."], "data set 'DescribableTextures' is called 'dtd' here"),
         (["check", "flowers-102", "--data_root", "."], "data set 'flowers-102' is called 'oxford_flowers' here"),
         (["prepare", "dtd", "--data_root", "."], "give --from PATH ..., the folders or archives that hold the data set"),
-        (["prepare"], "missing: NAME; `depthub data --help` shows the usage"),
+        (["prepare"], "missing: NAME; `depthub data prepare --help` shows the usage"),
         (["list", "--deep"], "unknown option '--deep'; did you mean '--help'?"),
         (["chek"], "chek"),
     ],
@@ -160,7 +160,7 @@ def test_no_torch_is_needed(healthy: Path) -> None:
 
 
 def test_the_command_checks_folders_and_lists(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = arranged(tmp_path / "pets", "train", "test", each=2)
+    root = write_folder(tmp_path / "pets", "train", "test", each=2)
     (tmp_path / "list.csv").write_text(
         "path,label\n" + "".join(f"pets/train/{name}/train{i}.png,{name}\n" for name in ("cat", "dog") for i in (0, 1))
     )

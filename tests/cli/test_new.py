@@ -100,7 +100,7 @@ def test_it_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert main(["new", "head", "MyHead"]) == 0
     first, *commands = capsys.readouterr().out.splitlines()
     assert first == "depthub-my-head is written. Next, in that folder:"
-    assert commands == ['  python -m pip install -e ".[test]"', "  depthub plugins", "  python -m pytest"]
+    assert commands == ["  python -m pip install --no-build-isolation -e .", "  depthub plugins", "  python -m pytest"]
     assert [path.name for path in tmp_path.iterdir()] == ["depthub-my-head"]
 
 
@@ -108,7 +108,7 @@ def test_its_help_is_quick(tmp_path: Path) -> None:
     code = "import sys; from depthub.cli import main; main(sys.argv[1:]); sys.exit(len({'torch', 'open_clip'} & set(sys.modules)))"
     done = python(tmp_path, "-c", code, "new", "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "{method,head,protocol}" in done.stdout
+    assert "{method,head,protocol,dataset,backbone,executor}" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ REFUSED = [
     ("method Tests", "the package name 'tests' is "),
     ("method Prompts", "the name 'Prompts' is imported in the project's src/prompts/__init__.py"),
     ("protocol Examples", "the name 'Examples' is imported in the project's tests/test_examples.py"),
-    ("metod MyPrompts", "kind: got 'metod', expected one of 'method', 'head', 'protocol'; did you mean 'method'?"),
+    ("metod MyPrompts", "kind: got 'metod', expected one of method, head, protocol, dataset, backbone, executor; did you mean 'method'?"),
     ("method", "missing: NAME; `depthub new --help` shows the usage"),
 ]
 
@@ -174,7 +174,7 @@ def test_nothing_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     empty.mkdir()
     for path in (file, used / "mine"):
         path.write_text("mine")
-    for target, says in ((used, "exists and is not empty; nothing was changed"), (file, "exists and is no folder")):
+    for target, says in ((used, "exists and is not empty; nothing was changed"), (file, "exists and is not a folder")):
         assert main(["new", "head", "MyHead", "--out", target.name]) == 2
         assert capsys.readouterr().err.startswith(f"depthub: error: {target.name} {says}")
     assert [path.read_text() for path in (file, used / "mine")] == ["mine", "mine"]

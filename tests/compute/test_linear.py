@@ -43,9 +43,9 @@ def frozen(high: int = HIGH, wide: int = WIDE) -> nn.Linear:
     return layer
 
 
-def error(found: Tensor, exact: Tensor) -> float:
-    found, exact = found.detach(), exact.detach()
-    return float((found.double() - exact).norm() / exact.norm())
+def error(value: Tensor, exact: Tensor) -> float:
+    value, exact = value.detach(), exact.detach()
+    return float((value.double() - exact).norm() / exact.norm())
 
 
 def went_through_onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
@@ -63,9 +63,9 @@ def test_values_and_gradients(shape: tuple[int, ...], bias: bool) -> None:
     x, gradient = numbers(*shape, WIDE, seed=3).requires_grad_(), numbers(*shape, HIGH, seed=4)
     exact = x.detach().double() @ layer.weight.double().t() + (layer.bias.double() if bias else 0)
     with use_backend("onednn"):
-        found = linear(x, layer.weight, layer.bias if bias else None)
-        (back,) = torch.autograd.grad(found, x, gradient)
-    assert error(found, exact) < 2e-6
+        product = linear(x, layer.weight, layer.bias if bias else None)
+        (back,) = torch.autograd.grad(product, x, gradient)
+    assert error(product, exact) < 2e-6
     assert error(back, gradient.double() @ layer.weight.double()) < 2e-6
 
 
@@ -106,9 +106,9 @@ def test_parts_of_a_weight_and_odd_strides() -> None:
     layer = frozen(3 * HIGH)
     x = numbers(WIDE, ROWS, seed=3).t()
     for part in (layer.weight[:HIGH], layer.weight[HIGH:], layer.weight[:, ::2].t(), layer.weight.view(3, HIGH, WIDE)[1]):
-        given = x if part.shape[1] == WIDE else numbers(ROWS, 3 * HIGH, seed=7)
+        inputs = x if part.shape[1] == WIDE else numbers(ROWS, 3 * HIGH, seed=7)
         with use_backend("onednn"):
-            assert error(linear(given, part), given.double() @ part.double().t()) < 2e-6
+            assert error(linear(inputs, part), inputs.double() @ part.double().t()) < 2e-6
 
 
 def change_in_place(layer: nn.Linear) -> None:
@@ -139,9 +139,9 @@ def test_packed_weights_are_never_stale(change: object) -> None:
     x = numbers(ROWS, WIDE, seed=3).requires_grad_()
     with use_backend("onednn"):
         for _ in range(2):
-            found = linear(x, layer.weight, layer.bias)
-            (back,) = torch.autograd.grad(found.sum(), x)
-            assert error(found, x.double() @ layer.weight.double().t() + layer.bias.double()) < 2e-6
+            product = linear(x, layer.weight, layer.bias)
+            (back,) = torch.autograd.grad(product.sum(), x)
+            assert error(product, x.double() @ layer.weight.double().t() + layer.bias.double()) < 2e-6
             assert error(back, layer.weight.double().sum(dim=0).expand(ROWS, -1)) < 2e-5
             change(layer)  # type: ignore[operator]
 
@@ -167,10 +167,10 @@ def test_a_weight_changed_before_the_backward_pass_is_an_error() -> None:
     layer = frozen()
     x = numbers(ROWS, WIDE, seed=3).requires_grad_()
     with use_backend("onednn"):
-        found = linear(x, layer.weight)
+        product = linear(x, layer.weight)
     change_in_place(layer)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        found.sum().backward()
+        product.sum().backward()
 
 
 @needs_onednn
@@ -246,7 +246,7 @@ ZEN5 = "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("cpuinfo", "expected"),
     [
         (ZEN5, "onednn"),
         (ZEN5.replace("26", "27"), "onednn"),
@@ -259,8 +259,8 @@ ZEN5 = "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 
     ],
 )
 @needs_onednn
-def test_the_processor_decides(told: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "cpuinfo").write_text(told)
+def test_the_processor_decides(cpuinfo: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cpuinfo").write_text(cpuinfo)
     processor = module._processor(tmp_path / "cpuinfo")
     monkeypatch.setattr(module, "_processor", lambda: processor)
     assert choice() == expected
@@ -274,15 +274,15 @@ def test_a_system_that_does_not_tell_and_a_torch_without_it_mean_torch(tmp_path:
 
 
 def test_no_stopwatch_and_no_file_decides(tmp_path: Path) -> None:
-    """Processes with caches of their own, or none at all that can be written, say the same and leave nothing behind."""
-    told = set()
+    """Processes with separate caches, or without a writable one, make the same choice and leave no file."""
+    choices = set()
     for place in ("a", "b", "file"):
         (tmp_path / "file").write_text("a file, not a folder")
         script = "import torch; from depthub.compute.linear import choice; state = torch.get_rng_state(); print(choice())\n"
         script += "assert torch.equal(state, torch.get_rng_state())"
         environ = {**os.environ, "DEPTHUB_CACHE": str(tmp_path / place)}
-        told.add(subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True).stdout)
-    assert len(told) == 1
+        choices.add(subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True).stdout)
+    assert len(choices) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

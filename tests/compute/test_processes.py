@@ -18,7 +18,7 @@ from accelerate.utils import patch_environment
 
 from depthub import DepthubError
 from depthub.compute.device import accelerator
-from depthub.compute.processes import gathered, share, together, told
+from depthub.compute.processes import broadcast, gathered, share, together
 from depthub.encoding import image_features
 from depthub.system import launch
 from tests import shared
@@ -39,14 +39,14 @@ class Done:
     def read(self, name: str) -> Any:
         return torch.load(self.folder / name, weights_only=False)
 
-    def said(self, what: str, rank: int) -> str:
+    def stderr_of(self, what: str, rank: int) -> str:
         return (self.folder / f"{what}-{rank}.txt").read_text()
 
 
-def environment(**given: object) -> dict[str, str]:
+def environment(**changes: object) -> dict[str, str]:
     """This process's without a word of other processes, and what is given."""
-    kept = {name: value for name, value in os.environ.items() if name not in NAMES and not name.startswith("ACCELERATE_")}
-    return kept | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | {name: str(value) for name, value in given.items()}
+    others = {name: value for name, value in os.environ.items() if name not in NAMES and not name.startswith("ACCELERATE_")}
+    return others | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | {name: str(value) for name, value in changes.items()}
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +88,14 @@ def test_predictions_come_in_the_order_of_the_images(done: Done, number: int) ->
 def test_images_are_encoded_once_and_known_to_all(done: Done, number: int) -> None:
     assert done.codes["encode", number] == [0] * number
     expected = done.read("encoded-1-0.pt")
-    found = [done.read(f"encoded-{number}-{rank}.pt") for rank in range(number)]
-    for of_rank in found:
+    of_ranks = [done.read(f"encoded-{number}-{rank}.pt") for rank in range(number)]
+    for of_rank in of_ranks:
         for one, other in zip(expected[:3], of_rank[:3], strict=True):
             assert torch.equal(one, other)  # bit for bit: images are encoded in the same batches
-    assert sum(of_rank[3] for of_rank in found) == expected[3]
-    assert max(of_rank[3] for of_rank in found) < expected[3]
+    assert sum(of_rank[3] for of_rank in of_ranks) == expected[3]
+    assert max(of_rank[3] for of_rank in of_ranks) < expected[3]
     assert expected[4] == [(8, 25), (16, 25), (24, 25), (25, 25)]
-    assert found[0][4][-1][1] == 25
+    assert of_ranks[0][4][-1][1] == 25
 
 
 @pytest.mark.parametrize(
@@ -108,31 +108,31 @@ def test_images_are_encoded_once_and_known_to_all(done: Done, number: int) -> No
 )
 def test_a_failure_of_one_process_ends_all_with_its_message(done: Done, what: str, code: int, message: str) -> None:
     assert done.codes[what, 3] == [code] * 3
-    said = [done.said(what, rank) for rank in range(3)]
-    lines = [re.findall(r"^depthub: error: .*\n", text, re.MULTILINE) for text in said]
+    errors = [done.stderr_of(what, rank) for rank in range(3)]
+    lines = [re.findall(r"^depthub: error: .*\n", text, re.MULTILINE) for text in errors]
     assert [len(of_rank) for of_rank in lines] == [1] * 3
     assert all(re.fullmatch(message, *of_rank) for of_rank in lines)
-    assert [("Traceback" in text) for text in said] == [False, what == "bug", False]  # where it happened, the bug shows
+    assert [("Traceback" in text) for text in errors] == [False, what == "bug", False]  # where it happened, the bug shows
 
 
 def test_the_others_of_a_process_that_is_killed_end(done: Done) -> None:
     assert done.codes["killed", 3][1] < 0
     assert [done.codes["killed", 3][rank] for rank in (0, 2)] == [1, 1]
-    assert all("depthub: error: rank 1 ended without a word" in done.said("killed", rank) for rank in (0, 2))
+    assert all("depthub: error: rank 1 ended silently" in done.stderr_of("killed", rank) for rank in (0, 2))
 
 
 def test_what_all_processes_fail_with_is_an_exception_like_any_other(done: Done) -> None:
     """One process has the images that make the loss no number; all learn of it, and go on with the next training."""
     assert done.codes["diverged", 3] == [0] * 3
-    assert all(done.said("diverged", rank).startswith("the loss is nan in epoch 1: the run diverged; lower") for rank in range(3))
+    assert all(done.stderr_of("diverged", rank).startswith("the loss is nan in epoch 1: the run diverged; lower") for rank in range(3))
 
 
 def test_nothing_ends_processes_that_end_well(done: Done) -> None:
     assert done.codes["well", 3] == [0] * 3
-    assert "".join(done.said("well", rank) for rank in range(3)) == ""
+    assert "".join(done.stderr_of("well", rank) for rank in range(3)) == ""
 
 
-def started(what: str, folder: Path, **given: object) -> list[subprocess.Popen[str]]:
+def started(what: str, folder: Path, **changes: object) -> list[subprocess.Popen[str]]:
     """Two processes that somebody starts by hand."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -140,7 +140,7 @@ def started(what: str, folder: Path, **given: object) -> list[subprocess.Popen[s
     return [
         subprocess.Popen(
             [sys.executable, "-m", "tests.shared", what, str(folder)],
-            env=environment(RANK=rank, WORLD_SIZE=2, MASTER_ADDR="127.0.0.1", MASTER_PORT=port, **given),
+            env=environment(RANK=rank, WORLD_SIZE=2, MASTER_ADDR="127.0.0.1", MASTER_PORT=port, **changes),
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -151,12 +151,12 @@ def started(what: str, folder: Path, **given: object) -> list[subprocess.Popen[s
 def ended(processes: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str]]:
     """Exit code and standard error of each; none is left running."""
     try:
-        said = [process.communicate(timeout=MINUTES)[1] for process in processes]
+        errors = [process.communicate(timeout=MINUTES)[1] for process in processes]
     finally:
         for process in processes:
             process.kill()
             process.communicate()
-    return [(process.returncode, text) for process, text in zip(processes, said, strict=True)]
+    return [(process.returncode, text) for process, text in zip(processes, errors, strict=True)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits of file sizes")
@@ -169,7 +169,7 @@ def test_a_full_disk_of_the_main_process_ends_processes_started_by_hand(tmp_path
 
 def test_without_the_main_process_the_others_end(tmp_path: Path) -> None:
     _, (code, stderr) = ended(started("killed", tmp_path, KILLED=0))
-    assert "depthub: error: rank 0 ended without a word" in stderr
+    assert "depthub: error: rank 0 ended silently" in stderr
     assert code == 1
 
 
@@ -205,7 +205,7 @@ def test_shares_make_up_the_whole(length: int, processes: int, unit: int) -> Non
 @pytest.mark.usefixtures("alone")
 def test_one_process_needs_nobody() -> None:
     with together(accelerator("fp32")):
-        assert (gathered(3), told("x")) == ([3], "x")
+        assert (gathered(3), broadcast("x")) == ([3], "x")
     with pytest.raises(ValueError, match="its own"), together(accelerator("fp32")):
         raise ValueError("its own")
 
@@ -251,7 +251,7 @@ def test_only_the_first_speaks() -> None:
             assert launch.place() == (rank, 3)
     with patch_environment(SLURM_STEP_NUM_TASKS=1, RANK=0, WORLD_SIZE=1):
         assert launch.place() == (0, 1)
-    code = "import sys; from depthub import launch; launch.is_main(); sys.exit('torch' in sys.modules)"
+    code = "import sys; from depthub.system import launch; launch.is_main(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=environment()).returncode == 0
 
 
@@ -274,18 +274,18 @@ DISTURBING = {
 @pytest.mark.usefixtures("alone")
 def test_the_environment_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     def trained() -> tuple[dict[str, torch.Tensor], list[int]]:
-        made, data = shared.tuner("CoOp"), shared.images()
-        shared.fit(made, data, shared.THREE, shared.RECIPE, 1, accelerator("fp32"))
-        return {n: p.detach() for n, p in made.tuned().items()}, shared.evaluate(
-            made, data, shared.THREE, accelerator("fp32")
+        tuner, data = shared.tuner("CoOp"), shared.images()
+        shared.fit(tuner, data, shared.THREE, shared.RECIPE, 1, accelerator("fp32"))
+        return {n: p.detach() for n, p in tuner.tuned().items()}, shared.evaluate(
+            tuner, data, shared.THREE, accelerator("fp32")
         ).predicted.tolist()
 
     expected, predicted = trained()
     for name, value in DISTURBING.items():
         monkeypatch.setenv(name, value)
-    found, again = trained()
-    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    tuned, again = trained()
+    assert all(torch.equal(tuned[name], value) for name, value in expected.items())
     assert again == predicted
-    made = accelerator("fp32")
-    assert (made.gradient_accumulation_steps, made.mixed_precision, made.num_processes) == (1, "no", 1)
+    fresh = accelerator("fp32")
+    assert (fresh.gradient_accumulation_steps, fresh.mixed_precision, fresh.num_processes) == (1, "no", 1)
     assert all(os.environ[name] == value for name, value in DISTURBING.items())  # the user's environment is as it was

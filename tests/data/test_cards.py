@@ -1,4 +1,4 @@
-"""What is known of the published data sets, and the files that list their images."""
+"""The cards of the published data sets, and their split files."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_states_of_a_split_file(whole: Path, tmp_path: Path) -> None:
-    root, known = alone(whole, "dtd", tmp_path), official(whole, "dtd")
-    unknown_content = replace(known, split_canonical="", split_sha256="", split_bytes=0)  # as with two of the published ones
-    path = root / "dtd" / known.split_file
+    root, dtd = alone(whole, "dtd", tmp_path), official(whole, "dtd")
+    unknown_content = replace(dtd, split_canonical="", split_sha256="", split_bytes=0)  # as with two of the published ones
+    path = root / "dtd" / dtd.split_file
     states = []
     for spoil in (None, damage.same_content_other_bytes, damage.self_made_split, "fewer"):
         if callable(spoil):
             spoil(root)
         elif spoil:
-            miniature.write_split(path, {part: own[1:] for part, own in rows("dtd").items()})
-        split, content = splits.read(path, known), path.read_bytes()
-        states.append(splits.state(split, content, known))
+            miniature.write_split(path, {part: listed[1:] for part, listed in rows("dtd").items()})
+        split, content = splits.read(path, dtd), path.read_bytes()
+        states.append(splits.state(split, content, dtd))
         assert splits.state(split, content, unknown_content) == states[-1]
     assert states == ["official", "same content, other bytes", "self-made", "unknown"]
 
 
 def test_miscounts_name_part_and_half(whole: Path) -> None:
-    known = official(whole, "dtd")
-    split = splits.read(whole / "dtd" / known.split_file, known)
-    assert splits.miscounts(split, known) == []
+    dtd = official(whole, "dtd")
+    split = splits.read(whole / "dtd" / dtd.split_file, dtd)
+    assert splits.miscounts(split, dtd) == []
     fewer = replace(split, train=split.train[1:])
-    assert splits.miscounts(fewer, known) == [
+    assert splits.miscounts(fewer, dtd) == [
         "19 train images instead of 20",
         "9 train/base images instead of 10",
     ]
@@ -54,19 +54,19 @@ def test_miscounts_name_part_and_half(whole: Path) -> None:
     ("content", "says"),
     [
         (b"", "is empty"),
-        (b"\xff\xfe\x00", "is no JSON"),
+        (b"\xff\xfe\x00", "is not JSON"),
         (b'{"train": []', "is cut off after 12 bytes"),
-        (b'{"train": nothing}', "is no JSON"),
+        (b'{"train": nothing}', "is not JSON"),
         (b"[]", "has no list 'train', expected train, val and test"),
         (b'{"train": [], "test": []}', "has no list 'val'"),
         (b'{"train": [["a.jpg", "0", "a"]], "val": [], "test": []}', "train[0] is ['a.jpg', '0', 'a'], expected [path, label, class name]"),
         (b'{"train": [["a.jpg", true, "a"]], "val": [], "test": []}', "expected [path, label, class name]"),
         (b'{"train": [["a\\ud800.jpg", 0, "a"]], "val": [], "test": []}', "expected [path, label, class name]"),
         (b'{"train": [["a\\tb.jpg", 0, "a"]], "val": [], "test": []}', "expected [path, label, class name]"),
-        (b"[" * 100_000, "is no JSON (maximum recursion depth exceeded"),
+        (b"[" * 100_000, "is not JSON (maximum recursion depth exceeded"),
     ],
 )
-def test_what_is_no_split_file_is_told_with_where_to_get_it(tmp_path: Path, content: bytes, says: str) -> None:
+def test_another_file_than_a_split_file_is_refused_with_the_remedy(tmp_path: Path, content: bytes, says: str) -> None:
     (tmp_path / "split.json").write_bytes(content)
     with pytest.raises(DepthubError) as caught:
         splits.read(tmp_path / "split.json", card("dtd"))
@@ -84,23 +84,23 @@ def test_hashes_are_those_of_the_definitions() -> None:
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_facts_agree_with_themselves(name: str) -> None:
-    known = card(name)
-    assert known.n_base + known.n_new in (0, known.n_classes)
-    assert known.n_base in (0, -(-known.n_classes // 2))
+def test_cards_are_consistent(name: str) -> None:
+    published = card(name)
+    assert published.n_base + published.n_new in (0, published.n_classes)
+    assert published.n_base in (0, -(-published.n_classes // 2))
     for part in ("train", "val", "test"):
-        halves = [known.counts[key] for half in ("base", "new") if (key := f"{part}/{half}") in known.counts]
-        assert not halves or sum(halves) == known.counts[part]
-    for half, target in known.zero_shot.items():
-        total = known.counts[f"test/{half}"]
+        halves = [published.counts[key] for half in ("base", "new") if (key := f"{part}/{half}") in published.counts]
+        assert not halves or sum(halves) == published.counts[part]
+    for half, target in published.zero_shot.items():
+        total = published.counts[f"test/{half}"]
         assert [round(100 * n / total, 2) for n in (target.least, target.most)] == [target.percent] * 2
-    assert (known.layout == "split") == bool(known.split_file) == bool(known.mirrors)
-    assert known.template.count("{}") == 1
-    assert all(template.count("{}") == 1 for template in known.templates.values())
-    assert len(known.fingerprints) == (30 if name in TARGETS else 0)
+    assert (published.layout == "split") == bool(published.split_file) == bool(published.mirrors)
+    assert published.template.count("{}") == 1
+    assert all(template.count("{}") == 1 for template in published.templates.values())
+    assert len(published.fingerprints) == (30 if name in TARGETS else 0)
 
 
-def test_what_is_trained_on_and_tested_on_as_published() -> None:
+def test_targets_and_variants_are_the_published_ones() -> None:
     assert sorted(card("imagenet").targets) == sorted(TARGETS)
     assert card("imagenet").variants == ("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r")
 
@@ -113,14 +113,14 @@ def test_imagenet_names_of_the_installed_packages_are_the_published_ones(name: s
     assert splits.names_sha256(imagenet.class_names()[row[i]] for i in ids) == card(name).names_sha256
 
 
-def test_facts_that_do_not_exist_are_refused() -> None:
-    with pytest.raises(DepthubError, match=r"data set 'x': unknown fact 'templat'; did you mean 'template'\?"):
+def test_unknown_fields_of_a_card_are_refused() -> None:
+    with pytest.raises(DepthubError, match=r"data set 'x': unknown field 'templat'; did you mean 'template'\?"):
         DatasetCard.of({"name": "x", "templat": ""})
     with pytest.raises(DepthubError, match=r"layout 'split-file'; did you mean 'split'\?"):
         replace(card("dtd"), layout="split-file")  # type: ignore[arg-type]
 
 
-def test_facts_and_names_do_not_need_torch() -> None:
+def test_cards_and_names_do_not_need_torch() -> None:
     code = (
         "import sys; from depthub_datasets import depthub_datasets; from depthub.data.published import imagenet, splits; "
         "imagenet.class_names(); "

@@ -1,4 +1,4 @@
-"""`depthub data check`: every fault is found and named with what to do; a healthy data set has none; nothing is written."""
+"""`depthub data check`: every fault is reported with a remedy; a healthy data set has none; nothing is written."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ FAULTS = [
         "imagenet_r",
         "layout",
         "imagenet-rendition/imagenet-r/n99999999",
-        "no class of this data set; rename it or move it away",
+        "not a class of this data set; rename it or move it away",
     ),
     (damage.web_page_as_split, "dtd", "split file", LIST, "is a web page, not a split file"),
     (
@@ -187,20 +187,20 @@ def test_each_fault_is_named_with_its_file_and_a_remedy(
     assert all(fault.remedy for fault in report.faults)
 
 
-def test_of_a_strange_path_only_the_list_is_at_fault(healthy: Path, tmp_path: Path) -> None:
+def test_a_path_that_is_not_plain_is_a_fault_of_the_list_only(healthy: Path, tmp_path: Path) -> None:
     root = alone(healthy, "dtd", tmp_path / "data")
     damage.absolute_path(root)
     report = check(OnDisk(miniature.official(healthy, "dtd")), root)
     assert "files" not in {LEVELS[fault.level] for fault in report.faults}
 
 
-def test_what_systems_leave_behind_is_no_fault(healthy: Path, tmp_path: Path) -> None:
+def test_files_left_behind_by_systems_are_not_a_fault(healthy: Path, tmp_path: Path) -> None:
     root = alone(healthy, "imagenet", tmp_path / "data")
     damage.left_behind(root)
     assert check(OnDisk(miniature.official(healthy, "imagenet")), root, deep=True).good
 
 
-def test_what_an_earlier_level_leaves_no_basis_for_is_not_checked(healthy: Path, tmp_path: Path) -> None:
+def test_a_level_without_the_basis_of_an_earlier_one_is_skipped(healthy: Path, tmp_path: Path) -> None:
     root = alone(healthy, "dtd", tmp_path / "data")
     damage.web_page_as_split(root)
     report = check(OnDisk(miniature.official(healthy, "dtd")), root, deep=True)
@@ -225,8 +225,8 @@ def test_exchanged_names_are_found(healthy: Path, tmp_path: Path) -> None:
     """The labels of Food101 that are exchanged on the Hub."""
     root, listed = alone(healthy, "food101", tmp_path / "data"), miniature.rows("food101")
     exchanged = {1: 2, 2: 1}
-    rows = {part: [(path, exchanged.get(label, label), name) for path, label, name in own] for part, own in listed.items()}
-    miniature.write_split(root / "food-101/split_zhou_Food101.json", rows)
+    exchanged_rows = {part: [(path, exchanged.get(label, label), name) for path, label, name in rows] for part, rows in listed.items()}
+    miniature.write_split(root / "food-101/split_zhou_Food101.json", exchanged_rows)
     report = check(OnDisk(miniature.official(healthy, "food101")), root)
     (fault,) = [fault for fault in report.faults if fault.level == level("class names")]
     assert "labels 1 (cheesecake) and 2 (cheese_plate) are exchanged" in fault.what
@@ -268,7 +268,7 @@ def test_all_missing_files_are_counted_and_the_first_are_named(healthy: Path, tm
     assert "and 7 more: listed in split_zhou_SUN397.json, but not there" in str(fault)
 
 
-def test_names_that_differ_in_case_are_told_from_missing_ones(healthy: Path, tmp_path: Path) -> None:
+def test_names_that_differ_in_case_are_not_missing(healthy: Path, tmp_path: Path) -> None:
     root = alone(healthy, "oxford_pets", tmp_path / "data")
     damage.other_case_of_images(root)
     (fault,) = check(OnDisk(miniature.official(healthy, "oxford_pets")), root).faults
@@ -279,31 +279,34 @@ def test_names_that_differ_in_case_are_told_from_missing_ones(healthy: Path, tmp
 
 def test_a_lower_case_name_is_not_taken_for_its_upper_case_file(tmp_path: Path) -> None:
     (tmp_path / "Seven.JPG").write_bytes(b"7")
-    assert Listing(tmp_path).presence(["seven.jpg", "Seven.JPG", "eight.jpg"]).misspelt == {"seven.jpg": "Seven.JPG"}
+    assert Listing(tmp_path).presence(["seven.jpg", "Seven.JPG", "eight.jpg"]).other_case == {"seven.jpg": "Seven.JPG"}
 
 
-def test_decoding_tells_broken_images_from_odd_ones(healthy: Path, tmp_path: Path) -> None:
-    root, told = alone(healthy, "oxford_flowers", tmp_path / "data"), list[tuple[int, int]]()
+def test_decoding_distinguishes_broken_images_from_odd_ones(healthy: Path, tmp_path: Path) -> None:
+    root = alone(healthy, "oxford_flowers", tmp_path / "data")
+    progress: list[tuple[int, int]] = []
     damage.truncated_image(root)
     data_set = OnDisk(miniature.official(healthy, "oxford_flowers"))
-    report = check(data_set, root, deep=True, progress=lambda done, total: told.append((done, total)))
+    report = check(data_set, root, deep=True, progress=lambda done, total: progress.append((done, total)))
     broken, *odd = sorted(report.faults, key=lambda fault: fault.severity)
     assert broken.files == ("oxford_flowers/jpg/image_050910.jpg",)
     assert broken.what.startswith("cannot be decoded: ")
     assert sorted(fault.what for fault in odd) == ["a GIF file, in mode P", "a PNG file, in mode P", "in mode CMYK"]
     assert {fault.severity for fault in odd} == {"warning"}
-    assert told == [(i, 40) for i in range(1, 41)]
+    assert progress == [(i, 40) for i in range(1, 41)]
     assert check(data_set, root).good  # it takes --deep to see that
 
 
 def published(card: DatasetCard, healthy: Path) -> DatasetCard:
     """The card with the samples of the miniature as the published ones, 2 shots, seeds 1 and 2."""
-    split, made = splits.read(healthy / card.directory / card.split_file, card), {}
+    split = splits.read(healthy / card.directory / card.split_file, card)
+    fingerprints = {}
     for seed in (1, 2):
-        drawn = draw_both([row.label for row in split.train], [row.label for row in split.val], 2, seed)
-        for part, own, rows in (("train", split.train, drawn[0]), ("val", split.val, drawn[1])):
-            made[f"2/{seed}/{part}"] = fingerprint([own[i].path for i in rows], [own[i].label for i in rows])
-    return replace(card, fingerprints=made)
+        train, val = draw_both([row.label for row in split.train], [row.label for row in split.val], 2, seed)
+        samples = {"train": [split.train[i] for i in train], "val": [split.val[i] for i in val]}
+        for part, rows in samples.items():
+            fingerprints[f"2/{seed}/{part}"] = fingerprint([row.path for row in rows], [row.label for row in rows])
+    return replace(card, fingerprints=fingerprints)
 
 
 def test_samples_are_compared_with_the_published_ones(healthy: Path, tmp_path: Path) -> None:
@@ -345,7 +348,7 @@ def test_zero_shot_accuracy_is_compared_with_the_published_one(healthy: Path) ->
     assert entries(healthy) == before
 
 
-def test_weights_that_cannot_be_had_are_one_line(healthy: Path) -> None:
+def test_missing_weights_are_reported_in_one_line(healthy: Path) -> None:
     (fault,), note = check_zero_shot(miniature.card("dtd"), healthy, BackboneSpec("ViT-B-16-quickgelu", "nowhere.pt"))
     assert "nowhere.pt" in fault.what
     assert "\n" not in str(fault)

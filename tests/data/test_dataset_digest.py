@@ -1,4 +1,4 @@
-"""What tells other contents of a plugin's data set apart, where the plugin says nothing of it."""
+"""The digest of a plugin's data set without a digest of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLASSES = ClassSet("colours", (0, 1), ("red", "green"))
 
 @dataclass(frozen=True)
 class Paint:
-    """Pictures of one colour, by their ids; nothing tells of them but their pixels."""
+    """Pictures of one colour, by their ids; without fingerprints."""
 
     colours: tuple[str, ...] = ("red", "green", "darkred", "lime")
 
@@ -38,8 +38,8 @@ class Colours(DataSet):
         self.changes = changes
 
     def load(self, root: Path | None = None) -> Data:
-        read = self.changes.get("read", Paint())
-        train, test = Examples(("0", "1"), (0, 1), read), Examples(("2", "3"), (0, 1), read)
+        reader = self.changes.get("read", Paint())
+        train, test = Examples(("0", "1"), (0, 1), reader), Examples(("2", "3"), (0, 1), reader)
         data = Data(CLASSES, train, test)
         return replace(data, **{key: value for key, value in self.changes.items() if key != "read"})
 
@@ -67,13 +67,13 @@ def test_other_contents_have_other_digests(what: str) -> None:
     assert Colours(**CHANGES[what]).digest() != Colours().digest()
 
 
-def test_all_changes_are_told_apart() -> None:
+def test_all_changes_have_different_digests() -> None:
     assert len({Colours(**change).digest() for change in CHANGES.values()}) == len(CHANGES)
 
 
 def test_readers_of_files_are_not_asked_for_pixels(tmp_path: Path) -> None:
     for name in "0123":
-        (tmp_path / name).write_bytes(name.encode())  # no pictures: decoding them would fail
+        (tmp_path / name).write_bytes(name.encode())  # not pictures: decoding them would fail
     data_set = Colours(read=FolderReader(tmp_path))
     before = data_set.digest()
     (tmp_path / "3").write_bytes(b"4")
@@ -81,7 +81,7 @@ def test_readers_of_files_are_not_asked_for_pixels(tmp_path: Path) -> None:
 
 
 class OneByOne:
-    """A reader that tells of one image at a time."""
+    """A reader that takes one fingerprint at a time."""
 
     def __call__(self, name: str) -> Image.Image:
         raise NotImplementedError
@@ -98,8 +98,8 @@ def test_fingerprints_one_by_one_and_many(tmp_path: Path) -> None:
     assert contents(replace(examples, read=Paint())) == ""
     for name in ("a", "b"):
         (tmp_path / name).write_text(name)
-    read = FolderReader(tmp_path)
-    assert fingerprints(replace(examples, read=read)) == [read.fingerprint("b"), read.fingerprint("a")]
+    reader = FolderReader(tmp_path)
+    assert fingerprints(replace(examples, read=reader)) == [reader.fingerprint("b"), reader.fingerprint("a")]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_fingerprints_one_by_one_and_many(tmp_path: Path) -> None:
         (type("Nothing", (Colours,), {"load": lambda self, root=None: None})(), r"data set 'colours': load\(\) gives NoneType, expected"),
     ],
 )
-def test_what_is_no_data_is_told(data_set: DataSet, says: str) -> None:
+def test_other_things_than_data_are_reported(data_set: DataSet, says: str) -> None:
     with pytest.raises(DepthubError, match=says):
         data_set.digest()
 

@@ -1,4 +1,4 @@
-"""The published data sets, read from folders as their users have them, and what is said when something is wrong."""
+"""The published data sets in their users' folders, and the messages when something is wrong."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> BackboneSpec:
 
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No split file that was fetched on this machine is found."""
+    """No split file was downloaded on this machine."""
     monkeypatch.setenv("DEPTHUB_CACHE", str(tmp_path / "cache"))
 
 
 def published(root: Path, name: str) -> OnDisk:
-    """A data set that holds its miniature for the published one."""
+    """A data set with its miniature as the published form."""
     return OnDisk(official(root, name))
 
 
@@ -93,12 +93,12 @@ PLACES = [(name, other) for name in CLASSES for other in card(name).other_places
 
 @pytest.mark.parametrize(("name", "other"), PLACES, ids=[f"{name}-{other[0]}" for name, other in PLACES])
 def test_other_tools_places_are_found(whole: Path, tmp_path: Path, name: str, other: tuple[str, str]) -> None:
-    known, (directory, images) = card(name), other
-    shutil.copytree(whole / known.directory, tmp_path / "kept", ignore=shutil.ignore_patterns(known.images))
-    shutil.copytree(whole / known.directory / known.images, tmp_path / directory / images)
+    usual, (directory, images) = card(name), other
+    shutil.copytree(whole / usual.directory, tmp_path / "kept", ignore=shutil.ignore_patterns(usual.images))
+    shutil.copytree(whole / usual.directory / usual.images, tmp_path / directory / images)
     shutil.copytree(tmp_path / "kept", tmp_path / directory, dirs_exist_ok=True)
-    assert OnDisk(known).load(tmp_path).test.ids == OnDisk(known).load(whole).test.ids
-    assert OnDisk(known).digest(tmp_path) == OnDisk(known).digest(whole)
+    assert OnDisk(usual).load(tmp_path).test.ids == OnDisk(usual).load(whole).test.ids
+    assert OnDisk(usual).digest(tmp_path) == OnDisk(usual).digest(whole)
 
 
 def test_nothing_is_written_and_other_peoples_files_are_ignored(whole: Path, tmp_path: Path) -> None:
@@ -116,18 +116,18 @@ def test_nothing_is_written_and_other_peoples_files_are_ignored(whole: Path, tmp
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
-def test_a_fetched_split_file_is_used_where_there_is_none_of_ones_own(whole: Path, tmp_path: Path) -> None:
+def test_a_downloaded_split_file_is_used_if_there_is_none_beside_the_images(whole: Path, tmp_path: Path) -> None:
     root, data_set = alone(whole, "dtd", tmp_path), published(whole, "dtd")
-    splits.fetched().mkdir(parents=True)
-    shutil.copy(root / "dtd" / data_set.card.split_file, splits.fetched())
+    splits.download_folder().mkdir(parents=True)
+    shutil.copy(root / "dtd" / data_set.card.split_file, splits.download_folder())
     damage.self_made_split(root)
-    own = data_set.digest(root)
+    self_made = data_set.digest(root)
     (root / "dtd" / data_set.card.split_file).unlink()
-    assert own != data_set.digest(root) == data_set.digest(whole)
+    assert self_made != data_set.digest(root) == data_set.digest(whole)
     assert data_set.load(root).notes == ()
 
 
-def test_what_systems_leave_behind_does_not_count(whole: Path, tmp_path: Path) -> None:
+def test_files_left_behind_by_systems_are_skipped(whole: Path, tmp_path: Path) -> None:
     root, data_set = alone(whole, "imagenet", tmp_path), published(whole, "imagenet")
     before = data_set.load(root)
     damage.left_behind(root)
@@ -136,17 +136,17 @@ def test_what_systems_leave_behind_does_not_count(whole: Path, tmp_path: Path) -
 
 
 def test_the_remedy_for_a_bad_split_file_works(whole: Path, tmp_path: Path) -> None:
-    """It says to move one's own file away, since that comes before the one that is fetched."""
+    """The remedy moves the file beside the images away, since it comes before a downloaded one."""
     root, data_set = alone(whole, "dtd", tmp_path), published(whole, "dtd")
-    own = root / "dtd" / data_set.card.split_file
-    splits.fetched().mkdir(parents=True)
-    shutil.copy(own, splits.fetched())
+    split_file = root / "dtd" / data_set.card.split_file
+    splits.download_folder().mkdir(parents=True)
+    shutil.copy(split_file, splits.download_folder())
     damage.pointer_as_split(root)
     with pytest.raises(DepthubError, match="not a split file; move it away; `depthub data fetch-splits dtd` gets the official one"):
         data_set.load(root)
-    own.rename(tmp_path / "away")
+    split_file.rename(tmp_path / "away")
     assert data_set.load(root).notes == ()
-    miniature.write_split(splits.fetched() / own.name, {"train": [], "val": []})
+    miniature.write_split(splits.download_folder() / split_file.name, {"train": [], "val": []})
     with pytest.raises(DepthubError, match="has no list 'test', expected train, val and test; `depthub data fetch-splits dtd` gets"):
         data_set.load(root)
 
@@ -160,7 +160,7 @@ def test_a_published_pictures_remedy_is_not_to_remove_it(whole: Path, tmp_path: 
 
 
 def test_contents_of_listed_images(whole: Path, tmp_path: Path) -> None:
-    """Which pictures lie under the listed names is told by their contents, and the list's digest stays."""
+    """Exchanged pictures change the contents' digest, but not the list's."""
     root, data_set = alone(whole, "dtd", tmp_path), published(whole, "dtd")
     data = data_set.load(root)
     first = contents(data.test)
@@ -177,7 +177,7 @@ def test_contents_of_listed_images(whole: Path, tmp_path: Path) -> None:
     assert contents(replace(data.test, read=len)) == ""  # type: ignore[arg-type]
 
 
-# What a user reads of each damage: the data set, and words of the one line.
+# Damage by name: the function, the data set, and a part of the message.
 DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "sketch not renamed": (damage.sketch_not_renamed, "imagenet_sketch", "imagenet-sketch/sketch must be called images: rename it"),
     "web page": (damage.web_page_as_split, "dtd", "is a web page, not a split file"),
@@ -186,7 +186,11 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "eurosat",
         "split_zhou_EuroSAT.json is cut off after 700 bytes; move it away; `depthub data fetch-splits eurosat`",
     ),
-    "no split": (damage.no_split, "food101", "split_zhou_Food101.json: No such file or directory; `depthub data fetch-splits food101`"),
+    "no split": (
+        damage.no_split,
+        "food101",
+        "split_zhou_Food101.json cannot be read: No such file or directory; `depthub data fetch-splits food101`",
+    ),
     "gap": (damage.labels_with_gap, "ucf101", "labels must be 0 to n-1 without gaps; missing, or below 0: 1"),
     "two names": (damage.two_names_for_a_label, "ucf101", "labels with several names: 0 (Apply_Eye_Makeup, Brush)"),
     "leak": (damage.image_in_train_and_test, "caltech101", "listed in train and in test: Faces/image_000"),
@@ -203,12 +207,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "empty class": (damage.empty_class_folder, "imagenet", "class folders without images in"),
     "no class": (damage.no_class_folder, "imagenet", "images/val lacks class folders that the others have: n01443537"),
     "flat val": (damage.validation_images_in_one_folder, "imagenet", "images/val holds 0 class folders, expected 1000"),
-    "strange class": (damage.strange_class_folder, "imagenet_r", "folders that are no class of imagenet_r: n99999999"),
+    "strange class": (damage.strange_class_folder, "imagenet_r", "folders that are not classes of imagenet_r: n99999999"),
     "variant": (damage.unknown_variant, "fgvc_aircraft", "line 10: class 'Yak-24' is not in variants.txt; did you mean 'Yak-42'?"),
     "no list": (
         damage.no_list,
         "fgvc_aircraft",
-        "images_variant_train.txt: No such file or directory; it is part of the official archive",
+        "images_variant_train.txt cannot be read: No such file or directory; it is part of the official archive",
     ),
     "billion": (
         damage.billion_labels,
@@ -229,9 +233,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "gzip list": (
         damage.compressed_list,
         "fgvc_aircraft",
-        "images_variant_test.txt: it is compressed with gzip (unpack it); it is part",
+        "images_variant_test.txt is compressed with gzip (unpack it); it is part",
     ),
-    "pointer in an image's place": (damage.pointer_as_image, "dtd", "1 of 40 images of dtd are none, the first"),
+    "pointer in an image's place": (damage.pointer_as_image, "dtd", "1 of 40 images of dtd are not image files, the first"),
     "folder": (damage.folder_for_image, "dtd", ".jpg: it is a folder; `depthub data check dtd` lists all"),
     "circle": (damage.circle_for_image, "dtd", ".jpg: it is a link that leads in a circle; `depthub"),
     "pipe": (damage.pipe_for_image, "dtd", ".jpg: it is a named pipe; `depthub data check"),
@@ -239,7 +243,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
 
 
 @pytest.mark.parametrize(("spoil", "name", "says"), DAMAGE.values(), ids=DAMAGE)
-def test_damage_is_told_in_one_line(
+def test_damage_is_reported_in_one_line(
     whole: Path,
     model: BackboneSpec,
     tmp_path: Path,
@@ -258,8 +262,8 @@ def test_damage_is_told_in_one_line(
 
 
 def command(name: str, root: Path, model: BackboneSpec) -> list[str]:
-    chosen = ["--backbone.model", model.model, "--backbone.pretrained", model.pretrained, "--training.epochs", "1", "--shots", "2"]
-    return ["run", "--data", name, "--data_root", str(root), *chosen]
+    options = ["--backbone.model", model.model, "--backbone.pretrained", model.pretrained, "--training.epochs", "1", "--shots", "2"]
+    return ["run", "--data", name, "--data_root", str(root), *options]
 
 
 @pytest.mark.parametrize(
@@ -273,7 +277,7 @@ def command(name: str, root: Path, model: BackboneSpec) -> list[str]:
         (["--data", "DTD"], "unknown data set 'DTD'; did you mean 'dtd'?"),
     ],
 )
-def test_a_wrong_name_or_place_is_told_with_the_right_one(capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
+def test_a_wrong_name_or_place_is_reported_with_the_right_one(capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
     assert main(["run", *arguments]) == 2
     assert says in capsys.readouterr().err.splitlines()[-1]
 
@@ -302,12 +306,12 @@ def test_runs_end_to_end(
 ) -> None:
     assert main([*command(name, whole, model), "--protocol", protocol, "--runs", str(tmp_path / "runs")]) == 0
     (file,) = (tmp_path / "runs").rglob("run.json")
-    made = json.loads(file.read_text())
+    document = json.loads(file.read_text())
     tasks = {"dtd": ["base", "new"], "imagenet": ["source", *card("imagenet").variants]}[name]
     numbers = {"dtd": [2 * 3] * 2, "imagenet": [10 * 3] + [4 * 3] * 4}[name]
-    assert [(m["task"], m["n_total"]) for m in made["measurements"]] == list(zip(tasks, numbers, strict=True))
-    assert made["spec"]["data"]["sha256"] == OnDisk(card(name)).digest(whole)
-    assert [note for note in OnDisk(card(name)).load(whole).notes if note not in made["warnings"]] == []
+    assert [(m["task"], m["n_total"]) for m in document["measurements"]] == list(zip(tasks, numbers, strict=True))
+    assert document["spec"]["data"]["sha256"] == OnDisk(card(name)).digest(whole)
+    assert [note for note in OnDisk(card(name)).load(whole).notes if note not in document["warnings"]] == []
     assert str(whole) not in file.read_text()
     assert f"{len(CLASSES[name])} classes instead of" in capsys.readouterr().err
 
@@ -323,9 +327,9 @@ def test_another_split_is_another_run_and_is_not_silent(whole: Path, model: Back
     assert resolve(spec, root).run_id != before.run_id
     with pytest.raises(DepthubError, match="the files of data are not those of the spec"):
         resolve(before, root)
-    known = official(whole, "dtd")
-    assert OnDisk(known).load(whole).notes == ()
-    assert OnDisk(known).load(root).notes == (
+    dtd = official(whole, "dtd")
+    assert OnDisk(dtd).load(whole).notes == ()
+    assert OnDisk(dtd).load(root).notes == (
         "dtd: split_zhou_DescribableTextures.json is not the official one, so results cannot be compared with published ones",
     )
 
@@ -336,16 +340,16 @@ def test_embedded_data_sets_have_no_digest() -> None:
 
 
 def test_other_names_in_a_list_are_noted(whole: Path, tmp_path: Path) -> None:
-    known, root = official(whole, "fgvc_aircraft"), alone(whole, "fgvc_aircraft", tmp_path)
+    aircraft, root = official(whole, "fgvc_aircraft"), alone(whole, "fgvc_aircraft", tmp_path)
     damage.names_in_other_order(root)
-    assert OnDisk(known).load(root).notes == ("fgvc_aircraft: the class names, or their order, are not the published ones",)
+    assert OnDisk(aircraft).load(root).notes == ("fgvc_aircraft: the class names, or their order, are not the published ones",)
 
 
 # Samples and templates
 
 
 def test_samples_are_drawn_as_published(whole: Path) -> None:
-    """Against the published rule, written down once more; the published split files are not here, their fingerprints are."""
+    """Against a second implementation of the published rule; the published split files are not part of the repository."""
     split = published(whole, "oxford_flowers").split(published(whole, "oxford_flowers").place(whole))
     random.seed(3)
     expected = []
@@ -353,9 +357,9 @@ def test_samples_are_drawn_as_published(whole: Path) -> None:
         of_class: dict[int, list[str]] = {}
         for row in part:
             of_class.setdefault(row.label, []).append(row.path)
-        expected.append([path for own in of_class.values() for path in random.sample(own, shots)])
+        expected.append([path for paths in of_class.values() for path in random.sample(paths, shots)])
     drawn = draw_both([row.label for row in split.train], [row.label for row in split.val], 4, 3)
-    # the two validation images a class are fewer than four, so that both are kept, in list order and without a draw
+    # two validation images per class are fewer than four, so that both are in the sample, in list order and without a draw
     assert [split.train[i].path for i in drawn[0]] == expected[0]
     assert Counter(split.val[i].label for i in drawn[1]) == Counter(dict.fromkeys(range(4), 2))
     data = published(whole, "oxford_flowers").load(whole)

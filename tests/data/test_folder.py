@@ -1,4 +1,4 @@
-"""Pictures on disk as a data set, and what is said when they are not as they should be."""
+"""A folder of pictures as a data set: parts, contents, transparency, and messages for mistakes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from PIL import Image
 
 from depthub.data.own.folder import Folder
 from depthub.errors import DepthubError
-from tests.arranged import arranged
 from tests.models import write_pictures
+from tests.picture_folders import write_folder
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_train_and_test_folders(folder: Path) -> None:
-    (folder / "train/red/notes.txt").write_text("no picture")
+    (folder / "train/red/notes.txt").write_text("not a picture")
     (folder / "train/red/.hidden").mkdir()
     data = Folder(folder).load()
     assert data.classes.names == ("blue", "gray", "green", "red", "yellow")
@@ -103,7 +103,7 @@ def test_too_few_pictures_to_divide(folder: Path) -> None:
 
 @pytest.mark.parametrize("parts", [("train", "test"), ("Train", "TEST"), ("training", "testing")])
 def test_parts_are_found_in_any_case(tmp_path: Path, parts: tuple[str, str]) -> None:
-    data = Folder(arranged(tmp_path, *parts)).load()
+    data = Folder(write_folder(tmp_path, *parts)).load()
     assert data.classes.names == ("cat", "dog")
     assert data.train.ids[0] == f"{parts[0]}/cat/{parts[0]}0.png"
     assert (len(data.train), len(data.test), data.val, data.notes) == (6, 6, None, ())
@@ -111,7 +111,7 @@ def test_parts_are_found_in_any_case(tmp_path: Path, parts: tuple[str, str]) -> 
 
 @pytest.mark.parametrize("part", ["val", "valid", "validation", "Val", "VALID"])
 def test_validation_pictures_are_the_test_set_where_there_is_no_other(tmp_path: Path, part: str) -> None:
-    data = Folder(arranged(tmp_path, "train", part)).load()
+    data = Folder(write_folder(tmp_path, "train", part)).load()
     assert data.classes.names == ("cat", "dog")
     assert {name.split("/")[0] for name in data.test.ids} == {part}
     (note,) = data.notes
@@ -119,7 +119,7 @@ def test_validation_pictures_are_the_test_set_where_there_is_no_other(tmp_path: 
 
 
 def test_train_val_and_test(tmp_path: Path) -> None:
-    data = Folder(arranged(tmp_path, "train", "val", "test")).load()
+    data = Folder(write_folder(tmp_path, "train", "val", "test")).load()
     assert data.val is not None
     assert [{name.split("/")[0] for name in part.ids} for part in (data.train, data.val, data.test)] == [{"train"}, {"val"}, {"test"}]
     assert data.val.labels == (0, 0, 0, 1, 1, 1)
@@ -136,41 +136,41 @@ def test_train_val_and_test(tmp_path: Path) -> None:
         (("train", "val", "valid"), "holds val and valid, the same part twice"),
     ],
 )
-def test_parts_without_which_nothing_can_be_done(tmp_path: Path, parts: tuple[str, ...], says: str) -> None:
+def test_missing_and_repeated_parts_are_refused(tmp_path: Path, parts: tuple[str, ...], says: str) -> None:
     with pytest.raises(DepthubError) as caught:
-        Folder(arranged(tmp_path, *parts)).load()
+        Folder(write_folder(tmp_path, *parts)).load()
     assert says.format(tmp_path) in str(caught.value)
 
 
 def test_the_remedy_for_train_alone_works(tmp_path: Path) -> None:
-    assert len(Folder(arranged(tmp_path, "train") / "train").load().classes) == 2
+    assert len(Folder(write_folder(tmp_path, "train") / "train").load().classes) == 2
 
 
 def test_classes_beside_parts(tmp_path: Path) -> None:
-    root = arranged(tmp_path, "train")
+    root = write_folder(tmp_path, "train")
     shutil.copytree(root / "train/cat", root / "cat")
     with pytest.raises(DepthubError, match="holds train beside cat; expected train/<class>/"):
         Folder(root).load()
     shutil.copytree(root / "train", root / "test")
-    note, _ = Folder(root).load().notes  # the test pictures are copies, which is the other one
+    note, _ = Folder(root).load().notes  # the other note: the test pictures are copies
     assert note == f"folder:{tmp_path.name}: folders beside the parts are not read: cat"
 
 
 def test_trains_may_be_a_class_beside_others(tmp_path: Path) -> None:
     for name in ("train", "car", "bus"):
-        shutil.copytree(arranged(tmp_path / name, "x") / "x/cat", tmp_path / "data" / name)
+        shutil.copytree(write_folder(tmp_path / name, "x") / "x/cat", tmp_path / "data" / name)
     assert Folder(tmp_path / "data").load().classes.names == ("bus", "car", "train")
 
 
-def test_parts_without_class_folders_are_no_classes(tmp_path: Path) -> None:
+def test_parts_without_class_folders_are_not_classes(tmp_path: Path) -> None:
     for part in ("train", "val"):
-        shutil.copytree(arranged(tmp_path / part, "x") / "x/cat", tmp_path / "data" / part)
+        shutil.copytree(write_folder(tmp_path / part, "x") / "x/cat", tmp_path / "data" / part)
     with pytest.raises(DepthubError, match=r"train holds 0 class folders; expected at least 2"):
         Folder(tmp_path / "data").load()
 
 
 def test_the_validation_pictures_must_be_of_the_same_classes(tmp_path: Path) -> None:
-    shutil.rmtree(arranged(tmp_path, "train", "val", "test") / "val/dog")
+    shutil.rmtree(write_folder(tmp_path, "train", "val", "test") / "val/dog")
     (tmp_path / "val/cow").mkdir()
     shutil.copy(tmp_path / "val/cat/val0.png", tmp_path / "val/cow")
     with pytest.raises(DepthubError, match="train and val must hold the same classes; cow, dog is in one of them only"):
@@ -203,7 +203,7 @@ def _move_to_the_other_part(root: Path) -> None:
 @pytest.mark.parametrize("change", [_exchange, _replace, _move_to_the_other_part])
 @pytest.mark.parametrize("age", [0, 100], ids=["new", "old"])
 def test_other_contents_are_another_digest(tmp_path: Path, change: Callable[[Path], None], age: int) -> None:
-    root = arranged(tmp_path, "train", "test")
+    root = write_folder(tmp_path, "train", "test")
     paths = sorted(root.rglob("*.png"))
     then = time.time_ns() - age * 10**9
     for path in paths:
@@ -216,7 +216,7 @@ def test_other_contents_are_another_digest(tmp_path: Path, change: Callable[[Pat
 
 
 def test_the_digest_does_not_depend_on_place_or_times(tmp_path: Path) -> None:
-    root = arranged(tmp_path / "one", "train", "test")
+    root = write_folder(tmp_path / "one", "train", "test")
     shutil.copytree(root, tmp_path / "other")
     digests = {Folder(root).digest(), Folder(tmp_path / "other").digest()}
     for path in root.rglob("*.png"):
@@ -226,7 +226,7 @@ def test_the_digest_does_not_depend_on_place_or_times(tmp_path: Path) -> None:
 
 
 def test_a_part_is_in_the_digest(tmp_path: Path) -> None:
-    root = arranged(tmp_path, "train", "test", "val")
+    root = write_folder(tmp_path, "train", "test", "val")
     before = Folder(root).digest()
     Image.new("RGB", (8, 8), "red").save(root / "val/cat/val0.png")
     assert Folder(root).digest() != before
@@ -234,17 +234,17 @@ def test_a_part_is_in_the_digest(tmp_path: Path) -> None:
 
 
 def test_fingerprints_are_by_content_and_without_places(tmp_path: Path) -> None:
-    root = arranged(tmp_path / "one", "train", "test")
+    root = write_folder(tmp_path / "one", "train", "test")
     shutil.copytree(root, tmp_path / "other")
     one, other = Folder(root).load(), Folder(tmp_path / "other").load()
     prints = [one.train.read.fingerprint(name) for name in one.train.ids]  # type: ignore[attr-defined]
     assert prints == [other.train.read.fingerprint(name) for name in other.train.ids]  # type: ignore[attr-defined]
     assert len(set(prints)) == len(prints)
-    assert not any(str(tmp_path) in mark for mark in prints)
+    assert not any(str(tmp_path) in fingerprint for fingerprint in prints)
     white = Folder(root, background="white").load().train.read
     name = one.train.ids[0]
-    marks = {read.fingerprint(name) for read in (one.train.read, white, white.at_least(32))}  # type: ignore[attr-defined]
-    assert len(marks) == 3
+    readers = (one.train.read, white, white.at_least(32))  # type: ignore[attr-defined]
+    assert len({reader.fingerprint(name) for reader in readers}) == 3
     same = Folder(root, background="#ffffff").load().train.read
     assert same.fingerprint(name) == white.fingerprint(name)  # type: ignore[attr-defined]
 
@@ -253,7 +253,7 @@ def test_fingerprints_are_by_content_and_without_places(tmp_path: Path) -> None:
 
 
 def test_transparent_pictures_are_noted_or_laid_on_the_background(tmp_path: Path) -> None:
-    root = arranged(tmp_path, "train", "test")
+    root = write_folder(tmp_path, "train", "test")
     picture = Image.new("RGBA", (8, 8), (0, 200, 0, 0))
     picture.save(root / "train/cat/z.png")
     picture.save(root / "test/dog/z.png", compress_level=0)  # another file
@@ -267,6 +267,6 @@ def test_transparent_pictures_are_noted_or_laid_on_the_background(tmp_path: Path
     assert laid.train.read("train/cat/z.png").getpixel((0, 0)) == (255, 255, 255)
 
 
-def test_an_unknown_colour_is_told_first(tmp_path: Path) -> None:
+def test_an_unknown_colour_is_reported_first(tmp_path: Path) -> None:
     with pytest.raises(DepthubError, match="background is 'wihte', expected a colour such as white or #ff8000; did you mean 'white'"):
         Folder(tmp_path / "nowhere", background="wihte")

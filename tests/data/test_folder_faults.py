@@ -1,4 +1,4 @@
-"""What of a folder counts, and what is said of that which is unfit."""
+"""Skipped files of a folder, and messages for unfit ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from PIL import Image
 
 from depthub.data.own.folder import Folder
 from depthub.errors import DepthubError
-from tests.arranged import arranged
+from tests.picture_folders import write_folder
 
 
-def test_hidden_files_and_those_of_systems_do_not_count(tmp_path: Path) -> None:
-    root = arranged(tmp_path, "train", "test")
+def test_hidden_files_and_files_of_systems_are_skipped(tmp_path: Path) -> None:
+    root = write_folder(tmp_path, "train", "test")
     before = Folder(root).load()
     digest = Folder(root).digest()
     for place in (root, root / "train", root / "train/cat", root / "test/dog"):
@@ -32,8 +32,8 @@ def test_hidden_files_and_those_of_systems_do_not_count(tmp_path: Path) -> None:
     assert Folder(root).digest() == digest
 
 
-def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
-    root = arranged(tmp_path, "train", "test")
+def test_other_skipped_files_are_noted(tmp_path: Path) -> None:
+    root = write_folder(tmp_path, "train", "test")
     for name in ("train/cat/x.heic", "train/cat/deep/y.svg", "test/dog/notes.txt", "test/dog/no ending"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_bytes(b"something")
@@ -49,7 +49,7 @@ def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
 
 
 def test_other_endings_are_read(tmp_path: Path) -> None:
-    root = arranged(tmp_path, "train", "test")
+    root = write_folder(tmp_path, "train", "test")
     Image.new("RGB", (8, 8)).save(root / "train/cat/a.jfif")
     Image.new("L", (8, 8)).save(root / "train/cat/B.PGM")
     data = Folder(root).load()
@@ -140,8 +140,8 @@ UNFIT: list[tuple[Callable[[Path], None], str]] = [
 
 
 @pytest.mark.parametrize(("spoil", "says"), UNFIT, ids=lambda value: getattr(value, "__name__", ""))
-def test_what_is_unfit_is_named_when_the_folder_is_loaded(tmp_path: Path, spoil: Callable[[Path], None], says: str) -> None:
-    root = arranged(tmp_path, "train", "test")
+def test_unfit_files_are_reported_when_the_folder_is_loaded(tmp_path: Path, spoil: Callable[[Path], None], says: str) -> None:
+    root = write_folder(tmp_path, "train", "test")
     spoil(root)
     with pytest.raises(DepthubError, match=says) as caught:
         Folder(root).load()
@@ -160,7 +160,7 @@ def nobody() -> Iterator[None]:
 
 def test_a_folder_that_may_not_be_read_is_named(nobody: None) -> None:
     with TemporaryDirectory() as place:
-        root = arranged(Path(place), "train", "test")
+        root = write_folder(Path(place), "train", "test")
         for closed, says in ((root / "train/cat", "cannot read folder .*train/cat: Permission denied; allow"), (root, "Permission denied")):
             closed.chmod(0)
             try:
@@ -174,7 +174,7 @@ def test_a_folder_that_may_not_be_read_is_named(nobody: None) -> None:
 
 
 def test_links_to_folders_and_pictures_elsewhere_are_followed(tmp_path: Path) -> None:
-    root = arranged(tmp_path / "real", "train", "test")
+    root = write_folder(tmp_path / "real", "train", "test")
     linked = tmp_path / "linked"
     linked.mkdir()
     for part in ("train", "test"):
@@ -185,7 +185,7 @@ def test_links_to_folders_and_pictures_elsewhere_are_followed(tmp_path: Path) ->
     assert len(Folder(linked).load().train) == 6
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
     (tmp_path / "pets.zip").write_bytes(b"PK")
     with pytest.raises(DepthubError, match=r"no folder .*pets\.zip, which is a file; expected train/<class>"):
         Folder(tmp_path / "pets.zip").load()
@@ -200,7 +200,7 @@ SAME_WORDS = [("red_square", "red square"), ("Red", "red"), ("red  square", "red
 @pytest.mark.parametrize(("one", "other"), SAME_WORDS)
 def test_names_of_the_same_words_are_refused(tmp_path: Path, one: str, other: str) -> None:
     for name in (one, other, "green"):
-        shutil.copytree(arranged(tmp_path / f"_{name}", "x") / "x/cat", tmp_path / "data" / name)
+        shutil.copytree(write_folder(tmp_path / f"_{name}", "x") / "x/cat", tmp_path / "data" / name)
     with pytest.raises(DepthubError, match=r"are the same words, .*; rename or merge one of them"):
         Folder(tmp_path / "data").load()
 
@@ -208,13 +208,13 @@ def test_names_of_the_same_words_are_refused(tmp_path: Path, one: str, other: st
 @pytest.mark.parametrize("name", ["_", "__ _", "\u200b"])
 def test_names_without_words_are_refused(tmp_path: Path, name: str) -> None:
     for one in (name, "green"):
-        shutil.copytree(arranged(tmp_path / f"x{one}", "x") / "x/cat", tmp_path / "data" / one)
+        shutil.copytree(write_folder(tmp_path / f"x{one}", "x") / "x/cat", tmp_path / "data" / one)
     with pytest.raises(DepthubError, match="has no words; give the class a name"):
         Folder(tmp_path / "data").load()
 
 
 def test_class_names_need_not_be_ascii(tmp_path: Path) -> None:
-    root = arranged(tmp_path, "train", "test")
+    root = write_folder(tmp_path, "train", "test")
     for part in ("train", "test"):
         (root / part / "cat").rename(root / part / "Straße 雪\u202fx")
     assert Folder(root).load().classes.names == ("Straße 雪\u202fx", "dog")

@@ -1,4 +1,4 @@
-"""Nothing is read twice: lists of a million files, contents, weights; and what is kept on disk for the next command."""
+"""Nothing is read twice: lists of files, contents, weights; and lists on disk for the next command."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[..., object]], Counter[object]]:
-    """Counts the calls of a real function of depthub by what they are about."""
+    """Counts the calls of a real function of depthub, by a key from the arguments."""
 
     def count(target: str, about: Callable[..., object]) -> Counter[object]:
         place, _, name = target.rpartition(".")
-        owner = _found(place)
-        real, seen = getattr(owner, name), Counter[object]()
+        owner = _owner(place)
+        real, calls = getattr(owner, name), Counter[object]()
 
         @functools.wraps(real)
-        def call(*args: Any, **how: Any) -> Any:
-            seen[about(*args, **how)] += 1
-            return real(*args, **how)
+        def call(*args: Any, **options: Any) -> Any:
+            calls[about(*args, **options)] += 1
+            return real(*args, **options)
 
         monkeypatch.setattr(owner, name, call)
-        return seen
+        return calls
 
     return count
 
 
-def _found(place: str) -> Any:
-    """A module or a class in one."""
+def _owner(place: str) -> Any:
+    """A module, or a class in a module."""
     try:
         return import_module(place)
     except ModuleNotFoundError:
@@ -67,8 +67,8 @@ def _found(place: str) -> Any:
 
 
 def line(backbone: BackboneSpec, tmp_path: Path, *more: str) -> list[str]:
-    made = ["run", "--shots", "2", "--training.epochs", "1", "--runs", str(tmp_path / "runs"), "--seeds", "1", "2", "3"]
-    return [*made, "--backbone.model", backbone.model, "--backbone.pretrained", backbone.pretrained, *more]
+    common = ["run", "--shots", "2", "--training.epochs", "1", "--runs", str(tmp_path / "runs"), "--seeds", "1", "2", "3"]
+    return [*common, "--backbone.model", backbone.model, "--backbone.pretrained", backbone.pretrained, *more]
 
 
 @pytest.mark.parametrize("cache", ["on", "off"])
@@ -77,13 +77,13 @@ def test_a_command_reads_everything_once(
 ) -> None:
     write_pictures(tmp_path / "colours")
     write_pictures(tmp_path / "paler")
-    arranged = counted("depthub.data.own.folder.Folder.arranged", lambda folder: folder.space)
+    divisions = counted("depthub.data.own.folder.Folder.divide", lambda folder: folder.space)
     loaded = counted("depthub.data.own.own_pictures.OwnPictures.load", lambda folder, *_: folder.space)
     hashed = counted("depthub.identity.file_digests._content_sha256", lambda path: path)
-    weights = counted("depthub.running.resolving.weights_digest", lambda spec, *_: spec.pretrained)
+    weights = counted("depthub.running.weights.weights_digest", lambda spec, *_: spec.pretrained)
     options = ["--data", f"folder:{tmp_path}/colours", "--protocol", "DomainGeneralization", "--cache", cache]
     assert main(line(backbone, tmp_path, *options, "--protocol.variants", f"[folder:{tmp_path}/paler]")) == 0
-    assert arranged == {"folder:colours": 1, "folder:paler": 1}
+    assert divisions == {"folder:colours": 1, "folder:paler": 1}
     assert loaded == {"folder:colours": 1, "folder:paler": 1}
     assert weights == {backbone.pretrained: 1}
     assert set(hashed.values()) == {1}
@@ -96,7 +96,7 @@ def test_a_published_set_is_listed_once(
 ) -> None:
     root = miniature.make_all(tmp_path / "data")
     split = counted("depthub.data.published.on_disk.OnDisk.split", lambda one, *_: one.name)
-    listed = counted("depthub.data.published.on_disk._pictures", lambda folder: folder.relative_to(root).as_posix())
+    listed = counted("depthub.data.published.class_folders._pictures", lambda folder: folder.relative_to(root).as_posix())
     hashed = counted("depthub.identity.file_digests._content_sha256", lambda path: path)
     options = ["--method", "ZeroShot", "--data", "imagenet", "--data_root", str(root), "--protocol", "CrossDataset"]
     assert main(line(backbone, tmp_path, *options, "--protocol.targets", "[dtd]")) == 0
@@ -120,7 +120,7 @@ def imagenet(tmp_path: Path, own_cache: Path) -> Path:
     return tmp_path / "data"
 
 
-def kept() -> list[Path]:
+def stored() -> list[Path]:
     return sorted((cache_folder() / folder_lists.FOLDER).glob(f"*{folder_lists.SUFFIX}"))
 
 
@@ -129,10 +129,10 @@ def test_a_list_comes_back_as_it_was(imagenet: Path, counted: Callable[..., Coun
     odd.write_bytes(miniature.picture(0, 999))
     raw = os.fsencode(odd.parent) + b"/not utf-8 \xff\n.jpg"
     Path(os.fsdecode(raw)).write_bytes(miniature.picture(0, 998))
-    listed = counted("depthub.data.published.on_disk._pictures", lambda folder: folder)
+    listed = counted("depthub.data.published.class_folders._pictures", lambda folder: folder)
     first = names_of(imagenet)
     assert len(listed) == 20
-    assert len(kept()) == 2
+    assert len(stored()) == 2
     listed.clear()
     assert names_of(imagenet) == first
     assert listed == {}
@@ -162,7 +162,7 @@ def test_a_changed_folder_is_listed_again(imagenet: Path, what: str) -> None:
         (folder / "new.jpg").write_bytes(next((imagenet / "aside").iterdir()).read_bytes())
     after = names(imagenet)
     assert after != before
-    assert len(kept()) == 2  # one for each folder of class folders, however often they change
+    assert len(stored()) == 2  # one for each folder of class folders, however often they change
 
 
 @pytest.mark.parametrize(
@@ -170,27 +170,27 @@ def test_a_changed_folder_is_listed_again(imagenet: Path, what: str) -> None:
 )
 def test_a_damaged_list_is_made_again(imagenet: Path, damage: Callable[[bytes], bytes]) -> None:
     before = names_of(imagenet)
-    whole = [path.read_bytes() for path in kept()]
-    for path in kept():
+    whole = [path.read_bytes() for path in stored()]
+    for path in stored():
         path.write_bytes(damage(path.read_bytes()))
     assert names_of(imagenet) == before
-    assert [path.read_bytes() for path in kept()] == whole
+    assert [path.read_bytes() for path in stored()] == whole
 
 
-def test_what_has_just_changed_is_not_kept(imagenet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fresh_change_is_not_stored(imagenet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("depthub.data.published.folder_lists.FRESH", time.time_ns())
     names_of(imagenet)
-    assert kept() == []
+    assert stored() == []
 
 
 def test_off_is_off(imagenet: Path, monkeypatch: pytest.MonkeyPatch, backbone: BackboneSpec, tmp_path: Path) -> None:
     options = ["--method", "ZeroShot", "--data", "imagenet", "--data_root", str(imagenet), "--cache", "off"]
     assert main(line(backbone, tmp_path, *options)) == 0
-    assert kept() == []
+    assert stored() == []
     monkeypatch.setenv("DEPTHUB_CACHE", "off")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     names_of(imagenet)
-    assert kept() == []
+    assert stored() == []
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(imagenet: Path, own_cache: Path) -> None:
@@ -198,11 +198,11 @@ def test_a_cache_that_cannot_be_written_costs_only_time(imagenet: Path, own_cach
     assert len(names_of(imagenet)) == 10 * (5 + 3)
 
 
-def test_a_folder_object_looks_once(tmp_path: Path, counted: Callable[..., Counter[object]]) -> None:
+def test_a_folder_object_lists_each_folder_once(tmp_path: Path, counted: Callable[..., Counter[object]]) -> None:
     write_pictures(tmp_path / "colours")
-    seen = counted("depthub.data.own.folder.children", lambda folder: folder)
+    listings = counted("depthub.data.own.folder.children", lambda folder: folder)
     one = Folder(tmp_path / "colours")
     one.load(), one.digest(), one.places()
-    times = dict(seen)
+    times = dict(listings)
     one.load(), one.digest(), one.places()
-    assert dict(seen) == times
+    assert dict(listings) == times

@@ -1,4 +1,4 @@
-"""Pictures that a file lists: `list:FILE.csv` and `list:FILE.json`."""
+"""Pictures in a list: `list:FILE.csv` and `list:FILE.json`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from depthub.data.own.by_name import own
+from depthub.data.own.by_name import own_data_set
 from depthub.data.own.folder import Folder
 from depthub.data.own.list_file import ListedPictures
 from depthub.errors import DepthubError
@@ -53,7 +53,7 @@ def test_a_list_is_divided(place: Path, write: type) -> None:
 
 @pytest.mark.parametrize("write", [write_csv, write_json])
 @pytest.mark.parametrize(("word", "parts"), [("test", (4, 4, 0)), ("Validation", (4, 4, 0)), (("val", "test"), (4, 2, 2))])
-def test_a_list_may_say_what_is_for_testing(place: Path, write: type, word: str | tuple[str, str], parts: tuple[int, int, int]) -> None:
+def test_a_list_may_divide_the_pictures(place: Path, write: type, word: str | tuple[str, str], parts: tuple[int, int, int]) -> None:
     words = ("Train", "train", *([word] * 2 if isinstance(word, str) else word))
     rows = [(*row, words[i % 4]) for i, row in enumerate(NAMES)]
     data = ListedPictures(write(place, rows, ("path", "label", "split"))).load()
@@ -64,13 +64,13 @@ def test_a_list_may_say_what_is_for_testing(place: Path, write: type, word: str 
     assert [note.split(": ")[1] for note in data.notes] == (["there is no test part"] if word == "Validation" else [])
 
 
-def test_other_columns_an_order_of_ones_own_and_a_byte_order_mark_do_no_harm(place: Path) -> None:
+def test_other_columns_another_order_and_a_byte_order_mark_do_no_harm(place: Path) -> None:
     text = "\ufefflabel, path ,width\r\n" + "".join(f'"{label}","{path}",8\r\n' for path, label in NAMES) + "\r\n"
     (place / "list.csv").write_bytes(text.encode())
     assert len(ListedPictures(place / "list.csv").load().train) == 4
 
 
-COLUMNS = "; expected the columns path and label, separated by commas, and split (train, val or test) if the list says what is for testing"
+COLUMNS = "; expected the columns path and label, separated by commas, and split (train, val or test) if the list divides the pictures"
 ONE, OTHER = "images/blue0.png", "images/blue1.png"
 MORE = "images/blue2.png,{}\nimages/blue3.png,{}\n"
 BAD_CSV: dict[str, tuple[str, str]] = {
@@ -79,7 +79,7 @@ BAD_CSV: dict[str, tuple[str, str]] = {
     "near": ("Paths,label\n", f"has the columns Paths, label{COLUMNS}; did you mean 'Paths'?"),
     "twice": ("path,label,label\n", "has the column label more than once"),
     "fields": (f"path,label\n{ONE},blue,green\n", "list.csv, line 2 has 3 fields instead of 2; put a field with a comma in quotation"),
-    "quotes": (f'path,label\n"{ONE},blue\n', "is no CSV: "),
+    "quotes": (f'path,label\n"{ONE},blue\n', "is not CSV: "),
     "label": (f"path,label\n{ONE}, \n", "line 2: label is ' ', expected the name of a class, in one line"),
     "break": (f'path,label\n{ONE},"a\nb"\n', r"label is 'a\nb', expected the name of a class, in one line"),
     "split": (f"path,label,split\n{ONE},blue,tset\n{OTHER},red,train\n", "line 2: split is 'tset', expected train, val or test"),
@@ -97,7 +97,7 @@ BAD_CSV: dict[str, tuple[str, str]] = {
     "drive": ("path,label\nC:/x.png,blue\n", "path 'C:/x.png': paths must be relative"),
     "none": ("path,label\n,blue\n", "path '': paths must be relative"),
     "missing": (f"path,label\nimages/x.png,blue\n{OTHER},red\n", "images/x.png: there is no such file (1 of 2 like it); correct the list"),
-    "case": (f"path,label\nimages/Blue0.png,blue\n{OTHER},red\n", "images/Blue0.png: the file is spelt images/blue0.png (1 of 2"),
+    "case": (f"path,label\nimages/Blue0.png,blue\n{OTHER},red\n", "images/Blue0.png: the name on disk is images/blue0.png (1 of 2"),
     "folder": (f"path,label\nimages,blue\n{OTHER},red\n", "images: it is a folder (1 of 2 like it)"),
     "same words": (f"path,label\n{ONE},Blue\n{OTHER},blue\n{MORE.format('Blue', 'blue')}", "are the same words"),
     "no words": (f"path,label\n{ONE},_\n{OTHER},blue\n{MORE.format('_', 'blue')}", "has no words"),
@@ -106,7 +106,7 @@ BAD_CSV: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("what", BAD_CSV)
-def test_a_bad_list_is_told_in_one_line(place: Path, what: str) -> None:
+def test_a_bad_list_is_reported_in_one_line(place: Path, what: str) -> None:
     content, says = BAD_CSV[what]
     (place / "list.csv").write_text(content)
     with pytest.raises(DepthubError) as caught:
@@ -117,12 +117,12 @@ def test_a_bad_list_is_told_in_one_line(place: Path, what: str) -> None:
 
 
 BAD_JSON: dict[str, tuple[bytes, str]] = {
-    "cut": (b'[{"path": "a', "is no JSON: "),
+    "cut": (b'[{"path": "a', "is not JSON: "),
     "object": (b'{"path": "a"}', 'holds no list; expected [{"path": "a.jpg", "label": "cat"}, ...]'),
     "pair": (b'[["a.jpg", "cat"]]', "list.json[0] is ['a.jpg', 'cat']; expected {"),
     "key": (b'[{"path": "a.jpg"}]', "list.json[0] is {'path': 'a.jpg'}; expected {"),
     "number": (b'[{"path": "images/blue0.png", "label": 3}]', "list.json[0]: label is 3, expected a text in quotation marks"),
-    "deep": (b"[" * 100_000, "is no JSON: "),
+    "deep": (b"[" * 100_000, "is not JSON: "),
     "surrogate": (b'[{"path": "a\\ud800.png", "label": "cat"}, {"path": "b.png", "label": "dog"}]', r"path 'a\ud800.png': paths must"),
     "gzip": (gzip.compress(b"[]"), "is compressed with gzip (unpack it); expected the columns path and label"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "is a Git LFS pointer instead of the file"),
@@ -131,7 +131,7 @@ BAD_JSON: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("what", BAD_JSON)
-def test_bad_json_is_told_in_one_line(place: Path, what: str) -> None:
+def test_bad_json_is_reported_in_one_line(place: Path, what: str) -> None:
     content, says = BAD_JSON[what]
     (place / "list.json").write_bytes(content)
     with pytest.raises(DepthubError) as caught:
@@ -140,7 +140,7 @@ def test_bad_json_is_told_in_one_line(place: Path, what: str) -> None:
     assert str(caught.value).isprintable()
 
 
-def test_lists_that_are_none(place: Path) -> None:
+def test_files_that_are_not_lists_are_refused(place: Path) -> None:
     with pytest.raises(DepthubError, match=r"list .*x\.txt ends in '\.txt', expected \.csv or \.json"):
         ListedPictures(place / "x.txt").load()
     with pytest.raises(DepthubError, match=r"cannot read list .*x\.csv: No such file"):
@@ -152,8 +152,8 @@ def test_lists_that_are_none(place: Path) -> None:
 
 def test_a_broken_picture_is_named_with_a_remedy(place: Path) -> None:
     path = write_csv(place, NAMES)
-    (place / NAMES[0][0]).write_bytes(b"no picture" * 200)
-    with pytest.raises(DepthubError, match=r"red, light0\.png: it is no picture .*; replace the file or remove it from the list"):
+    (place / NAMES[0][0]).write_bytes(b"not a picture" * 200)
+    with pytest.raises(DepthubError, match=r"red, light0\.png: it is not a picture .*; replace the file or remove it from the list"):
         ListedPictures(path).load()
 
 
@@ -180,12 +180,12 @@ def test_transparent_pictures_are_noted_or_laid_on_the_background(place: Path) -
 
 
 def test_names_with_a_path(place: Path) -> None:
-    folder, listed = own("folder:/a/pets", 0.3, "white"), own(f"list:{write_csv(place, NAMES)}", 0.25)
+    folder, listed = own_data_set("folder:/a/pets", 0.3, "white"), own_data_set(f"list:{write_csv(place, NAMES)}", 0.25)
     assert isinstance(folder, Folder)
     assert (folder.path, folder.share, folder.read.background) == (Path("/a/pets"), 0.3, "white")
     assert isinstance(listed, ListedPictures)
     assert len(listed.load().test) == 2
-    assert own("dtd") is None
+    assert own_data_set("dtd") is None
     for name in ("folder:", "list:"):
         with pytest.raises(DepthubError, match=f"data set '{name}' has no path; expected {name}PATH"):
-            own(name)
+            own_data_set(name)

@@ -1,4 +1,4 @@
-"""Class names and the template of one's own pictures: from a file or from Python, and as a part of a run's identity."""
+"""Class names and the template of a user's own pictures: from a file or from Python, and as a part of a run's identity."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ def test_a_file_of_names(tmp_path: Path, name: str, text: str, expected: object)
         ("names.txt", b"a\nb", "ends in '.txt', expected .csv or .json"),
         ("names.csv", b"red,brick\nblue,sea\n", "has the columns red, brick; expected CSV with the columns label and name"),
         ("names.csv", b"label,nmae\nred,brick\n", "did you mean 'nmae'"),
-        ("names.csv", b"label,name\nred,brick\nred,sea\n", "line 3: the label 'red' is named before"),
+        ("names.csv", b"label,name\nred,brick\nred,sea\n", "line 3: the label 'red' has a name already"),
         ("names.csv", b"label,name\nred\n", "line 2 has 1 fields instead of 2"),
         ("names.csv", b"label,name\n", "holds no names"),
         ("names.csv", b"", "is empty"),
         ("names.csv", b"name\n\xff\n", "is not UTF-8"),
-        ("names.json", b'{"red": "brick", "red": "sea"}', "is no JSON: the key 'red' is there twice"),
+        ("names.json", b'{"red": "brick", "red": "sea"}', "is not JSON: the key 'red' is there twice"),
         ("names.json", b'{"red": 3}', "holds no names; expected CSV"),
         ("names.json", b'{"red": ["brick"]}', "holds no names"),
         ("names.json", b'"red"', "holds no names"),
         ("names.json", b"{}", "holds no names"),
-        ("names.json", b"{", "is no JSON"),
+        ("names.json", b"{", "is not JSON"),
     ],
 )
-def test_files_that_are_none(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+def test_files_without_names_are_refused(tmp_path: Path, name: str, content: bytes, says: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DepthubError) as caught:
         read_names(tmp_path / name)
@@ -116,7 +116,7 @@ def test_equal_names_are_one_run_and_others_are_another(spec: RunSpec) -> None:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ({**NAMES, "blau": "sea"}, "class_names has 'blau', which is no class of folder:.*colours; did you mean 'blue'"),
+        ({**NAMES, "blau": "sea"}, "class_names has 'blau', which is not a class of folder:.*colours; did you mean 'blue'"),
         ({label: NAMES[label] for label in LABELS[2:]}, "class_names does not name blue, gray of folder:"),
         ({**NAMES, "red": "grass"}, "class_names calls 'green' and 'red' the same, 'grass'"),
         ({**NAMES, "red": "Grass "}, "classes 'grass' and 'Grass ' are the same words"),
@@ -148,8 +148,8 @@ def test_published_data_has_its_own(setting: str, value: object) -> None:
 
 
 def command(spec: RunSpec, tmp_path: Path, *more: str) -> list[str]:
-    made = ["run", "--method", "ZeroShot", "--data", spec.data.name, "--shots", "2", "--runs", str(tmp_path / "runs")]
-    return [*made, "--backbone.model", spec.backbone.model, "--backbone.pretrained", spec.backbone.pretrained, *more]
+    common = ["run", "--method", "ZeroShot", "--data", spec.data.name, "--shots", "2", "--runs", str(tmp_path / "runs")]
+    return [*common, "--backbone.model", spec.backbone.model, "--backbone.pretrained", spec.backbone.pretrained, *more]
 
 
 def test_the_command_line(spec: RunSpec, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

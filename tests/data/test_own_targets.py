@@ -1,4 +1,4 @@
-"""Pictures of one's own as targets and variants; trees of domains; pictures that are in training and test."""
+"""A user's own pictures as targets and variants; trees of domains; pictures in both training and test."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write(folder: Path, classes: Sequence[str] = SHAPES, each: int = 4, shade: i
 
 @pytest.fixture
 def domains(tmp_path: Path) -> Path:
-    """Three domains of the same classes, in a place that nobody else should know; one class of one domain has one picture."""
+    """Three domains of the same classes, at a private path; one class of one domain has one picture."""
     place = tmp_path / "private place/shapes"
     for shade, name in enumerate(("photo", "sketch", "paint")):
         write(place / name, shade=50 * shade)
@@ -159,7 +159,7 @@ def test_a_variant_is_matched_by_the_words_of_its_classes(backbone: BackboneSpec
     with pytest.raises(DepthubError) as caught:
         Resolver()(strange)
     assert str(caught.value) == (
-        "'folder:strange' is no variant of the source: some of its classes are not in 'folder:photo': disk, square; "
+        "'folder:strange' is not a variant of the source: some of its classes are not in 'folder:photo': disk, square; "
         "did you mean 'disc'?; use CrossDataset for it"
     )
 
@@ -189,23 +189,23 @@ def test_own_pictures_beside_a_published_source(backbone: BackboneSpec, domains:
 # Trees of domains
 
 
-def test_a_tree_of_domains_is_refused_with_a_command_that_works(
+def test_a_tree_of_domains_is_refused_with_options_that_work(
     backbone: BackboneSpec, domains: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (domains / "readme.txt").write_text("three domains")
-    (domains / "photo/index.csv").write_text("a list beside the class folders is no picture")
+    (domains / "photo/index.csv").write_text("a list beside the class folders is not a picture")
     with pytest.raises(DepthubError) as caught:
         Folder(domains).load()
-    said = str(caught.value)
-    assert said.startswith(f"{domains} holds paint, photo, sketch, and each of them bar_code, disc, ring: if these are domains")
-    assert "\n" not in said
-    command = re.search(r"`depthub (.*)`", said)
-    assert command
+    message = str(caught.value)
+    assert message.startswith(f"{domains} holds paint, photo, sketch, and each of them bar_code, disc, ring: if these are domains")
+    assert "\n" not in message
+    options = re.search(r"`(--data .*?)`", message)
+    assert options
     more = ["--method", "ZeroShot", "--shots", "1", "--runs", str(tmp_path / "runs"), "--test_fraction", "0.25"]
     more += ["--backbone.model", backbone.model, "--backbone.pretrained", backbone.pretrained]
     for i in range(1, 4):  # the source needs a picture to train on and one to test on
         shutil.copy(domains / "paint/disc" / f"{i}.png", domains / "paint/ring" / f"{i}.png")
-    assert main([*shlex.split(command[1]), *more]) == 0
+    assert main(["run", *shlex.split(options[1]), "--protocol", "DomainGeneralization", *more]) == 0
     out = capsys.readouterr().out
     assert "folder:photo" in out
     assert "folder:sketch" in out
@@ -260,7 +260,7 @@ def test_a_variant_that_holds_training_pictures_is_noted(backbone: BackboneSpec,
     assert note.endswith("of folder:photo")
 
 
-# A picture that cannot be read, whoever reads it
+# An unreadable picture, in any process
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Picture files: read rightly, or refused by name; nothing else is run, and nothing waits."""
+"""Picture files: read correctly, or refused by name; no other program runs, and nothing waits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from depthub.data import pictures
+from depthub.data import picture_formats, pictures
 from depthub.data.decode import decode
 from depthub.data.pictures import UnreadableImageError, colour, read, rgb
 from depthub.errors import DepthubError
@@ -99,24 +99,23 @@ def test_values_of_unknown_range_are_refused_by_name(tmp_path: Path, name: str) 
 
 
 def half_transparent(mode: str) -> Image.Image:
-    """A picture whose left pixel is red and whose right one is transparent, with green (or gray) beneath."""
+    """A picture of two pixels: red on the left, and transparent with green (or gray) beneath on the right."""
     picture = Image.new("RGBA", (2, 1), (255, 0, 0, 255))
     picture.putpixel((1, 0), (0, 200, 0, 0))
     return picture.convert(mode)
 
 
 def palette(transparency: int | bytes) -> bytes:
-    picture, written = Image.new("P", (2, 1)), io.BytesIO()
+    picture = Image.new("P", (2, 1))
     picture.putpalette([255, 0, 0, 0, 200, 0])
     picture.putpixel((1, 0), 1)
-    picture.save(written, "PNG", transparency=transparency)
-    return written.getvalue()
+    return saved(picture, "PNG", transparency=transparency)
 
 
 def saved(picture: Image.Image, form: str, **options: object) -> bytes:
-    written = io.BytesIO()
-    picture.save(written, form, **options)
-    return written.getvalue()
+    file = io.BytesIO()
+    picture.save(file, form, **options)
+    return file.getvalue()
 
 
 TRANSPARENT: dict[str, tuple[bytes, tuple[int, int, int]]] = {
@@ -154,7 +153,7 @@ def test_half_transparent_parts_are_mixed_and_opaque_pictures_stay(tmp_path: Pat
     assert read(tmp_path / "b.jpg", "white").tobytes() == read(tmp_path / "b.jpg").tobytes()
 
 
-def test_a_transparent_colour_that_cannot_be_told_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_transparent_colour_is_refused(tmp_path: Path) -> None:
     content = png(np.repeat(RAMP[:, None], 3, 1), 2, chunk(b"tRNS", struct.pack(">HHH", 4369, 4369, 4369)))
     (tmp_path / "a.png").write_bytes(content)
     assert read(tmp_path / "a.png").getpixel((1, 0)) == (17, 17, 17)
@@ -183,7 +182,7 @@ def test_colours() -> None:
         assert says in str(caught.value)
 
 
-@pytest.mark.parametrize("suffix", [".jfif", *([".avif"] if ".avif" in pictures.SUFFIXES else [])])
+@pytest.mark.parametrize("suffix", [".jfif", *([".avif"] if ".avif" in picture_formats.SUFFIXES else [])])
 def test_other_endings_that_pillow_reads(tmp_path: Path, suffix: str) -> None:
     Image.new("RGB", (9, 7), (200, 10, 10)).save(tmp_path / f"a{suffix}")
     assert np.abs(np.asarray(read(tmp_path / f"a{suffix}"), dtype=int) - (200, 10, 10)).max() < 8
@@ -204,16 +203,14 @@ def test_no_other_program_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ghostscript.write_text(f"#!/bin/sh\ntouch {tmp_path}/was-run\n")
     ghostscript.chmod(0o755)
     monkeypatch.setenv("PATH", str(ghostscript.parent), prepend=os.pathsep)
-    written = io.BytesIO()
-    Image.new("RGB", (9, 9)).save(written, "EPS")
-    (tmp_path / "a.png").write_bytes(written.getvalue())
+    (tmp_path / "a.png").write_bytes(saved(Image.new("RGB", (9, 9)), "EPS"))
     with pytest.raises(UnreadableImageError, match=r"a\.png: it is PostScript \(EPS\), which is not read"):
         read(tmp_path / "a.png")
     assert dict(decode(tmp_path, ["a.png"])) == {"a.png": "cannot be decoded: it is PostScript (EPS), which is not read"}
     assert not (tmp_path / "was-run").exists()
 
 
-def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+def test_other_things_than_files_are_refused_before_they_are_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "nowhere.png").symlink_to(tmp_path / "gone.png")
@@ -241,21 +238,21 @@ INSTEAD = {
     "SVG": b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>',
     "HEIC": b"\0\0\0\x18ftypheic" + bytes(20),
     "a PDF document": b"%PDF-1.7\n",
-    "no picture in": b"something else altogether",
+    "not a picture in": b"something else altogether",
 }
 
 
 @pytest.mark.parametrize("what", INSTEAD)
-def test_what_lies_in_a_pictures_place_is_named(tmp_path: Path, what: str) -> None:
+def test_the_kind_of_another_file_is_reported(tmp_path: Path, what: str) -> None:
     (tmp_path / "a.png").write_bytes(INSTEAD[what])
     with pytest.raises(UnreadableImageError, match=rf"^cannot read image .*a\.png: it is {what}.*; replace the file or move it away$"):
         read(tmp_path / "a.png")
 
 
 def _broken(content: bytes, change: Callable[[bytearray], object]) -> bytes:
-    made = bytearray(content)
-    change(made)
-    return bytes(made)
+    changed = bytearray(content)
+    change(changed)
+    return bytes(changed)
 
 
 def _set(place: slice, value: bytes) -> Callable[[bytearray], object]:
@@ -263,7 +260,7 @@ def _set(place: slice, value: bytes) -> Callable[[bytearray], object]:
 
 
 NOISE = Image.fromarray(np.random.default_rng(1).integers(0, 256, (20, 20, 3), dtype=np.uint8))
-WHOLE = {form: saved(NOISE, form) for form in pictures.FORMATS}
+WHOLE = {form: saved(NOISE, form) for form in picture_formats.FORMATS}
 BROKEN = {
     "chunk.png": _broken(WHOLE["PNG"], _set(slice(12, 16), b"\0\1\2\3")),  # SyntaxError
     "checksum.png": _broken(WHOLE["PNG"], _set(slice(29, 33), b"abcd")),  # SyntaxError
@@ -283,8 +280,8 @@ def test_broken_pictures_are_named_in_one_line(tmp_path: Path, name: str) -> Non
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("form", pictures.FORMATS)
-@pytest.mark.filterwarnings("ignore")  # Pillow's remarks on what it skips
+@pytest.mark.parametrize("form", picture_formats.FORMATS)
+@pytest.mark.filterwarnings("ignore")  # Pillow's remarks on skipped parts
 def test_any_damage_is_read_or_named(tmp_path: Path, form: str) -> None:
     """Cut at any length, and with any few bytes changed: a picture or one line, nothing else."""
     generator, path = np.random.default_rng(2), tmp_path / "damaged.png"

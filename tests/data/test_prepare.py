@@ -1,4 +1,4 @@
-"""`depthub data prepare` and `fetch-splits`: what other tools leave is arranged by links; split files are stored only if verified."""
+"""`depthub data prepare` and `fetch-splits`: links to folders of other tools; split files are stored only if verified."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def copied(healthy: Path, name: str, target: Path) -> Path:
 
 def test_mirrors_in_the_usual_layout_are_linked(healthy: Path, tmp_path: Path) -> None:
     for name in miniature.CLASSES:
-        made = prepare(data_set(healthy, name), [healthy], tmp_path / "root")
-        assert {placed.how for placed in made} == {"linked"}
+        placements = prepare(data_set(healthy, name), [healthy], tmp_path / "root")
+        assert {placed.how for placed in placements} == {"linked"}
         assert check(data_set(healthy, name), tmp_path / "root").good
     (linked,) = (path for path in (tmp_path / "root/caltech-101").iterdir() if path.is_dir())
     assert linked.readlink() == healthy / "caltech-101/101_ObjectCategories"
 
 
-# (data set, its directory among the other tool's, what is renamed within it, the folder given)
+# (data set, its directory in the other tool, renamed folders in it, the folder for --from)
 ELSEWHERE = [
     ("caltech101", "caltech101", {}, "."),
     ("oxford_pets", "oxford-iiit-pet", {}, "."),
@@ -73,9 +73,9 @@ ELSEWHERE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "directory", "renamed", "given"), ELSEWHERE)
+@pytest.mark.parametrize(("name", "directory", "renamed", "source"), ELSEWHERE)
 def test_the_folders_of_other_tools_are_linked(
-    healthy: Path, tmp_path: Path, name: str, directory: str, renamed: dict[str, str], given: str
+    healthy: Path, tmp_path: Path, name: str, directory: str, renamed: dict[str, str], source: str
 ) -> None:
     there = copied(healthy, name, tmp_path / "tools" / directory)
     for usual, other in renamed.items():
@@ -84,8 +84,8 @@ def test_the_folders_of_other_tools_are_linked(
         (there / "cars_test").mkdir()
         (there / "twice").rename(there / "cars_test/cars_test")
     root = tmp_path / "root"
-    made = prepare(data_set(healthy, name), [tmp_path / "tools" / given], root)
-    assert {placed.how for placed in made} == {"linked"}
+    placements = prepare(data_set(healthy, name), [tmp_path / "tools" / source], root)
+    assert {placed.how for placed in placements} == {"linked"}
     assert check(data_set(healthy, name), root).good
     assert [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()] == []
 
@@ -99,21 +99,21 @@ def test_imagenet_of_torchvision_is_linked(healthy: Path, tmp_path: Path) -> Non
 def test_nothing_is_overwritten_and_sources_stay(healthy: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     (root / "dtd").mkdir(parents=True)
-    own = root / "dtd" / miniature.card("dtd").split_file
-    own.write_text("mine")
+    split_file = root / "dtd" / miniature.card("dtd").split_file
+    split_file.write_text("mine")
     before = sorted(healthy.rglob("*"))
-    made = prepare(data_set(healthy, "dtd"), [healthy], root)
-    assert [str(placed).replace(str(root), "") for placed in made] == [
+    placements = prepare(data_set(healthy, "dtd"), [healthy], root)
+    assert [str(placed).replace(str(root), "") for placed in placements] == [
         f"linked /dtd/images from {healthy}/dtd/images",
-        f"kept /dtd/{own.name} as it was",
+        f"kept /dtd/{split_file.name} as it was",
     ]
-    assert own.read_text() == "mine"
+    assert split_file.read_text() == "mine"
     assert {placed.how for placed in prepare(data_set(healthy, "dtd"), [healthy], root)} == {"kept"}
     assert sorted(healthy.rglob("*")) == before
 
 
 @pytest.mark.parametrize("spoil", [damage.absolute_path, damage.dotted_path, damage.backslash_path])
-def test_nothing_is_put_where_a_strange_path_leads(healthy: Path, tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+def test_nothing_is_put_outside_of_the_data_sets_folder(healthy: Path, tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     shutil.copytree(healthy / "dtd", tmp_path / "tools/dtd")
     spoil(tmp_path / "tools")
     with pytest.raises(DepthubError, match="paths must be relative, with / between names"):
@@ -141,8 +141,8 @@ def test_archives_are_unpacked(healthy: Path, tmp_path: Path) -> None:
     split.mkdir()
     shutil.copy(healthy / "stanford_cars" / miniature.card("stanford_cars").split_file, split)
     root = tmp_path / "root"
-    made = prepare(data_set(healthy, "stanford_cars"), [*archives, split], root)
-    assert [placed.how for placed in made] == ["unpacked", "unpacked", "linked"]
+    placements = prepare(data_set(healthy, "stanford_cars"), [*archives, split], root)
+    assert [placed.how for placed in placements] == ["unpacked", "unpacked", "linked"]
     assert check(data_set(healthy, "stanford_cars"), root).good
     assert {path.name for path in root.iterdir()} == {"stanford_cars"}  # nothing temporary stays
 
@@ -166,11 +166,11 @@ def test_a_damaged_archive_leaves_nothing(healthy: Path, tmp_path: Path) -> None
     assert list((tmp_path / "root").iterdir()) == []
 
 
-def test_what_cannot_be_arranged_is_refused(healthy: Path, tmp_path: Path, cache: Path) -> None:
+def test_sources_without_the_data_set_are_refused(healthy: Path, tmp_path: Path, cache: Path) -> None:
     (cache / "splits").mkdir(parents=True)
     shutil.copy(healthy / "dtd" / miniature.card("dtd").split_file, cache / "splits")
     tarred(healthy / "imagenet/images", tmp_path / "all.tar")
-    (tmp_path / "note.txt").write_text("no archive")
+    (tmp_path / "note.txt").write_text("not an archive")
     for name, source, says in (
         ("dtd", healthy / "food-101", r"dtd: no images in .*food-101; expected a folder such as dtd/images, dtd/dtd/images in it"),
         ("dtd", tmp_path / "nothing", r"--from: .*nothing is neither a folder nor an archive"),
@@ -212,14 +212,14 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 def only_blob(card: DatasetCard) -> DatasetCard:
-    """As for the two files of which nothing but git's id is known."""
+    """A card with git's id as the only known hash, as two of the published ones."""
     return replace(card, split_sha256="", split_canonical="")
 
 
-@pytest.mark.parametrize("known", [lambda card: card, only_blob], ids=["sha256", "git blob"])
-def test_split_files_are_fetched_once(healthy: Path, tmp_path: Path, mirror: str, known: Callable[[DatasetCard], DatasetCard]) -> None:
+@pytest.mark.parametrize("hashes", [lambda card: card, only_blob], ids=["sha256", "git blob"])
+def test_split_files_are_fetched_once(healthy: Path, tmp_path: Path, mirror: str, hashes: Callable[[DatasetCard], DatasetCard]) -> None:
     pytest.importorskip("pooch")
-    card = known(miniature.official(healthy, "dtd"))
+    card = hashes(miniature.official(healthy, "dtd"))
     official = healthy / "dtd" / card.split_file
     shutil.copy(official, tmp_path / "mirror")
     folder = tmp_path / "splits"
@@ -231,13 +231,13 @@ def test_split_files_are_fetched_once(healthy: Path, tmp_path: Path, mirror: str
     assert [path.name for path in folder.iterdir()] == [card.split_file]
 
 
-@pytest.mark.parametrize("known", [lambda card: card, only_blob], ids=["sha256", "git blob"])
+@pytest.mark.parametrize("hashes", [lambda card: card, only_blob], ids=["sha256", "git blob"])
 @pytest.mark.parametrize("content", ["<!DOCTYPE html>", None], ids=["another file", "no file"])
-def test_what_is_not_the_official_file_is_not_stored(
-    healthy: Path, tmp_path: Path, mirror: str, known: Callable[[DatasetCard], DatasetCard], content: str | None
+def test_another_file_than_the_official_one_is_not_stored(
+    healthy: Path, tmp_path: Path, mirror: str, hashes: Callable[[DatasetCard], DatasetCard], content: str | None
 ) -> None:
     pytest.importorskip("pooch")
-    card = known(miniature.official(healthy, "dtd"))
+    card = hashes(miniature.official(healthy, "dtd"))
     if content is not None:
         (tmp_path / "mirror" / card.split_file).write_text(content)
     with pytest.raises(DepthubError, match=rf"{mirror}/{card.split_file}.*; nothing was stored; try again, give another --mirror URL"):
@@ -245,17 +245,17 @@ def test_what_is_not_the_official_file_is_not_stored(
     assert list((tmp_path / "splits").iterdir()) == []
 
 
-def test_a_fetched_split_is_found_where_the_data_root_has_none(healthy: Path, tmp_path: Path, mirror: str, cache: Path) -> None:
+def test_a_downloaded_split_is_used_if_the_data_root_has_none(healthy: Path, tmp_path: Path, mirror: str, cache: Path) -> None:
     pytest.importorskip("pooch")
-    known = data_set(healthy, "dtd")
+    dtd = data_set(healthy, "dtd")
     copied(healthy, "dtd", tmp_path / "root/dtd")
-    own = tmp_path / "root/dtd" / known.card.split_file
-    own.rename(tmp_path / "mirror" / own.name)
-    assert not check(known, tmp_path / "root").good
-    fetch_split(known.card, cache / "splits", mirror)
-    assert check(known, tmp_path / "root").good
-    assert not own.exists()
-    assert len(known.load(tmp_path / "root").train) > 0
+    split_file = tmp_path / "root/dtd" / dtd.card.split_file
+    split_file.rename(tmp_path / "mirror" / split_file.name)
+    assert not check(dtd, tmp_path / "root").good
+    fetch_split(dtd.card, cache / "splits", mirror)
+    assert check(dtd, tmp_path / "root").good
+    assert not split_file.exists()
+    assert len(dtd.load(tmp_path / "root").train) > 0
 
 
 def test_the_command_fetches_into_the_cache(tmp_path: Path, mirror: str, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:

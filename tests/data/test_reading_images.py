@@ -1,4 +1,4 @@
-"""Faster ways to read images: which change no number, and how much those change that do."""
+"""Faster ways to read images: those with the same numbers, and drafts, which change pixels slightly."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def spec(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> RunSpec:
-    """Training that reads images again and again: the method tunes the image side."""
+    """Training that reads the images in every epoch: the method tunes the image side."""
     recipe = Training(epochs=2, augmentation="none")
     backbone = write_backbone(tmp_path_factory.mktemp("model"))
     return RunSpec(
@@ -89,9 +90,9 @@ def test_exact_decoding_is_not_part_of_a_specs_name_and_drafts_are() -> None:
     documents = [json.loads(path.read_text()) for path in (ROOT / "leaderboards").glob("*/runs/*/run.json")]
     assert len(documents) >= 105
     for document in documents:
-        found = RunSpec.of(document["spec"])
-        assert found.run_id == document["run_id"]
-        assert replace(found, data=replace(found.data, decoding="draft")).run_id != document["run_id"]
+        spec = RunSpec.of(document["spec"])
+        assert spec.run_id == document["run_id"]
+        assert replace(spec, data=replace(spec.data, decoding="draft")).run_id != document["run_id"]
     assert "decoding" not in RunSpec(data=DataSpec("a", decoding="exact")).as_dict()["data"]
     draft = RunSpec(data=DataSpec("a", decoding="draft"))
     assert RunSpec.of(json.loads(json.dumps(draft.as_dict()))) == draft
@@ -110,15 +111,15 @@ def test_drafts_need_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_cached_images_are_those_of_the_transform(pictures: Path, size: tuple[int, int], workers: int, tmp_path: Path) -> None:
     examples = Folder(pictures).load().test
-    kept = cached(examples, size, tmp_path, workers)
-    plain, quick = Views(examples, transform(size, STATISTICS, augment=False)), Views(kept, pixels(STATISTICS))
+    from_cache = cached(examples, size, tmp_path, workers)
+    plain, quick = Views(examples, transform(size, STATISTICS, augment=False)), Views(from_cache, pixels(STATISTICS))
     for (image, label), (same, its) in zip(plain, quick, strict=True):
         assert torch.equal(image, same)
         assert label == its
-    assert len(pickle.dumps(kept.read)) < 10_000
-    again = pickle.loads(pickle.dumps(kept.read))
-    assert again == kept.read
-    assert again(examples.ids[3]).tobytes() == kept.read(examples.ids[3]).tobytes()
+    assert len(pickle.dumps(from_cache.read)) < 10_000
+    again = pickle.loads(pickle.dumps(from_cache.read))
+    assert again == from_cache.read
+    assert again(examples.ids[3]).tobytes() == from_cache.read(examples.ids[3]).tobytes()
 
 
 def _flip(path: Path) -> None:
@@ -130,13 +131,13 @@ def _flip(path: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [_flip, lambda path: path.write_bytes(path.read_bytes()[:-1]), lambda path: path.write_bytes(b""), Path.unlink]
 )
-def test_damaged_files_are_made_again(pictures: Path, damage: Callable[[Path], object], tmp_path: Path) -> None:
+def test_damaged_files_are_written_again(pictures: Path, damage: Callable[[Path], object], tmp_path: Path) -> None:
     examples = Folder(pictures).load().test.take([0, 7, 9])
     cached(examples, (32, 32), tmp_path)
     (path,) = tmp_path.iterdir()
-    content, made = path.read_bytes(), path.stat().st_ino
+    content, inode = path.read_bytes(), path.stat().st_ino
     cached(examples, (32, 32), tmp_path)
-    assert path.stat().st_ino == made  # nothing is made again without need
+    assert path.stat().st_ino == inode  # nothing is written again without need
     damage(path)
     cached(examples, (32, 32), tmp_path)
     assert path.read_bytes() == content
@@ -161,7 +162,7 @@ def test_an_unreadable_image_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(DepthubError, match=r"cannot read image .*photograph\.jpg"):
         cached(examples, (32, 32), tmp_path / "kept")
     assert not list((tmp_path / "kept").iterdir())
-    with pytest.raises(TypeError, match="cannot tell whether an image is still the same"):
+    with pytest.raises(TypeError, match="function is not Fingerprinting, so its images cannot be kept on disk"):
         cached(replace(examples, read=Image.open), (32, 32), tmp_path / "kept")
 
 
@@ -178,16 +179,20 @@ def test_runs_give_the_same_numbers_with_workers_and_cached_images(spec: RunSpec
     }
     for way, options in ways.items():
         losses[way] = []
-        told = losses[way]
-        counts[way] = depthub.run(spec, runs=tmp_path / way, on_epoch=lambda _, loss, told=told: told.append(loss), **options).counts
+        on_epoch = partial(_append_loss, losses[way])
+        counts[way] = depthub.run(spec, runs=tmp_path / way, on_epoch=on_epoch, **options).counts
     assert len(losses["plain"]) == 2
-    assert all(found == losses["plain"] for found in losses.values())
-    assert all(found == counts["plain"] for found in counts.values())
+    assert all(by_epoch == losses["plain"] for by_epoch in losses.values())
+    assert all(of_way == counts["plain"] for of_way in counts.values())
     assert len(list((tmp_path / "kept").iterdir())) == (3 if augmentation == "none" else 2)  # training images, base and new test images
 
 
+def _append_loss(losses: list[float], epoch: int, loss: float) -> None:
+    losses.append(loss)
+
+
 class Threads(Dataset[Tensor]):
-    """Tells how many threads the process that reads it has."""
+    """Its item is the number of threads of the process that reads it."""
 
     def __len__(self) -> int:
         return 1

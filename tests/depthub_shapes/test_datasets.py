@@ -1,4 +1,4 @@
-"""The data sets: counts, labels, splits that share nothing, and pictures that depend on their id alone."""
+"""The rendered data sets: counts, labels, separate splits, and pictures that depend on their id alone."""
 
 from __future__ import annotations
 
@@ -62,16 +62,16 @@ def test_a_picture_depends_on_its_id_alone(name: str) -> None:
     data = ALL[name].load()
     some = [*data.test.ids[:3], *data.train.ids[:3]]
     first = {i: picture(data, i) for i in some}
-    read = pickle.loads(pickle.dumps(data.train.read))
-    assert {i: read(i).tobytes() for i in reversed(some)} == first
+    reader = pickle.loads(pickle.dumps(data.train.read))
+    assert {i: reader(i).tobytes() for i in reversed(some)} == first
     assert len(set(first.values())) == len(some)
 
 
 def test_splits_and_data_seeds_show_different_pictures() -> None:
     one, other = Rendered("figures").load(), Rendered("figures", seed=0).load()
     assert (one.classes, one.train.ids) == (other.classes, other.train.ids)
-    seen = {picture(data, name) for data in (one, other) for name in [*data.train.ids[:64], *data.test.ids[:48]]}
-    assert len(seen) == 2 * (64 + 48)
+    pictures = {picture(data, name) for data in (one, other) for name in [*data.train.ids[:64], *data.test.ids[:48]]}
+    assert len(pictures) == 2 * (64 + 48)
 
 
 def test_domain_variants_share_the_classes_of_their_source() -> None:
@@ -88,16 +88,16 @@ def test_classes_are_shuffled() -> None:
     assert ALL["figures"].load().classes.names != FIGURES
 
 
-def test_a_class_favours_its_habitat_and_its_names_say_nothing_of_it() -> None:
+def test_a_class_favours_its_habitat_which_its_name_does_not_show() -> None:
     """Most backgrounds of one class are alike, and two classes mostly have different ones."""
 
     def corners(data_set: DataSet) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
         data = data_set.load()
-        found = []
+        medians = []
         for label in range(24):
             names = [i for i, of in zip(data.train.ids, data.train.labels, strict=True) if of == label][:9]
-            found.append(np.median([np.asarray(data.train.read(i), dtype=np.float64)[:3, :3].mean(axis=(0, 1)) for i in names], axis=0))
-        return found
+            medians.append(np.median([np.asarray(data.train.read(i), dtype=np.float64)[:3, :3].mean(axis=(0, 1)) for i in names], axis=0))
+        return medians
 
     def spread(data_set: DataSet) -> float:
         return float(np.mean([np.abs(a - b).mean() for a, b in itertools.combinations(corners(data_set), 2)]))
@@ -116,7 +116,7 @@ def test_digits_are_the_real_ones() -> None:
         assert np.corrcoef(small.ravel(), ink.ravel())[0, 1] > 0.95
 
 
-def test_without_scikit_learn_digits_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_scikit_learn_digits_name_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     _scans.cache_clear()
     with pytest.raises(DepthubError, match=r"^data set 'digits' needs scikit-learn: pip install 'depthub\[digits\]'$"):

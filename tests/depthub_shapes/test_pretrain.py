@@ -1,4 +1,4 @@
-"""The training script: what counts as a match, the short text tower, and an interrupted run that ends as an uninterrupted one."""
+"""The training script: matches of captions and images, the short text tower, and the continuation of an interrupted training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 TOKENIZER = SimpleTokenizer(str(WEIGHTS / BPE), context_length=32)
 
 
-def test_a_caption_matches_every_image_that_has_what_it_names() -> None:
+def test_a_caption_matches_every_image_with_the_named_attributes() -> None:
     scenes = [
         Scene("object", "red", "star", background="white"),
         Scene("object", "red", "heart", background="white"),
@@ -23,8 +23,8 @@ def test_a_caption_matches_every_image_that_has_what_it_names() -> None:
         Scene("pattern", "red", None, "striped", None, None, None),
     ]
     codes = torch.tensor([list(scene.codes().values()) for scene in scenes])
-    told = [{"kind", "colour"}, {"kind", "shape", "colour"}, {"kind", "shape"}, {"kind"}]
-    named = torch.tensor([[name in names for name in CARDINALITY] for names in told])
+    attributes = [{"kind", "colour"}, {"kind", "shape", "colour"}, {"kind", "shape"}, {"kind"}]
+    named = torch.tensor([[name in names for name in CARDINALITY] for names in attributes])
     assert positives(codes, named).int().tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1]]
 
 

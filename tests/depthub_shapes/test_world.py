@@ -1,4 +1,4 @@
-"""The renderer and the caption grammar: the same picture from the same generator, and sentences that are true of it."""
+"""The renderer and the caption grammar: the same picture from the same generator, and true sentences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pixels(scene: Scene, seed: int = 0, look: Look = CLEAN) -> np.ndarray[tuple[
 
 
 def all_differ(scenes: Iterable[Scene]) -> None:
-    """Drawn from the same generator, so that only the attribute can make the difference."""
+    """Pictures of different scenes differ; all are drawn from the same generator, so that only the scene can make the difference."""
     for one, other in itertools.combinations([pixels(scene) for scene in scenes], 2):
         assert np.abs(one - other).mean() > 0.5
 
@@ -78,9 +78,9 @@ def test_downstream_textures_are_others_than_those_of_pretraining() -> None:
 
 def test_pretraining_never_shows_a_held_out_combination() -> None:
     assert len(set(held_out())) == 64
-    seen = {(scene.colour, scene.texture, scene.shape) for easy in (0.0, 0.9) for scene in scenes(20_000, easy)}
-    assert len(seen) > 1000
-    assert not seen & set(held_out())
+    combinations = {(scene.colour, scene.texture, scene.shape) for easy in (0.0, 0.9) for scene in scenes(20_000, easy)}
+    assert len(combinations) > 1000
+    assert not combinations & set(held_out())
 
 
 WORDS = {
@@ -100,16 +100,16 @@ def says(text: str, phrases: Iterable[str]) -> bool:
 
 
 @pytest.mark.parametrize("attribute", ["shape", "texture", "size", "position", "style"])
-def test_a_caption_names_exactly_what_it_says_it_names(attribute: str) -> None:
+def test_a_captions_list_of_named_attributes_is_exact(attribute: str) -> None:
     rng = np.random.default_rng(4)
-    told = 0
+    n_named = 0
     for scene in scenes(1500):
         caption = describe(scene, rng)
         value = getattr(scene, attribute)
-        said = {name for name, words in WORDS[attribute].items() if says(caption.text, words)}
-        assert said == ({value} if attribute in caption.named else set()), caption
-        told += attribute in caption.named
-    assert told > 100
+        in_text = {name for name, words in WORDS[attribute].items() if says(caption.text, words)}
+        assert in_text == ({value} if attribute in caption.named else set()), caption
+        n_named += attribute in caption.named
+    assert n_named > 100
 
 
 def test_colours_and_counts_in_a_caption_are_the_scene_s() -> None:
@@ -118,15 +118,15 @@ def test_colours_and_counts_in_a_caption_are_the_scene_s() -> None:
         caption = describe(scene, rng)
         attributes = {"colour": scene.colour, "background": scene.background, "second": scene.second}
         named = caption.named | ({"colour", "second"} if "pair" in caption.named else set())
-        said = {name for name, words in WORDS["colour"].items() if says(caption.text, words)}
-        assert said == {attributes[name] for name in attributes if name in named}, caption
+        in_text = {name for name, words in WORDS["colour"].items() if says(caption.text, words)}
+        assert in_text == {attributes[name] for name in attributes if name in named}, caption
         if "count" in caption.named:
             assert caption.text.replace("number", "").split("digit")[0].count(NUMBERS[scene.count or 0]) >= 1, caption
         assert not {name for name in caption.named if scene.codes()[name] < 0}
         assert caption.named <= CARDINALITY.keys()
 
 
-def test_a_group_is_told_in_the_plural() -> None:
+def test_a_group_is_named_in_the_plural() -> None:
     rng = np.random.default_rng(6)
     scene = Scene("object", "red", "star", "solid", 3, None, None, "white")
     texts = [describe(scene, rng).text for _ in range(50)]

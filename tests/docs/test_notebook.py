@@ -1,9 +1,8 @@
-"""The notebook example of `plugins/README.md`, as it is written there, and what a notebook shows meanwhile."""
+"""The page about notebooks, as it is written there, and what a notebook shows meanwhile."""
 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +14,8 @@ from depthub import Component, RunSpec, Training
 from depthub.registry.plugins import installed
 from depthub.system.activity import tell
 from tests.cells import Notebook
+from tests.docs.blocks import ROOT, Desk, blocks
 from tests.models import write_backbone, write_pictures
-
-README = Path(__file__).parents[2] / "plugins/README.md"
 
 
 @pytest.fixture(autouse=True)
@@ -28,13 +26,12 @@ def _session() -> Iterator[None]:
 
 def test_the_example_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    section = README.read_text().partition("## From a notebook")[2].partition("\n## ")[0]
-    cells = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    cells = [block for block in blocks(ROOT / "docs/add/notebook.md") if block.language == "python"]
     assert len(cells) >= 3
-    notebook = Notebook()
+    desk = Desk(tmp_path)
     for cell in cells:
-        names = notebook.run(cell)
-    result, classified = names["result"], names["classified"]
+        desk.run(cell)
+    result, classified = desk.notebook.names["result"], desk.notebook.names["classified"]
     assert result.spec.data.name == "my_squares"
     assert result.counts["base"].n_correct > 0
     assert classified.class_names == ("red_square", "blue_square", "green_square", "gray_square")

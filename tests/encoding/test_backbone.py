@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from depthub.encoding.backbone import Backbone
-from depthub.encoding.image_tower import image_tower
+from depthub.encoding.image_tower import ImageTower
 from depthub.errors import DepthubError
 from depthub.types import ClassSet, Prompts
 from tests.models import CLASSES, random_backbone
@@ -27,8 +27,8 @@ def backbone(request: pytest.FixtureRequest) -> Backbone:
 @pytest.mark.parametrize("words", ["a photo of a", "itap of", "X"])
 def test_prompts_of_real_words_equal_encode_text(backbone: Backbone, words: str) -> None:
     expected = backbone.encode_sentences([f"{words} {name}." for name in CLASSES.words])
-    found = backbone.encode_text(CLASSES, Prompts([backbone.embed(words)]))
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    features = backbone.encode_text(CLASSES, Prompts([backbone.embed(words)]))
+    torch.testing.assert_close(features, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(("position", "sentence"), [("middle", "a photo {} of a ."), ("front", "{} a photo of a .")])
@@ -46,22 +46,23 @@ def test_an_odd_context_has_its_smaller_half_before_the_class(backbone: Backbone
 
 @pytest.mark.parametrize("position", ["middle", "front"])
 def test_names_that_end_in_punctuation_are_counted_as_they_stand_alone(position: str) -> None:
-    """As in the published code: the class token's length is the name's own, though its last sign merges with the full stop."""
+    """As in the published code: the class token's length is that of the name, though its last sign merges with the full stop."""
     backbone = random_backbone()
     classes = ClassSet("odd", (0, 1), ("Mr. Fox!", "what?!"))
     generator = torch.Generator().manual_seed(0)
     context = torch.randn(3, backbone.text_width, dtype=torch.float64, generator=generator)
-    found = backbone.encode_text(classes, Prompts([context], position=position))
+    features = backbone.encode_text(classes, Prompts([context], position=position))
     for row, name in enumerate(classes.names):
         ids = backbone.tokenizer([f"X X X {name}."])
-        own = len(backbone.tokenizer.encode(name))
+        length = len(backbone.tokenizer.encode(name))
         tokens = backbone.text.token_embedding(ids)[0]
         before = {"middle": 1, "front": 0}[position]
         rest = tokens[4:]
-        written = torch.cat([tokens[:1], context[:before], rest[:own], context[before:], rest[own:]]) + backbone.text.positional_embedding
+        written = torch.cat([tokens[:1], context[:before], rest[:length], context[before:], rest[length:]])
+        written = written + backbone.text.positional_embedding
         x = backbone.text.transformer(written[None], attn_mask=backbone.text.attn_mask)
         expected = backbone.text.ln_final(x)[0, ids[0].argmax()] @ backbone.text.text_projection
-        torch.testing.assert_close(found[row], expected, rtol=1e-11, atol=1e-11)
+        torch.testing.assert_close(features[row], expected, rtol=1e-11, atol=1e-11)
 
 
 def test_frozen_words_stay_behind_the_context(backbone: Backbone) -> None:
@@ -72,9 +73,9 @@ def test_frozen_words_stay_behind_the_context(backbone: Backbone) -> None:
 
 def test_contexts_per_class_per_image_and_per_run_are_those_of_each_alone(backbone: Backbone) -> None:
     generator = torch.Generator().manual_seed(1)
-    own = torch.randn(len(CLASSES), 4, backbone.text_width, dtype=torch.float64, generator=generator)
-    together = backbone.encode_text(CLASSES, Prompts([own]))
-    alone = [backbone.encode_text(CLASSES.take([i]), Prompts([own[i]]))[0] for i in range(len(CLASSES))]
+    contexts = torch.randn(len(CLASSES), 4, backbone.text_width, dtype=torch.float64, generator=generator)
+    together = backbone.encode_text(CLASSES, Prompts([contexts]))
+    alone = [backbone.encode_text(CLASSES.take([i]), Prompts([contexts[i]]))[0] for i in range(len(CLASSES))]
     torch.testing.assert_close(together, torch.stack(alone), rtol=1e-11, atol=1e-11)
     images = torch.randn(3, 1, 4, backbone.text_width, dtype=torch.float64, generator=generator)
     per_image = backbone.encode_text(CLASSES, Prompts([images]))
@@ -89,47 +90,47 @@ def test_contexts_per_class_per_image_and_per_run_are_those_of_each_alone(backbo
 
 
 def test_deep_text_prompts_enter_at_their_layer(backbone: Backbone) -> None:
-    """Overwriting a layer's context by what it would hold anyway changes nothing; by something else, everything."""
-    backbone.encoding = "reference"  # whose layers see whole sentences
+    """Overwriting a layer's context with its own values changes nothing; with other values, everything."""
+    backbone.encoding = "reference"  # its layers see whole sentences
     context = backbone.embed("a photo of a")
     plain = backbone.encode_text(CLASSES, Prompts([context]))
-    held: list[torch.Tensor] = []
+    states: list[torch.Tensor] = []
     layer = backbone.text.transformer.resblocks[1]
-    hook = layer.register_forward_pre_hook(lambda _, given: held.append(given[0][:, 1:5].clone()))
+    hook = layer.register_forward_pre_hook(lambda _, inputs: states.append(inputs[0][:, 1:5].clone()))
     backbone.encode_text(CLASSES, Prompts([context]))
     hook.remove()
-    torch.testing.assert_close(backbone.encode_text(CLASSES, Prompts([context, held[0]])), plain, rtol=1e-12, atol=1e-12)
-    assert not torch.allclose(backbone.encode_text(CLASSES, Prompts([context, -held[0]])), plain)
+    torch.testing.assert_close(backbone.encode_text(CLASSES, Prompts([context, states[0]])), plain, rtol=1e-12, atol=1e-12)
+    assert not torch.allclose(backbone.encode_text(CLASSES, Prompts([context, -states[0]])), plain)
     backbone.encoding = "fast"
 
 
 def test_deep_image_prompts_enter_at_their_layer() -> None:
     backbone = random_backbone()
-    backbone.encoding = "reference"  # whose layers are called whole
+    backbone.encoding = "reference"  # its layers are called whole
     images = torch.randn(2, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     first = torch.randn(3, backbone.image_width, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     shallow = backbone.encode_image(images, [first])
-    held: list[torch.Tensor] = []
-    hook = backbone.clip.visual.transformer.resblocks[1].register_forward_pre_hook(lambda _, given: held.append(given[0].clone()))
+    states: list[torch.Tensor] = []
+    hook = backbone.clip.visual.transformer.resblocks[1].register_forward_pre_hook(lambda _, inputs: states.append(inputs[0].clone()))
     backbone.encode_image(images, [first])
     hook.remove()
-    assert held[0].shape[1] == 1 + 4 + 3  # class token, patches, prompts at the end
+    assert states[0].shape[1] == 1 + 4 + 3  # class token, patches, prompts at the end
     assert not torch.allclose(shallow, backbone.encode_image(images))
-    deep = torch.stack([backbone.encode_image(images[i : i + 1], [first, held[0][i, -3:]])[0] for i in range(2)])
+    deep = torch.stack([backbone.encode_image(images[i : i + 1], [first, states[0][i, -3:]])[0] for i in range(2)])
     torch.testing.assert_close(deep, shallow, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("vision", [{}, {"pool_type": "avg"}, {"final_ln_after_pool": True}, {"no_ln_pre": True}])
 def test_pooling_never_reads_the_prompts_own_tokens(vision: dict[str, object]) -> None:
-    """With the last layer's output set to zero at the prompts' places the feature stays what it was."""
+    """With the last layer's output set to zero at the prompts' places the feature does not change."""
     backbone = random_backbone(vision=vision)
-    backbone.encoding = "reference"  # whose layers are called whole
+    backbone.encoding = "reference"  # its layers are called whole
     images = torch.randn(2, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
     prompts = [torch.randn(2, backbone.image_width, dtype=torch.float64)]
     feature = backbone.encode_image(images, prompts)
     assert not torch.allclose(feature, backbone.encode_image(images))
     last = backbone.clip.visual.transformer.resblocks[-1]
-    hook = last.register_forward_hook(lambda _, given, out: torch.cat([out[:, :-2], torch.zeros_like(out[:, -2:])], dim=1))
+    hook = last.register_forward_hook(lambda _, inputs, out: torch.cat([out[:, :-2], torch.zeros_like(out[:, -2:])], dim=1))
     torch.testing.assert_close(backbone.encode_image(images, prompts), feature, rtol=0, atol=0)
     hook.remove()
 
@@ -170,7 +171,7 @@ def test_timm_vision_transformers_take_prompts() -> None:
     backbone = random_backbone(vision={**vision, "image_size": 224}, custom_text=True)
     assert (backbone.image_width, backbone.image_depth) == (192, 12)
     images = torch.randn(2, 3, 224, 224, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
-    tower = image_tower(backbone.clip.visual)
+    tower = ImageTower.of(backbone.clip.visual)
     x = tower.begin(tower.embed(images))
     for block in tower.blocks:
         x = block(x)

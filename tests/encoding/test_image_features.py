@@ -1,4 +1,4 @@
-"""Image features are computed once, are those that a step would compute, and never those of another image or model."""
+"""Image features are computed once, equal those of a training step, and are never those of another image or model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ import depthub
 from depthub import BackboneSpec, Component, RunSpec, Training
 from depthub.cli import main
 from depthub.data.dataset import Examples, Fingerprinting
-from depthub.data.own.folder import Folder, FolderReader
+from depthub.data.own.folder import Folder
+from depthub.data.reader import FolderReader
 from depthub.data.views import Views, transform
 from depthub.encoding import image_features
 from depthub.encoding.backbone import Backbone
@@ -30,7 +31,7 @@ from depthub.encoding.loading.load import load_backbone
 from depthub.records.store import Store
 from depthub.registry.plugins import installed
 from depthub.registry.settings import complete, make
-from depthub.running import run_job
+from depthub.running import models
 from depthub.system.disk_cache import Cache
 from depthub.training.loop import fit
 from depthub.training.tuner import Tuner
@@ -60,9 +61,9 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return encode(self, images, prompts)
 
     monkeypatch.setattr(Backbone, "encode_image", counting)
-    run_job.features_of.cache_clear()  # what earlier tests left in memory
+    models.features_of.cache_clear()  # what earlier tests left in memory
     yield sizes
-    run_job.features_of.cache_clear()
+    models.features_of.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +89,13 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def test_each_image_is_encoded_once_for_each_reader(backbone: Backbone, cache: Cache, encoded: list[int]) -> None:
-    seen = ImageFeatures(backbone, SPEC, cache)
-    first = seen.of(Examples(("1", "2", "3"), (0, 1, 0), Plain(0)))
-    again = seen.of(Examples(("3", "1"), (1, 1), Plain(0)))
+    features = ImageFeatures(backbone, SPEC, cache)
+    first = features.of(Examples(("1", "2", "3"), (0, 1, 0), Plain(0)))
+    again = features.of(Examples(("3", "1"), (1, 1), Plain(0)))
     assert encoded == [3]
     assert torch.equal(again.tensors[0], first.tensors[0][[2, 0]])
     assert again.tensors[1].tolist() == [1, 1]
-    other = seen.of(Examples(("1", "2", "3"), (0, 1, 0), Plain(90)))
+    other = features.of(Examples(("1", "2", "3"), (0, 1, 0), Plain(90)))
     assert encoded == [3, 3]
     assert not torch.allclose(other.tensors[0], first.tensors[0])
     assert cache.files() == []  # the reader cannot tell whether its images stay the same
@@ -105,7 +106,7 @@ def test_features_do_not_depend_on_how_many_are_encoded_at_once(pictures: Exampl
     embedded = installed().get("backbones", "shapes")
     model = load_backbone(BackboneSpec("shapes"), {"shapes": embedded})
     sizes, encode = [], Backbone.encode_image
-    monkeypatch.setattr(Backbone, "encode_image", lambda self, images, *given: sizes.append(len(images)) or encode(self, images, *given))
+    monkeypatch.setattr(Backbone, "encode_image", lambda self, images, *more: sizes.append(len(images)) or encode(self, images, *more))
     together = ImageFeatures(model, SPEC).of(pictures).tensors[0]
     for count in (1, 2, 7):
         few = pictures.take(list(range(count)))
@@ -132,14 +133,14 @@ def test_progress_is_told_of_what_is_encoded(
 ) -> None:
     monkeypatch.setattr(image_features, "BATCH", 2)
     monkeypatch.setattr(image_features, "PIECE", 4)
-    seen, told = ImageFeatures(backbone, SPEC), list[tuple[int, int]]()
-    seen.of(pictures.take([1, 4, 5]))
-    seen.of(pictures, on_progress=lambda *done: told.append(done))
-    seen.of(pictures, on_progress=lambda *done: told.append(done))  # nothing is left to encode
-    assert told == [(2, 7), (4, 7), (6, 7), (7, 7)]
-    views = ViewFeatures(seen, pictures, 1, on_progress=lambda *done: told.append(done))
+    features, progress = ImageFeatures(backbone, SPEC), list[tuple[int, int]]()
+    features.of(pictures.take([1, 4, 5]))
+    features.of(pictures, on_progress=lambda *done: progress.append(done))
+    features.of(pictures, on_progress=lambda *done: progress.append(done))  # nothing is left to encode
+    assert progress == [(2, 7), (4, 7), (6, 7), (7, 7)]
+    views = ViewFeatures(features, pictures, 1, on_progress=lambda *done: progress.append(done))
     views.epoch = 0
-    assert told[4:] == [(2, 10), (4, 10), (6, 10), (8, 10), (10, 10)]
+    assert progress[4:] == [(2, 10), (4, 10), (6, 10), (8, 10), (10, 10)]
 
 
 def test_a_picture_that_cannot_be_read_is_one_line_whoever_reads_it(backbone: Backbone, pictures: Examples) -> None:
@@ -189,13 +190,13 @@ def test_training_on_cached_views_is_training_on_pixels(backbone: Backbone, pict
 
 
 def test_another_picture_under_the_same_name_is_encoded(backbone: Backbone, pictures: Examples, cache: Cache, encoded: list[int]) -> None:
-    seen = ImageFeatures(backbone, SPEC, cache)
-    before = seen.of(pictures).tensors[0]
+    features = ImageFeatures(backbone, SPEC, cache)
+    before = features.of(pictures).tensors[0]
     assert isinstance(pictures.read, FolderReader)
     path = pictures.read.root / pictures.ids[4]
     Image.new("RGB", (40, 36), (1, 2, 3)).save(path)
-    for now in (seen, ImageFeatures(backbone, SPEC, cache)):  # in memory, and on disk
-        after = now.of(pictures).tensors[0]
+    for source in (features, ImageFeatures(backbone, SPEC, cache)):  # in memory, and on disk
+        after = source.of(pictures).tensors[0]
         assert (after != before).any(dim=1).tolist() == [row == 4 for row in range(10)]
     state = path.stat()
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns + 10**9))
@@ -242,9 +243,9 @@ def test_encoding_goes_on_where_it_was_interrupted(
 
 def test_memory_is_bounded(backbone: Backbone, encoded: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_features, "MEMORY", 3 * 24 * 4)  # three images of 24 numbers
-    seen = ImageFeatures(backbone, SPEC)
+    features = ImageFeatures(backbone, SPEC)
     for ids in (("1", "2"), ("3",), ("1", "2"), ("4",), ("1", "2", "4"), ("3",), ("1", "2", "3", "4", "5")):
-        assert seen.of(Examples(ids, (0,) * len(ids), Plain(0))).tensors[0].shape == (len(ids), 24)
+        assert features.of(Examples(ids, (0,) * len(ids), Plain(0))).tensors[0].shape == (len(ids), 24)
     assert encoded == [2, 1, 1, 1, 2]  # 3 was forgotten for 4, then 1 for 3
 
 
@@ -265,7 +266,7 @@ def test_runs_share_what_was_encoded(
 
     def images(changed: RunSpec, *, cache: bool = True) -> int:
         """Images encoded in this run, which begins with nothing in memory."""
-        run_job.features_of.cache_clear()
+        models.features_of.cache_clear()
         encoded.clear()
         depthub.run(changed, runs=tmp_path / "runs", force=True, cache=cache)
         return sum(encoded)
@@ -306,7 +307,7 @@ OTHER_PROCESS = """
 import json, sys
 from pathlib import Path
 import depthub
-from depthub.backbone import Backbone
+from depthub.encoding.backbone import Backbone
 def encode_image(self, images, prompts=()):
     assert images.ndim == 2, f"{len(images)} images are encoded"
     return images

@@ -48,55 +48,55 @@ def prompts(backbone: Backbone, depth: int, n: int = 2) -> list[Tensor]:
     return [prompt.requires_grad_() for prompt in drawn]
 
 
-def near(found: Tensor, expected: Tensor) -> bool:
+def near(value: Tensor, expected: Tensor) -> bool:
     """Within 1e-10 of the largest entry."""
-    return bool((found - expected).abs().max() <= 1e-10 * expected.abs().max())
+    return bool((value - expected).abs().max() <= 1e-10 * expected.abs().max())
 
 
-def gradients(backbone: Backbone, given: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+def gradients(backbone: Backbone, learned: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
     """Features and the gradients of a loss that weighs each entry differently."""
-    features = backbone.encode_image(images(backbone), given)
+    features = backbone.encode_image(images(backbone), learned)
     weight = torch.randn(features.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
-    return features.detach(), list(torch.autograd.grad((features * weight).sum(), given))
+    return features.detach(), list(torch.autograd.grad((features * weight).sum(), learned))
 
 
 @pytest.mark.parametrize("vision", STANDARD.values(), ids=STANDARD)
 def test_features_are_open_clips_own(vision: dict[str, object]) -> None:
     backbone = small(vision)
     assert image_tower.fits(backbone.clip.visual)
-    found = backbone.encode_image(images(backbone))
-    assert not found.requires_grad
-    assert near(found, backbone.clip.encode_image(images(backbone)))
+    features = backbone.encode_image(images(backbone))
+    assert not features.requires_grad
+    assert near(features, backbone.clip.encode_image(images(backbone)))
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize("vision", STANDARD.values(), ids=STANDARD)
 def test_prompts_at_any_depth_with_their_gradients(vision: dict[str, object], depth: int) -> None:
     backbone = small(vision)
-    given = prompts(backbone, min(depth, backbone.image_depth))
+    learned = prompts(backbone, min(depth, backbone.image_depth))
     backbone.encoding = "reference"
-    features, expected = gradients(backbone, given)
+    features, expected = gradients(backbone, learned)
     backbone.encoding = "fast"
     for backbone.recompute in (False, True):
-        found, own = gradients(backbone, given)
-        assert near(found, features)
-        assert all(gradient.abs().max() > 0 and near(mine, gradient) for mine, gradient in zip(own, expected, strict=True))
+        again, of_learned = gradients(backbone, learned)
+        assert near(again, features)
+        assert all(gradient.abs().max() > 0 and near(mine, gradient) for mine, gradient in zip(of_learned, expected, strict=True))
 
 
 def test_recomputing_keeps_the_layers_inputs_alone() -> None:
     backbone = small({})
-    given, sizes = prompts(backbone, 2), []
+    learned, sizes = prompts(backbone, 2), []
     for backbone.recompute in (False, True):
-        kept: dict[int, int] = {}
+        saved: dict[int, int] = {}
 
-        def keep(value: Tensor, kept: dict[int, int] = kept) -> Tensor:
-            kept[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+        def keep(value: Tensor, saved: dict[int, int] = saved) -> Tensor:
+            saved[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
             return value
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
-            backbone.encode_image(images(backbone), given)
+            backbone.encode_image(images(backbone), learned)
         weights = {p.untyped_storage().data_ptr() for p in backbone.parameters()}
-        sizes.append(sum(size for place, size in kept.items() if place not in weights))
+        sizes.append(sum(size for place, size in saved.items() if place not in weights))
     assert sizes[1] < sizes[0] / 4
 
 
@@ -104,12 +104,12 @@ def test_openais_activation() -> None:
     backbone = small({})
     for block in backbone.clip.visual.transformer.resblocks:
         block.mlp.gelu = QuickGELU()
-    given = prompts(backbone, 2)
+    learned = prompts(backbone, 2)
     backbone.encoding = "reference"
-    features, expected = gradients(backbone, given)
+    features, expected = gradients(backbone, learned)
     backbone.encoding = "fast"
-    found, own = gradients(backbone, given)
-    assert all(near(mine, theirs) for mine, theirs in zip([found, *own], [features, *expected], strict=True))
+    again, of_learned = gradients(backbone, learned)
+    assert all(near(mine, theirs) for mine, theirs in zip([again, *of_learned], [features, *expected], strict=True))
 
 
 @pytest.mark.parametrize("replaced", ["conv1", "transformer.resblocks.1.mlp.c_fc", "transformer.resblocks.2.attn.out_proj"])
@@ -140,29 +140,29 @@ def step(method: Component, encoding: str) -> dict[str, Tensor]:
     backbone, plugins = random_backbone(), installed()
     backbone.encoding = encoding  # type: ignore[assignment]
     torch.manual_seed(5)
-    made = make(complete(method, "methods", plugins), "methods", plugins, backbone, CLASSES).double()
+    tuned_method = make(complete(method, "methods", plugins), "methods", plugins, backbone, CLASSES).double()
     head = make(complete(Component("ITM"), "heads", plugins), "heads", plugins, backbone.dim, CLASSES).double()
-    tuner = Tuner(backbone, made, head)
+    tuner = Tuner(backbone, tuned_method, head)
     labels = torch.tensor([0, 3, 1])
-    features = made.features(backbone, images(backbone), CLASSES)
+    features = tuned_method.features(backbone, images(backbone), CLASSES)
     torch.nn.functional.cross_entropy(head(features), labels).backward()
-    found = {name: p.grad for name, p in tuner.named_parameters() if p.grad is not None}
-    return {"image": features.image.detach(), "text": features.text.detach(), **found}
+    gradients_by_name = {name: p.grad for name, p in tuner.named_parameters() if p.grad is not None}
+    return {"image": features.image.detach(), "text": features.text.detach(), **gradients_by_name}
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: f"{method.name}-{method.settings['depth']}")
 def test_methods_with_image_prompts(method: Component) -> None:
-    expected, found = step(method, "reference"), step(method, "fast")
-    assert found.keys() == expected.keys()
-    assert len(found) > 2
-    assert {name: value for name, value in found.items() if not near(value, expected[name])} == {}
+    expected, fast = step(method, "reference"), step(method, "fast")
+    assert fast.keys() == expected.keys()
+    assert len(fast) > 2
+    assert {name: value for name, value in fast.items() if not near(value, expected[name])} == {}
 
 
-def products(backbone: Backbone, given: list[Tensor], number: int) -> int:
+def products(backbone: Backbone, learned: list[Tensor], number: int) -> int:
     """FLOPs of the features, and of their gradients if there is something to tune."""
     with FlopCounterMode(display=False) as counter, torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-        features = backbone.encode_image(images(backbone, number), given)
-        if given:
+        features = backbone.encode_image(images(backbone, number), learned)
+        if learned:
             features.sum().backward()
     return counter.get_total_flops()
 
@@ -172,9 +172,9 @@ def test_work_is_what_the_arithmetic_of_the_tower_asks_for(depth: int) -> None:
     """Every image costs the rows that anything depends on; prompts that are overwritten cost the same for one image as for many."""
     floor = pytest.importorskip("benchmarks.floor", reason="the benchmarks belong to the repository, not to the wheel")
     backbone = small({})
-    given = prompts(backbone, depth, 2)
+    learned = prompts(backbone, depth, 2)
     fewest = floor.image_floor(width=48, layers=3, tokens=5, patch=3 * 16 * 16, dim=backbone.dim, depth=depth, n=2)
-    assert products(backbone, given, 3) - products(backbone, given, 2) == fewest
+    assert products(backbone, learned, 3) - products(backbone, learned, 2) == fewest
 
 
 def test_an_embedded_backbone_of_the_plugins() -> None:
@@ -182,8 +182,8 @@ def test_an_embedded_backbone_of_the_plugins() -> None:
     backbone = load_backbone(BackboneSpec("shapes"), {"shapes": installed().get("backbones", "shapes")})
     assert image_tower.fits(backbone.clip.double().visual)
     assert near(backbone.encode_image(images(backbone)), backbone.clip.encode_image(images(backbone)))
-    given = prompts(backbone, backbone.image_depth - 1)
-    found, own = gradients(backbone, given)
+    learned = prompts(backbone, backbone.image_depth - 1)
+    fast, of_fast = gradients(backbone, learned)
     backbone.encoding = "reference"
-    features, expected = gradients(backbone, given)
-    assert all(near(mine, theirs) for mine, theirs in zip([found, *own], [features, *expected], strict=True))
+    features, expected = gradients(backbone, learned)
+    assert all(near(mine, theirs) for mine, theirs in zip([fast, *of_fast], [features, *expected], strict=True))

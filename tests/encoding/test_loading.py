@@ -55,7 +55,7 @@ def test_random_weights_are_the_same_every_time_and_leave_the_generator_alone(co
 def test_every_family_is_taken_or_refused_for_a_reason() -> None:
     """The verdict on each of open_clip's own configurations."""
     reasons = {name: refusal(open_clip.get_model_config(name)) for name in open_clip.list_models()}
-    taken = {name for name, reason in reasons.items() if not reason}
+    accepted = {name for name, reason in reasons.items() if not reason}
     assert {
         "ViT-B-16",
         "ViT-B-16-quickgelu",
@@ -65,7 +65,7 @@ def test_every_family_is_taken_or_refused_for_a_reason() -> None:
         "MobileCLIP-S1",
         "PE-Core-B-16",
         "ViTamin-B",
-    } <= taken
+    } <= accepted
     for family in ("SigLIP", "CLIPA", "coca", "roberta", "mt5", "nllb", "worldwide"):
         members = [name for name in reasons if family in name]
         assert members, family
@@ -131,9 +131,9 @@ CONFIGS = [
 def test_a_configuration_must_be_one(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "odd.json"
     path.write_bytes(content)
-    with pytest.raises(DepthubError, match="is not") as told:
+    with pytest.raises(DepthubError, match="is not") as caught:
         load_backbone(BackboneSpec(str(path), "random"), {})
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def test_a_configuration_must_be_one(content: bytes, tmp_path: Path) -> None:
 def test_a_configuration_that_cannot_be_built_is_one_line(change: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "odd.json"
     path.write_text(json.dumps({**CONFIG, **change}))
-    with pytest.raises(DepthubError) as told:
+    with pytest.raises(DepthubError) as caught:
         load_backbone(BackboneSpec(str(path), "random"), {})
-    assert "\n" not in str(told.value)
-    assert len(str(told.value)) < 300
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize("pixels", [{"mean": [0, 0]}, {"std": [1, 0, 1]}, {"std": "abc"}, {"mean": [0, float("nan"), 0]}])
@@ -184,9 +184,9 @@ def test_the_same_model_as_open_clips_own_loader_builds(config: Path, weights: P
     """Bit for bit, also what is drawn at random."""
     open_clip.add_model_config(config)
     expected = open_clip.create_model(config.stem, pretrained=str(weights)).state_dict()
-    found = load_backbone(BackboneSpec(str(config), str(weights)), {}).clip.state_dict()
-    assert list(found) == list(expected)
-    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    state = load_backbone(BackboneSpec(str(config), str(weights)), {}).clip.state_dict()
+    assert list(state) == list(expected)
+    assert all(torch.equal(state[name], value) for name, value in expected.items())
     embedded = installed().get("backbones", "shapes")
     theirs = open_clip.create_model(embedded.model)
     ours = load_backbone(BackboneSpec("shapes"), {"shapes": embedded}).clip

@@ -47,14 +47,15 @@ def test_the_vocabulary_is_in_the_digest(weights: Path, tmp_path: Path) -> None:
 
 
 def test_the_digest_does_not_depend_on_the_place(config: Path, weights: Path, tmp_path: Path) -> None:
-    told = set()
+    digests = set()
     for first, second in (("a", "z"), ("z", "a")):
         for place, path in ((tmp_path / first / "c", config), (tmp_path / second / "w", weights)):
             place.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, place)
-        told.add(weights_digest(BackboneSpec(str(tmp_path / first / "c" / config.name), str(tmp_path / second / "w" / weights.name)), {}))
+        spec = BackboneSpec(str(tmp_path / first / "c" / config.name), str(tmp_path / second / "w" / weights.name))
+        digests.add(weights_digest(spec, {}))
     parts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (config, weights)]
-    assert told == {hashlib.sha256("".join(parts).encode()).hexdigest()}
+    assert digests == {hashlib.sha256("".join(parts).encode()).hexdigest()}
     assert len({weights_digest(in_directory(tmp_path / name / "m", weights), {}) for name in ("b", "y")}) == 1
 
 
@@ -83,18 +84,18 @@ def test_random_weights_by_the_word_only(weights: Path, tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_that_lacks_weights(config: Path, weights: Path, tmp_path: Path) -> None:
-    held = load_file(weights)
-    held.pop("ln_final.weight")
-    save_file(held, tmp_path / "part.safetensors")
+    tensors = load_file(weights)
+    tensors.pop("ln_final.weight")
+    save_file(tensors, tmp_path / "part.safetensors")
     with pytest.raises(DepthubError, match=r"1 of \d+ tensors are lacking \(ln_final\.weight\)$"):
         load_backbone(BackboneSpec(str(config), str(tmp_path / "part.safetensors")), {})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e300])
 def test_weights_that_are_not_finite_are_named(value: float, config: Path, weights: Path, tmp_path: Path) -> None:
-    held = {name: tensor.double() for name, tensor in load_file(weights).items()}
-    held["ln_final.weight"][3] = value  # the last overflows in float32
-    save_file(held, tmp_path / "odd.safetensors")
+    tensors = {name: tensor.double() for name, tensor in load_file(weights).items()}
+    tensors["ln_final.weight"][3] = value  # the last overflows in float32
+    save_file(tensors, tmp_path / "odd.safetensors")
     with pytest.raises(DepthubError, match=r"cannot load odd\.safetensors: its tensor 'ln_final\.weight' holds 1 numbers that are NaN"):
         load_backbone(BackboneSpec(str(config), str(tmp_path / "odd.safetensors")), {})
 
@@ -107,10 +108,10 @@ def nobody_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """An empty home and Hub cache; every attempt to reach the network is noted and fails."""
     from huggingface_hub import constants
 
-    asked: list[str] = []
+    calls: list[str] = []
 
     def note(*args: object, **_: object) -> None:
-        asked.append(str(args))
+        calls.append(str(args))
         raise OSError("the network was asked")
 
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -118,7 +119,7 @@ def nobody_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("getaddrinfo", "create_connection"):
         monkeypatch.setattr(socket, name, note)
     monkeypatch.setattr(socket.socket, "connect", note)
-    return asked
+    return calls
 
 
 @pytest.mark.parametrize(
@@ -131,9 +132,9 @@ def nobody_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ],
 )
 def test_nothing_asks_the_network_unasked(model: str, pretrained: str, what: str, nobody_home: list[str]) -> None:
-    with pytest.raises(DepthubError) as told:
+    with pytest.raises(DepthubError) as caught:
         load_backbone(BackboneSpec(model, pretrained), {})
-    assert str(told.value) == f"{what} is not on this machine; --download gets it"
+    assert str(caught.value) == f"{what} is not on this machine; --download gets it"
     assert nobody_home == []
     if model.startswith("hf-hub:"):
         with pytest.raises(DepthubError, match="is not on this machine"):
@@ -145,9 +146,9 @@ def test_nothing_asks_the_network_unasked(model: str, pretrained: str, what: str
 
 def test_every_tag_needs_the_word(nobody_home: list[str]) -> None:
     """Also tags that are an address: not one of open_clip's asks."""
-    taken = {name for name in open_clip.list_models() if not refusal(open_clip.get_model_config(name))}
+    accepted = {name for name in open_clip.list_models() if not refusal(open_clip.get_model_config(name))}
     for model, tag in open_clip.list_pretrained()[::12]:
-        if model in taken:
+        if model in accepted:
             with pytest.raises(DepthubError, match=r"is not on this machine; --download gets it|QuickGELU"):
                 load_backbone(BackboneSpec(model, tag), {})
     assert nobody_home == []

@@ -38,8 +38,8 @@ def features_and_gradients(backbone: Backbone, classes: ClassSet, prompts: Promp
 
 
 def check(backbone: Backbone, classes: ClassSet, prompts: Prompts) -> None:
-    found, expected = (features_and_gradients(backbone, classes, prompts, encoding) for encoding in ("fast", "reference"))
-    for one, other in zip(found, expected, strict=True):
+    fast, reference = (features_and_gradients(backbone, classes, prompts, encoding) for encoding in ("fast", "reference"))
+    for one, other in zip(fast, reference, strict=True):
         assert one.shape == other.shape
         assert (one - other).abs().max() <= 1e-10 * other.abs().max()
 
@@ -53,17 +53,17 @@ def backbone() -> Backbone:
 @given(
     names=st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(" ".join), min_size=1, max_size=6),
     groups=st.sampled_from([0, 1, 3]),
-    own=st.booleans(),
+    per_class=st.booleans(),
     n=st.integers(1, 5),
     depth=st.integers(1, 3),
     position=st.sampled_from(POSITIONS),
     words=st.sampled_from(["", "a photo of a dog"]),
 )
 def test_both_ways_agree(
-    backbone: Backbone, names: list[str], groups: int, own: bool, n: int, depth: int, position: str, words: str
+    backbone: Backbone, names: list[str], groups: int, per_class: bool, n: int, depth: int, position: str, words: str
 ) -> None:
     """Any names, also equal ones and ones that begin others; contexts per group, class or both; deep prompts; frozen words behind."""
-    shape = (*([groups] if groups else []), *([len(names) if own else 1] if groups or own else []), n)
+    shape = (*([groups] if groups else []), *([len(names) if per_class else 1] if groups or per_class else []), n)
     check(backbone, class_set(names), Prompts(learned(backbone, shape, depth), position=position, words=words))  # type: ignore[arg-type]
 
 
@@ -127,7 +127,7 @@ CHANGES: dict[str, Callable[[Backbone], object]] = {
 def test_changed_weights_are_noticed(change: str, position: str) -> None:
     backbone = random_backbone()
     prompts = Prompts(learned(backbone, (4,)), position=position)  # type: ignore[arg-type]
-    for again in (False, True):  # memory that the first change freed must not be taken for what it was
+    for again in (False, True):  # memory freed by the first change must not pass for that of other weights
         backbone.encoding = "fast"
         with torch.no_grad():
             before = backbone.encode_text(CLASSES, prompts)
@@ -157,11 +157,11 @@ def test_many_groups_are_encoded_in_parts_without_gradients(monkeypatch: pytest.
     expected = features_and_gradients(backbone, CLASSES, prompts, "reference")[0]
     monkeypatch.setattr("depthub.encoding.backbone.MOST_ROWS", 70)
     backbone.encoding, encoded = "fast", []
-    backbone.text.transformer.resblocks[0].ln_1.register_forward_hook(lambda _, given, out: encoded.append(len(out)))
+    backbone.text.transformer.resblocks[0].ln_1.register_forward_hook(lambda _, inputs, out: encoded.append(len(out)))
     with torch.no_grad():
-        found = backbone.encode_text(CLASSES, prompts)
+        features = backbone.encode_text(CLASSES, prompts)
     assert encoded[-3:] == [2, 2, 1]
-    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(features, expected, rtol=1e-9, atol=1e-9)
 
 
 @torch.no_grad()
@@ -172,9 +172,9 @@ def test_without_gradients_the_same_text_is_encoded_once() -> None:
 
     def encodes(classes: ClassSet, prompts: Prompts) -> bool:
         count = len(encoded)
-        found = backbone.encode_text(classes, prompts)
-        remembered = found.clone()
-        found.zero_()  # what a caller does with it changes nothing
+        features = backbone.encode_text(classes, prompts)
+        remembered = features.clone()
+        features.zero_()  # what a caller does with it changes nothing
         torch.testing.assert_close(backbone.encode_text(classes, prompts), remembered, rtol=0, atol=0)
         return len(encoded) > count
 
@@ -202,4 +202,4 @@ def test_what_is_remembered_is_bounded() -> None:
     for n in range(1, 15):
         with torch.no_grad():
             backbone.encode_text(CLASSES, Prompts(learned(backbone, (n,))))
-    assert len(backbone._known) == len(backbone._features) < 14
+    assert len(backbone._memory.class_texts) == len(backbone._memory.features) < 14

@@ -1,4 +1,4 @@
-"""What a step of the text tower may cost: operations, launches and memory, all counted. No clock is read."""
+"""Limits on a step of the text tower: operations, launches and memory, all counted. No clock is read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from depthub.compute.linear import using
+from depthub.compute.linear import use_backend
 from depthub.encoding.backbone import Backbone
 from depthub.encoding.sentences import write
 from depthub.types import ClassSet, Prompts
@@ -61,7 +61,7 @@ def test_operations_are_near_the_floor(names: str, n: int) -> None:
     step(backbone, classes, learned)  # constants are computed once
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         step(backbone, classes, learned)
-    symbols = write(backbone.tokenizer, 77, classes, n, "end", "").symbols(own=False)
+    symbols = write(backbone.tokenizer, 77, classes, n, "end", "").symbols(per_class=False)
     fewest = floor(symbols, backbone.text_width, backbone.text_depth, backbone.dim)
     assert fewest <= counter.get_total_flops() <= 1.03 * fewest
 
@@ -88,19 +88,19 @@ def test_what_is_saved_for_the_backward_pass(n: int, most: float, quick_gelu: bo
             block.mlp.gelu = QuickGELU()
     learned = context(backbone, n)
     step(backbone, classes, learned)
-    (known,) = backbone._known.values()
-    assert known.constants is not None
-    fixed = {*backbone.parameters(), *known.constants.before, known.constants.rows, known.constants.first}
-    given = {t.untyped_storage().data_ptr() for t in fixed}
+    (class_text,) = backbone._memory.class_texts.values()
+    constants = class_text.constants
+    assert constants is not None
+    fixed = {t.untyped_storage().data_ptr() for t in (*backbone.parameters(), *constants.before, constants.rows, constants.first)}
     saved: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        saved.update({storage.data_ptr(): storage.nbytes()} if storage.data_ptr() not in given else {})
+        saved.update({storage.data_ptr(): storage.nbytes()} if storage.data_ptr() not in fixed else {})
         return tensor
 
-    with using("torch"), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    with use_backend("torch"), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         features = backbone.encode_text(classes, Prompts([learned]))
-    rows = known.trie.within.count
+    rows = class_text.trie.within.count
     assert features.requires_grad
-    assert sum(saved.values()) / rows / backbone.text_depth <= most  # bytes a row and layer
+    assert sum(saved.values()) / rows / backbone.text_depth <= most  # bytes per row and layer

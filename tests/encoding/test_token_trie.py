@@ -17,32 +17,32 @@ EXAMPLES = settings(max_examples=50, deadline=None, derandomize=True, database=N
 SENTENCES = st.lists(st.lists(st.integers(-3, 3), max_size=7).map(lambda inner: [START, *inner, END]), min_size=1, max_size=9)
 
 
-def seen(attention: Attention, keys: Tensor) -> list[list[int]]:
-    """For each row, what its keys are."""
+def paths_of(attention: Attention, symbols: Tensor) -> list[list[int]]:
+    """The symbols of each row's keys."""
     pieces = attention.keys.view(len(attention.mask), -1)
-    found = [keys[piece[row == 0]].tolist() for piece, mask in zip(pieces, attention.mask[:, 0], strict=True) for row in mask]
-    assert attention.queries.tolist() == [min(i, attention.count - 1) for i in range(len(found))]
-    return found[: attention.count]
+    paths = [symbols[piece[row == 0]].tolist() for piece, mask in zip(pieces, attention.mask[:, 0], strict=True) for row in mask]
+    assert attention.queries.tolist() == [min(i, attention.count - 1) for i in range(len(paths))]
+    return paths[: attention.count]
 
 
 def symbols(trie: Trie) -> Tensor:
-    own = trie.ids.clone()
-    own[trie.constant + trie.slots] = -1 - trie.learned
-    return own
+    of_rows = trie.ids.clone()
+    of_rows[trie.constant + trie.slots] = -1 - trie.learned
+    return of_rows
 
 
 @EXAMPLES
 @given(SENTENCES, st.sampled_from([1, 3, 16, 1000]))
-def test_each_row_sees_its_own_beginning(sentences: list[list[int]], asking: int) -> None:
-    with patch.object(token_trie, "ASKING", asking):
+def test_each_row_sees_its_own_beginning(sentences: list[list[int]], queries: int) -> None:
+    with patch.object(token_trie, "QUERIES", queries):
         trie = build_trie(sentences, CPU, DTYPE)
-    own = symbols(trie)
-    before, within = seen(trie.before, own), seen(trie.within, own)
-    for rows, part in ((before, own[: trie.constant]), (within, own[trie.constant :])):
+    of_rows = symbols(trie)
+    before, within = paths_of(trie.before, of_rows), paths_of(trie.within, of_rows)
+    for rows, part in ((before, of_rows[: trie.constant]), (within, of_rows[trie.constant :])):
         assert [row[-1] for row in rows] == part.tolist()
         assert len({tuple(row) for row in rows}) == len(rows)
     assert [len(row) - 1 for row in before + within] == trie.places.tolist()
-    assert seen(trie.reading, own) == sentences
+    assert paths_of(trie.reading, of_rows) == sentences
     assert [within[i] for i in trie.ends] == sentences
 
 
@@ -50,10 +50,10 @@ def test_each_row_sees_its_own_beginning(sentences: list[list[int]], asking: int
 @given(SENTENCES)
 def test_constant_is_what_stands_before_anything_learned(sentences: list[list[int]]) -> None:
     trie = build_trie(sentences, CPU, DTYPE)
-    own = symbols(trie)
-    assert all(symbol >= 0 for row in seen(trie.before, own) for symbol in row)
-    # the end token is read, hence never among the constants, even in a sentence with nothing learned
-    assert all(min(row) < 0 or row[-1] == END for row in seen(trie.within, own))
+    of_rows = symbols(trie)
+    assert all(symbol >= 0 for row in paths_of(trie.before, of_rows) for symbol in row)
+    # the end token is the feature, hence never constant, even in a sentence without learned tokens
+    assert all(min(row) < 0 or row[-1] == END for row in paths_of(trie.within, of_rows))
 
 
 def test_pieces_hold_little_that_is_not_seen() -> None:
@@ -63,6 +63,18 @@ def test_pieces_hold_little_that_is_not_seen() -> None:
     pieces, _, size, length = trie.within.mask.shape
     rows = 16 + 5 + 5 * 8 + 2 * 5 * 8 * 5
     assert trie.within.count == rows
-    assert pieces == -(-rows // token_trie.ASKING)
-    assert size <= token_trie.ASKING
-    assert length <= 17 + 3 + size  # the beginning that all share, the one of the first name, and those that ask
+    assert pieces == -(-rows // token_trie.QUERIES)
+    assert size <= token_trie.QUERIES
+    assert length <= 17 + 3 + size  # the common beginning, that of the first name, and the rows themselves
+
+
+def test_the_example_of_the_module() -> None:
+    """Its rows, their paths and the mask of its piece, with symbols in the order of the drawing."""
+    of, a, car, dot, park, cat, end = range(10, 17)
+    begin = [START, -1, -2, of, a]
+    trie = build_trie([[*begin, car, dot, end], [*begin, car, park, dot, end], [*begin, cat, dot, end]], CPU, DTYPE)
+    assert (trie.constant, trie.within.count) == (1, 13)
+    assert symbols(trie).tolist() == [*begin, car, dot, end, park, dot, end, cat, dot, end]
+    assert trie.ends.tolist() == [6, 9, 12]
+    rows = torch.arange(-1, 13)  # the constant row is the start
+    assert paths_of(trie.within, rows)[5:10] == [[-1, *range(4), 4, *more] for more in ([5], [5, 6], [7], [7, 8], [7, 8, 9])]

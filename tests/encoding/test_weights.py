@@ -1,4 +1,4 @@
-"""Files of weights: damaged ones, those that are none, and those of others."""
+"""Files of weights: damaged files, other files, and weights from other programs."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def pickled(thing: object) -> bytes:
 
 
 def saved(thing: object, **more: Any) -> bytes:
-    held = io.BytesIO()
-    torch.save(thing, held, **more)
-    return held.getvalue()
+    buffer = io.BytesIO()
+    torch.save(thing, buffer, **more)
+    return buffer.getvalue()
 
 
 def zipped(**entries: bytes) -> bytes:
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w") as made:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
         for name, content in entries.items():
-            made.writestr(name.replace("__", "/"), content)
-    return held.getvalue()
+            file.writestr(name.replace("__", "/"), content)
+    return buffer.getvalue()
 
 
 def arrays() -> bytes:
-    held = io.BytesIO()
-    np.savez(held, a=np.zeros(3))
-    return held.getvalue()
+    buffer = io.BytesIO()
+    np.savez(buffer, a=np.zeros(3))
+    return buffer.getvalue()
 
 
 NO_WEIGHTS: dict[str, tuple[bytes, str]] = {
@@ -84,21 +84,21 @@ NO_WEIGHTS: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("name", NO_WEIGHTS)
 def test_what_is_no_weights_is_said_in_one_line(name: str, suffix: str, config: Path, tmp_path: Path) -> None:
     content, says = NO_WEIGHTS[name]
-    path = tmp_path / f"given.{suffix}"
+    path = tmp_path / f"file.{suffix}"
     path.write_bytes(content)
-    with pytest.raises(DepthubError, match=f"^cannot load given.{suffix}: .*(?:{says})") as told:
+    with pytest.raises(DepthubError, match=f"^cannot load file.{suffix}: .*(?:{says})") as caught:
         load_backbone(BackboneSpec(str(config), str(path)), {})
-    assert "\n" not in str(told.value)
-    assert len(str(told.value)) < 320
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 320
 
 
 def damaged(path: Path) -> list[bytes]:
     """Some hundred damaged copies of a file's content."""
     content, generator = path.read_bytes(), np.random.default_rng(0)
-    made = [content[: len(content) * part // 20] for part in range(1, 20)]
+    damaged = [content[: len(content) * part // 20] for part in range(1, 20)]
     for place in generator.integers(0, len(content), 40):
-        made.append(content[:place] + bytes(generator.integers(0, 256, 8, dtype=np.uint8)) + content[place + 8 :])
-    return made
+        damaged.append(content[:place] + bytes(generator.integers(0, 256, 8, dtype=np.uint8)) + content[place + 8 :])
+    return damaged
 
 
 def small(path: Path) -> dict[str, Tensor]:
@@ -125,12 +125,12 @@ def test_damage_is_said_in_one_line_or_does_no_harm(form: str, config: Path, wei
 
 @pytest.mark.parametrize("scripted", [False, True])
 def test_an_archive_as_openai_published_them(scripted: bool, quick: Path, config: Path, weights: Path, tmp_path: Path) -> None:
-    held = load_file(weights)
-    path = openai_archive(tmp_path / "ViT-Tiny.pt", held, scripted=scripted)
+    tensors = load_file(weights)
+    path = openai_archive(tmp_path / "ViT-Tiny.pt", tensors, scripted=scripted)
     loaded = load_backbone(BackboneSpec(str(quick), str(path)), {})
     state = loaded.clip.state_dict()
     assert {value.dtype for value in state.values()} == {torch.float32}
-    assert all(torch.equal(state[name], value.half().float()) for name, value in held.items())
+    assert all(torch.equal(state[name], value.half().float()) for name, value in tensors.items())
     with pytest.raises(DepthubError, match=r"ViT-Tiny\.pt were trained with QuickGELU.*set \"quick_gelu\": true in the configuration"):
         load_backbone(BackboneSpec(str(config), str(path)), {})
     with pytest.raises(DepthubError, match="trained with QuickGELU, 'ViT-B-32' is built otherwise: use 'ViT-B-32-quickgelu'"):
@@ -158,19 +158,19 @@ def test_no_code_of_an_archive_is_run(quick: Path, weights: Path, tmp_path: Path
 
 
 WRAPPED: dict[str, Callable[[dict[str, Tensor]], Any]] = {
-    "state_dict": lambda held: {"state_dict": held, "epoch": 3, "optimizer": {"state": {0: {"step": torch.zeros(1)}}}},
-    "model": lambda held: {"model": held, "loss": torch.zeros(1), "ema": held},
-    "model_state_dict": lambda held: {"epoch": 1, "model_state_dict": held, "optimizer_state_dict": {"state": {}}},
-    "two_wrappers": lambda held: {"model": {"state_dict": held}},
-    "unknown_wrapper": lambda held: {"network": held, "epoch": 3},
-    "module": lambda held: {f"module.{name}": value for name, value in held.items()},
-    "compiled": lambda held: {f"_orig_mod.{name}": value for name, value in held.items()},
-    "both": lambda held: {"state_dict": {f"module._orig_mod.{name}": value for name, value in held.items()}},
-    "tower": lambda held: {name.replace("visual.", "visual._orig_mod."): value for name, value in held.items()},
-    "lightning": lambda held: {"state_dict": {f"clip_model.{name}": value for name, value in held.items()}},
-    "half": lambda held: {name: value.half().float() for name, value in held.items()},
+    "state_dict": lambda state: {"state_dict": state, "epoch": 3, "optimizer": {"state": {0: {"step": torch.zeros(1)}}}},
+    "model": lambda state: {"model": state, "loss": torch.zeros(1), "ema": state},
+    "model_state_dict": lambda state: {"epoch": 1, "model_state_dict": state, "optimizer_state_dict": {"state": {}}},
+    "two_wrappers": lambda state: {"model": {"state_dict": state}},
+    "unknown_wrapper": lambda state: {"network": state, "epoch": 3},
+    "module": lambda state: {f"module.{name}": value for name, value in state.items()},
+    "compiled": lambda state: {f"_orig_mod.{name}": value for name, value in state.items()},
+    "both": lambda state: {"state_dict": {f"module._orig_mod.{name}": value for name, value in state.items()}},
+    "tower": lambda state: {name.replace("visual.", "visual._orig_mod."): value for name, value in state.items()},
+    "lightning": lambda state: {"state_dict": {f"clip_model.{name}": value for name, value in state.items()}},
+    "half": lambda state: {name: value.half().float() for name, value in state.items()},
     "transformers": transformers_names,
-    "transformers_wrapped": lambda held: {"state_dict": {f"model.{name}": value for name, value in transformers_names(held).items()}},
+    "transformers_wrapped": lambda state: {"state_dict": {f"model.{name}": value for name, value in transformers_names(state).items()}},
 }
 
 
@@ -178,10 +178,10 @@ WRAPPED: dict[str, Callable[[dict[str, Tensor]], Any]] = {
 @pytest.mark.parametrize("custom_text", [False, True])
 def test_weights_as_training_programs_leave_them(form: str, custom_text: bool, weights: Path, tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text(json.dumps({**CONFIG, "custom_text": custom_text}))
-    held = {name: value.half().float() for name, value in load_file(weights).items()}
-    torch.save(WRAPPED[form](held), tmp_path / "given.pt")
-    found = load_backbone(BackboneSpec(str(tmp_path / "m.json"), str(tmp_path / "given.pt")), {}).clip.state_dict()
-    assert all(torch.equal(found[name if name in found else f"text.{name}"], value) for name, value in held.items())
+    tensors = {name: value.half().float() for name, value in load_file(weights).items()}
+    torch.save(WRAPPED[form](tensors), tmp_path / "file.pt")
+    state = load_backbone(BackboneSpec(str(tmp_path / "m.json"), str(tmp_path / "file.pt")), {}).clip.state_dict()
+    assert all(torch.equal(state[name if name in state else f"text.{name}"], value) for name, value in tensors.items())
 
 
 def test_hugging_faces_weights_with_a_part_missing(config: Path, weights: Path, tmp_path: Path) -> None:
@@ -192,13 +192,15 @@ def test_hugging_faces_weights_with_a_part_missing(config: Path, weights: Path, 
         load_backbone(BackboneSpec(str(config), str(tmp_path / "model.safetensors")), {})
 
 
-@pytest.mark.parametrize(("told", "takes"), [({}, "quick"), ({"hidden_act": "quick_gelu"}, "quick"), ({"hidden_act": "gelu"}, "plain")])
+@pytest.mark.parametrize(
+    ("text_config", "takes"), [({}, "quick"), ({"hidden_act": "quick_gelu"}, "quick"), ({"hidden_act": "gelu"}, "plain")]
+)
 def test_hugging_faces_configuration_says_the_activation(
-    told: dict[str, str], takes: str, config: Path, quick: Path, weights: Path, tmp_path: Path
+    text_config: dict[str, str], takes: str, config: Path, quick: Path, weights: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "hf").mkdir()
     save_file(transformers_names(load_file(weights)), tmp_path / "hf/model.safetensors")
-    (tmp_path / "hf/config.json").write_text(json.dumps({"model_type": "clip", "text_config": told}))
+    (tmp_path / "hf/config.json").write_text(json.dumps({"model_type": "clip", "text_config": text_config}))
     for name, path in (("quick", quick), ("plain", config)):
         spec = BackboneSpec(str(path), str(tmp_path / "hf/model.safetensors"))
         if name == takes:

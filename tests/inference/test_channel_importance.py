@@ -26,8 +26,8 @@ def test_the_equation_by_hand(window: int) -> None:
 def test_the_precision_of_the_features_is_kept_and_they_stay_as_they_are() -> None:
     image, text = IMAGE.astype(np.float32), TEXT.astype(np.float32)
     before = image.copy(), text.copy()
-    found = channel_importance(image, text, LABELS, 2)
-    assert (found.dtype, found.shape) == (np.float32, (7,))
+    importance = channel_importance(image, text, LABELS, 2)
+    assert (importance.dtype, importance.shape) == (np.float32, (7,))
     assert np.array_equal(image, before[0])
     assert np.array_equal(text, before[1])
 

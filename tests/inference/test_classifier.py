@@ -17,16 +17,12 @@ from torch.nn import functional as F
 import depthub
 from depthub.data.own.folder import Folder
 from depthub.errors import DepthubError
-from depthub.inference.classifier import Classifier, load
+from depthub.inference.classifier import Classifier
+from depthub.inference.loading import load
 from depthub.records.document import read
 from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, Training
-from tests.finished import KINDS, TASKS, Finished, finish
+from tests.finished import KINDS, TASKS, Finished
 from tests.models import random_backbone, write_backbone
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    return finish(tmp_path_factory.mktemp("finished"))
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +36,13 @@ def test_from_anywhere_a_run_predicts_as_it_did(method: str, finished: Finished,
     classifier, stored = finished.load(method), read(finished.folder(method))
     for task in TASKS:
         recorded = stored.predictions[task]
-        told = classifier.classify(finished.tested(method, task), task=task)
-        assert told.labels == recorded.predicted.tolist()
-        best = told.scores.gather(1, torch.from_numpy(recorded.best.astype(np.int64)))
+        classified = classifier.classify(finished.tested(method, task), task=task)
+        assert classified.labels == recorded.predicted.tolist()
+        best = classified.scores.gather(1, torch.from_numpy(recorded.best.astype(np.int64)))
         torch.testing.assert_close(best, torch.from_numpy(recorded.scores), rtol=1e-4, atol=1e-4)
-        assert [name for name, _ in (row[0] for row in told.best(1))] == told.names
+        assert [name for name, _ in (row[0] for row in classified.best(1))] == classified.names
         by_name = classifier.classify(finished.tested(method, task), stored.tasks[task].classes.names)
-        assert torch.equal(by_name.scores, told.scores)
+        assert torch.equal(by_name.scores, classified.scores)
 
 
 def test_dept_fuses_on_trained_classes_and_matches_on_new_ones(coop: Classifier, finished: Finished) -> None:
@@ -74,12 +70,12 @@ def test_some_of_the_trained_classes_have_the_scores_that_they_have_among_all(co
 def test_classes_never_seen(coop: Classifier, finished: Finished) -> None:
     """One new class, and the head reads all of them as new."""
     pictures = finished.tested("CoOp", "base")[:3]
-    told = coop.classify(pictures, [*coop.class_names, "a zebra crossing"])
+    classified = coop.classify(pictures, [*coop.class_names, "a zebra crossing"])
     text = coop.text_features([*coop.class_names, "a zebra crossing"])
     matching = coop.tuner.backbone.scale * F.normalize(coop.image_features(pictures), dim=-1) @ F.normalize(text, dim=-1).T
-    torch.testing.assert_close(told.scores, matching, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(told.probabilities.sum(dim=1), torch.ones(3))
-    assert len(told.best(9)[0]) == len(coop.class_names) + 1
+    torch.testing.assert_close(classified.scores, matching, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(classified.probabilities.sum(dim=1), torch.ones(3))
+    assert len(classified.best(9)[0]) == len(coop.class_names) + 1
 
 
 def test_a_class_is_known_by_its_words(coop: Classifier) -> None:
@@ -92,7 +88,7 @@ def test_a_class_is_known_by_its_words(coop: Classifier) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "reason"),
     [
         ("red", "class_names is 'red', expected a list of names"),
         ([], "expected a list of names"),
@@ -102,8 +98,8 @@ def test_a_class_is_known_by_its_words(coop: Classifier) -> None:
         (["red", "word " * 60], "shorten the context or the name"),
     ],
 )
-def test_class_names_that_are_none(names: Any, said: str, coop: Classifier) -> None:
-    with pytest.raises(DepthubError, match=said) as caught:
+def test_class_names_that_are_none(names: Any, reason: str, coop: Classifier) -> None:
+    with pytest.raises(DepthubError, match=reason) as caught:
         coop.classify(torch.zeros(3, 32, 32), names)
     assert "\n" not in str(caught.value)
 
@@ -137,7 +133,7 @@ def test_pictures_in_memory_are_read_as_files_are(coop: Classifier, finished: Fi
 
 
 @pytest.mark.parametrize(
-    ("images", "said"),
+    ("images", "reason"),
     [
         ([], "no images are given"),
         (torch.zeros(0, 3, 32, 32), r"expected normalised pixels of shape \(N, 3, 32, 32\)"),
@@ -147,8 +143,8 @@ def test_pictures_in_memory_are_read_as_files_are(coop: Classifier, finished: Fi
         ("nowhere.png", "nowhere.png"),
     ],
 )
-def test_images_that_are_none(images: Any, said: str, coop: Classifier) -> None:
-    with pytest.raises(DepthubError, match=said):
+def test_images_that_are_none(images: Any, reason: str, coop: Classifier) -> None:
+    with pytest.raises(DepthubError, match=reason):
         coop.classify(images)
 
 
@@ -195,7 +191,7 @@ def test_weights_that_are_elsewhere_or_others(finished: Finished, tmp_path: Path
     save_file(state, other.pretrained)
     with pytest.raises(DepthubError, match="the backbone's weights are not the run's: sha256"):
         load(finished.folder("CoOp"), backbone=other)
-    with pytest.raises(DepthubError, match="are no file"):
+    with pytest.raises(DepthubError, match="are not a file"):
         load(finished.folder("CoOp"), backbone=BackboneSpec(other.model, str(tmp_path / "none.safetensors")))
 
 
@@ -213,7 +209,7 @@ def test_what_was_tuned_is_missing_damaged_or_of_another_run(finished: Finished,
     folder = copied("CoOp")
     tuned = folder / "tuned-0.safetensors"
     content = tuned.read_bytes()
-    for spoilt, said in (
+    for spoilt, reason in (
         (content[:-5], "is not the file that the run beside it was written with"),
         ((finished.folder("CoCoOp") / tuned.name).read_bytes(), "tuned-0"),
         (None, "run it again"),
@@ -221,7 +217,7 @@ def test_what_was_tuned_is_missing_damaged_or_of_another_run(finished: Finished,
         tuned.unlink()
         if spoilt:
             tuned.write_bytes(spoilt)
-        with pytest.raises(DepthubError, match=said) as caught:
+        with pytest.raises(DepthubError, match=reason) as caught:
             load(folder, backbone=finished.backbone)
         assert "\n" not in str(caught.value)
 

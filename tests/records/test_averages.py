@@ -66,20 +66,20 @@ def test_harmonic_scores_of_one_another_are_refused(harmonics: dict[str, tuple[s
 
 def test_spread_over_seeds() -> None:
     assert over_seeds({1: {"all": 50.0}}, PLAIN)["all"].std is None
-    made = over_seeds({1: {"all": 50.0}, 2: {"all": 52.0}}, PLAIN)["all"]
-    assert (made.mean, round(made.std or 0, 4), made.n_seeds) == (51.0, 1.4142, 2)
+    average = over_seeds({1: {"all": 50.0}, 2: {"all": 52.0}}, PLAIN)["all"]
+    assert (average.mean, round(average.std or 0, 4), average.n_seeds) == (51.0, 1.4142, 2)
 
 
 def test_the_spread_of_a_harmonic_score_is_that_of_its_values() -> None:
     seeds = {1: {"seen": 10.0, "unseen": 10.0, "HM": 10.0}, 2: {"seen": 10.0, "unseen": 30.0, "HM": 15.0}}
-    made = over_seeds(seeds, SEEN)["HM"]
-    assert (made.mean, round(made.std or 0, 4)) == (harmonic(10, 20), 3.5355)
+    average = over_seeds(seeds, SEEN)["HM"]
+    assert (average.mean, round(average.std or 0, 4)) == (harmonic(10, 20), 3.5355)
 
 
 @given(st.lists(st.lists(percents, min_size=3, max_size=3), min_size=1, max_size=5))
 def test_averages_over_data_sets_first_or_over_seeds_first(table: list[list[float]]) -> None:
     cells = {str(i): {seed: {"all": value} for seed, value in enumerate(values)} for i, values in enumerate(table)}
-    made = over_data(cells, PLAIN)["all"]
+    average = over_data(cells, PLAIN)["all"]
     by_seed = [sum(values[seed] for values in table) / len(table) for seed in range(3)]
-    assert made.mean == pytest.approx(sum(by_seed) / 3)
-    assert made.n_seeds == 3
+    assert average.mean == pytest.approx(sum(by_seed) / 3)
+    assert average.n_seeds == 3

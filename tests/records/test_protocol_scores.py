@@ -28,6 +28,6 @@ def test_what_the_protocols_declare(name: str, scores: list[str], summary: Summa
 def test_a_data_set_cannot_take_the_name_of_another_score(protocol: str, option: str, name: str) -> None:
     images = Examples(("a", "b"), (0, 1), lambda image: Image.new("RGB", (8, 8)))
     data = Data(ClassSet("two", (0, 1), ("ant", "bee")), images, images)
-    made = installed().get("protocols", protocol)(**{option: ["flags", name]})
+    instance = installed().get("protocols", protocol)(**{option: ["flags", name]})
     with pytest.raises(DepthubError, match=f"^{option} has a data set '{name}', which is the name of another score"):
-        made.stages(data, lambda _: data, 1, 1)
+        instance.stages(data, lambda _: data, 1, 1)

@@ -11,7 +11,7 @@ import pytest
 
 from depthub import Head
 from depthub.cli import main
-from depthub.registry.foreign import heirs, package_of
+from depthub.registry.foreign import package_of, subclasses
 from depthub.registry.plugins import PluginReport, Plugins, installed
 from depthub.system.provenance import source
 from tests.conftest import MakeDistribution
@@ -179,7 +179,7 @@ def test_a_metaclass_that_answers_with_an_error(name: str, outcome: Outcome) -> 
     """Whether it is a fault or not, it costs nobody else anything."""
     outcome(f"answers_{name.strip('_')}", plugin("heads", METACLASS.format(name=name)))
     assert not issubclass(int, Head), "asks every subclass that is left"
-    assert not [heir for heir in heirs(Head) if package_of(heir) == f"answers_{name.strip('_')}"]
+    assert not [subclass for subclass in subclasses(Head) if package_of(subclass) == f"answers_{name.strip('_')}"]
 
 
 ODD: dict[str, tuple[str, str]] = {
@@ -251,7 +251,7 @@ ODD: dict[str, tuple[str, str]] = {
     ),
     "preset_type": (plugin("methods", "Thing.presets = (Preset('own', {}, {'epochs': 'ten'}),)\n"), "training.epochs is 'ten'"),
     "preset_object": (plugin("methods", "Thing.presets = (Preset('own', {}, {'lr': object()}),)\n"), "'lr' is <object object"),
-    "preset_name": (plugin("methods", "Thing.presets = (Preset(3),)\n"), "preset 3 of Thing: its name is none"),
+    "preset_name": (plugin("methods", "Thing.presets = (Preset(3),)\n"), "preset 3 of Thing: its name is invalid"),
     "preset_protocols": (
         plugin("methods", "Thing.presets = (Preset('own', protocols='FewShot'),)\n"),
         "protocols is 'FewShot', expected a tuple of str",

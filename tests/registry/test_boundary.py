@@ -18,14 +18,17 @@ from depthub.running.models import features_of, frozen
 from tests.conftest import MakeDistribution
 from tests.models import write_backbone, write_pictures
 
-SOURCE = (Path(__file__).parents[1] / "faulty_plugin.py").read_text()
-AT = r" \(faulty\.py, line \d+\)"
+MODULES = {
+    name: (Path(__file__).parents[1] / f"{name}_plugin.py").read_text().replace("from __future__ import annotations\n", "")
+    for name in ("faulty", "faulty_data")
+}
+AT = r" \(faulty(_data)?\.py, line \d+\)"
 
 
 @pytest.fixture(autouse=True)
 def faulty(make_distribution: MakeDistribution) -> Iterator[None]:
     """The plugin, installed."""
-    make_distribution("wrong", {"faulty": "faulty"}, {"faulty": SOURCE.replace("from __future__ import annotations\n", "")})
+    make_distribution("wrong", {name: name for name in MODULES}, MODULES)
     installed.cache_clear()
     frozen.cache_clear()
     features_of.cache_clear()
@@ -55,7 +58,7 @@ def said(spec: RunSpec, folder: Path, **change: object) -> str:
 PROMPTS = {
     "NoPrompts": r"a NoneType, expected Prompts",
     "TensorPrompts": r"a Parameter, expected Prompts",
-    "NoList": r"text prompts that are a Parameter, expected a list of tensors, one a layer",
+    "NoList": r"text prompts that are a Parameter, expected a list of tensors, one per layer",
     "NoToken": r"text prompt 0 as a Tensor of torch.float32 and the shape \(0, 32\), expected a floating-point tensor \(n, 32\), .*",
     "Narrow": r"text prompt 0 as a Tensor of torch.float32 and the shape \(2, 31\), expected a floating-point tensor \(n, 32\), .*",
     "FewClasses": r"text prompt 0 as a Tensor of torch.float32 and the shape \(2, 2, 32\), expected .* \(3, n, 32\) .*",

@@ -21,7 +21,7 @@ import torch
 
 from depthub.cli import main
 from depthub.compute import numerics
-from depthub.compute.numerics import kept, steady
+from depthub.compute.numerics import restored, steady
 from depthub.registry.isolation import isolated
 from depthub.registry.plugins import Plugins, installed
 from tests.conftest import MakeDistribution
@@ -68,7 +68,7 @@ def spoil(code: str) -> None:
 
 def of_numbers() -> list[object]:
     """All that numbers depend on."""
-    switches = [switch.read() for switch in numerics._torch_switches()]
+    switches = [switch.get() for switch in numerics._torch_switches()]
     generators = [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()]  # type: ignore[index, union-attr]
     determinism = [torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()]
     return [*switches, *generators, *determinism, np.geterr(), torch.ones(1).dtype, torch.ones(1).device, torch.ones(1).is_inference()]
@@ -92,7 +92,7 @@ def _as_before() -> Iterator[None]:
 @pytest.mark.parametrize("name", SPOILS)
 def test_what_numbers_depend_on_is_kept(name: str) -> None:
     before = of_numbers()
-    with suppress(OSError), kept():
+    with suppress(OSError), restored():
         spoil(SPOILS[name])
         raise OSError
     assert of_numbers() == before
@@ -112,7 +112,7 @@ def test_a_run_is_steady_and_restores_what_it_found(name: str) -> None:
     spoil(SPOILS[name])
     found = of_numbers()
     with steady():
-        assert [switch.read() for switch in numerics._torch_switches()] == fresh
+        assert [switch.get() for switch in numerics._torch_switches()] == fresh
         assert numbers() == expected
         assert torch.get_float32_matmul_precision() == "highest"
         assert not torch.backends.cuda.matmul.allow_tf32

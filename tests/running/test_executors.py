@@ -26,7 +26,7 @@ SPECS = [RunSpec(seed=seed) for seed in range(5)]
 
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers import this module by its name, from the path they get from here."""
+    """Workers import this module by its name, from the path of this process."""
     monkeypatch.syspath_prepend(ROOT)
 
 
@@ -38,7 +38,7 @@ class StubbornError(Exception):
 
 
 def work(spec: RunSpec, *, fail: int = -1, die: int = -1) -> RunResult:
-    """A run's stand-in; its seed says what happens."""
+    """Stands in for a run; `fail` and `die` are the seeds of runs that do."""
     if spec.seed == fail:
         raise StubbornError("as ", "asked")
     if spec.seed == die:
@@ -52,7 +52,7 @@ def work(spec: RunSpec, *, fail: int = -1, die: int = -1) -> RunResult:
 
 
 def write_slowly(spec: RunSpec, folder: Path) -> RunResult:
-    """Says that it began, and works until it is stopped; then it takes its temporary file away."""
+    """Writes a file `began-...`, then works until it is stopped, and removes its temporary file."""
     atomic_write(folder / f"began-{spec.seed}-{os.getpid()}", b"")
     temporary = folder / f"temporary-{spec.seed}"
     temporary.write_bytes(b"half")
@@ -86,7 +86,7 @@ def test_settings() -> None:
         Local(workers=-1)
 
 
-def test_a_worker_that_dies_is_reported_for_what_it_left_undone() -> None:
+def test_a_dead_worker_is_the_error_of_its_run() -> None:
     outcomes = dict(Local(workers=2).map(partial(work, die=2), SPECS))
     assert sorted(outcomes) == [0, 1, 2, 3, 4]
     assert isinstance(outcomes[2], DepthubError)
@@ -123,19 +123,20 @@ if __name__ == "__main__":
 
 
 @needs_proc
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 @pytest.mark.parametrize("ignored", [(), (signal.SIGTERM,)], ids=["", "SIGTERM ignored"])
-def test_no_process_outlives_the_parent(how: signal.Signals, ignored: tuple[signal.Signals, ...], tmp_path: Path) -> None:
+def test_no_process_outlives_the_parent(number: signal.Signals, ignored: tuple[signal.Signals, ...], tmp_path: Path) -> None:
     """Ctrl-C and a closed terminal reach the whole group; a kill reaches the parent alone."""
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
     environ = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
     with started(sys.executable, str(script), str(tmp_path), environ=environ, ignored=ignored) as child:
         child.wait_until(lambda: len(list(tmp_path.glob("temporary-*"))) == 2, "two runs under way")
-        (child.send if how == signal.SIGKILL else child.send_all)(how)
+        send = child.send if number == signal.SIGKILL else child.send_all
+        send(number)
         assert child.status() != 0
         wait_until(lambda: child.members() == [], "the end of the workers")
-        if how == signal.SIGINT:
+        if number == signal.SIGINT:
             assert child.err.count("Traceback") == 1  # the parent's own; the workers end quietly
             assert "KeyboardInterrupt" in child.err
     assert list(tmp_path.glob("temporary-*")) == []

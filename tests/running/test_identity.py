@@ -1,4 +1,4 @@
-"""A stored result is used only while all that its numbers depend on is as it was."""
+"""A stored result is used only while everything that its numbers depend on is unchanged."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from PIL import Image
 
 import depthub
 from depthub import BackboneSpec, Component, DataSpec, DepthubError, RunSpec, Training
-from depthub.identity.inputs import code_sha256, decisive, differences, said
+from depthub.identity.inputs import code_sha256, decisive, differences
+from depthub.identity.source_code import normalised
 from depthub.records.document import read
+from depthub.records.entries import Entry, entries
 from depthub.records.store import Store
 from depthub.running.runner import resolve
 from tests import miniature
@@ -38,19 +40,19 @@ def counts(result: depthub.RunResult) -> list[tuple[int, int]]:
 
 
 class Notes(list[str]):
-    """What a run says that differs."""
+    """The notes of runs."""
 
     def run(self, spec: RunSpec, runs: Path, **options: object) -> depthub.RunResult:
         return depthub.run(spec, runs=runs, on_note=self.append, **options)
 
 
-@pytest.mark.parametrize("path", sorted(BOARD.glob("*/run.json"))[::15], ids=lambda path: path.parent.name[:8])
-def test_run_ids_of_the_committed_board_stay(path: Path) -> None:
-    """Also with every setting left out that has its default."""
-    stored = json.loads(path.read_bytes())["spec"]
+@pytest.mark.parametrize("entry", entries(BOARD)[::15], ids=lambda entry: entry.run_id[:8])
+def test_run_ids_of_the_committed_board_stay(entry: Entry) -> None:
+    """Also if settings at their defaults are omitted."""
+    stored = entry.read(recount=False).document["spec"]
     assert resolve(RunSpec.of({key: stored[key] for key in ("data", "seed")} | {"method": "ZeroShot"})).method.name == "ZeroShot"
     spec = RunSpec(method=stored["method"]["name"], head=stored["head"]["name"], data=stored["data"]["name"], seed=stored["seed"])
-    assert resolve(spec).run_id == path.parent.name
+    assert resolve(spec).run_id == entry.run_id
 
 
 def test_pictures_exchanged_between_classes_are_another_run(backbone: BackboneSpec, tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ METHOD = """
 
 
 def in_a_new_process(site: Path, runs: Path, pictures: Path, backbone: BackboneSpec) -> list[str]:
-    """The counts of a run with the plugin, and what was noted."""
+    """The notes of a run with the plugin, and its counts."""
     program = f"""
         import sys, json
         sys.path.insert(0, {str(site)!r})
@@ -159,7 +161,7 @@ def test_a_checkpoint_of_other_code_is_not_continued(backbone: BackboneSpec, tmp
 
     with pytest.raises(KeyboardInterrupt):
         depthub.run(spec, runs=tmp_path / "cut", on_epoch=interrupt)
-    monkeypatch.setattr("depthub.running.resolving.inputs.code_sha256", lambda cls: "other")
+    monkeypatch.setattr("depthub.running.components.code_sha256", lambda cls: "other")
     notes, epochs = Notes(), list[int]()
     result = notes.run(spec, tmp_path / "cut", on_epoch=lambda epoch, _: epochs.append(epoch))
     assert epochs == [1, 2]
@@ -167,10 +169,10 @@ def test_a_checkpoint_of_other_code_is_not_continued(backbone: BackboneSpec, tmp
     assert any("training starts from scratch" in note and "code." in note for note in notes)
 
 
-def test_what_changes_no_number_for_certain_is_named(backbone: BackboneSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_differences_that_change_no_numbers_are_noted(backbone: BackboneSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = RunSpec(method="ZeroShot", data=write_pictures(tmp_path / "colours"), backbone=backbone, training=QUICK, shots=2)
     first = depthub.run(spec, runs=tmp_path / "runs")
-    monkeypatch.setattr("depthub.running.resolving.version", lambda name: "9.9" if name == "torch" else None)
+    monkeypatch.setattr("depthub.running.resolved.version", lambda name: "9.9" if name == "torch" else None)
     monkeypatch.setenv("DEPTHUB_LINEAR", "onednn")
     notes = Notes()
     again = notes.run(spec, tmp_path / "runs")
@@ -193,7 +195,7 @@ def test_what_changes_no_number_for_certain_is_named(backbone: BackboneSpec, tmp
         (Component("ZeroShot"), Component("ZeroShot", {"templates": []})),
     ],
 )
-def test_spellings_of_one_run_have_one_id(one: Component, other: Component) -> None:
+def test_forms_of_one_run_have_one_id(one: Component, other: Component) -> None:
     assert resolve(RunSpec(method=one)).run_id == resolve(RunSpec(method=other)).run_id
 
 
@@ -228,10 +230,10 @@ def test_differences_name_what_differs() -> None:
     assert differences(decisive(then), decisive(now | {"code": {"a": {"version": "1", "sha256": "y"}}})) == ["code.a was x, is y"]
 
 
-def test_code_counts_by_what_it_says() -> None:
+def test_comments_and_layout_are_not_code() -> None:
     plain = "def f(x):\n    return x + 1\n"
-    assert said(plain) == said('"""Module."""\n\ndef f(x):  # comment\n    """Adds."""\n\n    return (x + 1)\n')
-    assert said(plain) != said(plain.replace("1", "2"))
+    assert normalised(plain) == normalised('"""Module."""\n\ndef f(x):  # comment\n    """Adds."""\n\n    return (x + 1)\n')
+    assert normalised(plain) != normalised(plain.replace("1", "2"))
     assert code_sha256(depthub.ITM) != code_sha256(depthub.Head)
 
 
@@ -269,7 +271,7 @@ def test_a_setting_that_is_a_file_counts_by_its_content(
         Resolver(plugins=Plugins())(replace(spec, method=Component("Listed", {"file": "nowhere.json"})))
 
 
-def test_what_is_done_is_found_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_results_are_found_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = """
         import sys
         from pathlib import Path
@@ -304,11 +306,11 @@ def test_a_repeated_run_leaves_one_result(backbone: BackboneSpec, tmp_path: Path
     assert sorted(path.name for path in first.folder.iterdir()) == ["classifier.safetensors", "predictions.safetensors", "run.json"]
 
 
-def test_a_result_of_schema_1_0_is_used_with_a_word(tmp_path: Path) -> None:
-    committed = read(next(BOARD.glob("*/run.json")), recount=False)
+def test_a_result_of_schema_1_0_is_used_with_a_note(tmp_path: Path) -> None:
+    committed = depthub.results(BOARD)[0]
     spec, provenance = committed.spec, {key: value for key, value in committed.provenance.items() if key not in ("inputs", "loaded")}
     old = replace(committed, summary=None, tasks={}, stages=(), predictions={}, provenance=provenance)
     notes = Notes()
     Store(tmp_path).save(old)
     assert notes.run(spec, tmp_path).counts == committed.counts
-    assert notes == ["results of schema 1.0 are used, which do not say what code they were computed with"]
+    assert notes == ["results of schema 1.0 are used; they do not record the code that computed them"]

@@ -1,4 +1,4 @@
-"""Data sets in memory: pixels as given, told apart by their contents, and refused in one line where they cannot be right."""
+"""Data sets in memory: unchanged pixels, identity by contents, and wrong data refused in one line."""
 
 from __future__ import annotations
 
@@ -29,9 +29,16 @@ def _session() -> Iterator[None]:
     installed.cache_clear()
 
 
-def made(images: Any = PIXELS, labels: Any = None, **changes: Any) -> DataSet:
-    given = {"train": (images, LABELS if labels is None else labels), "test": (PIXELS[::-1].copy(), LABELS), "class_names": NAMES}
-    return data_in_memory("mine", **{**given, **changes})
+def mine(images: Any = PIXELS, labels: Any = None, **changes: Any) -> DataSet:
+    """A data set in memory.
+
+    Args:
+        images: for training.
+        labels: of these images; by default those of `PIXELS`.
+        changes: other arguments of `data_in_memory`.
+    """
+    arguments = {"train": (images, LABELS if labels is None else labels), "test": (PIXELS[::-1].copy(), LABELS), "class_names": NAMES}
+    return data_in_memory("mine", **{**arguments, **changes})
 
 
 FORMS = {
@@ -49,49 +56,49 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("labels", [LABELS, [NAMES[i] for i in LABELS], np.array(LABELS), torch.tensor(LABELS), np.array(NAMES)[LABELS]])
 def test_every_form_gives_the_same_pixels_and_identity(form: str, labels: Any) -> None:
-    data_set = made(FORMS[form], labels)
+    data_set = mine(FORMS[form], labels)
     train = data_set.load().train
     assert train.labels == tuple(LABELS)
     assert [np.asarray(train.read(name)).tolist() for name in train.ids] == PIXELS.tolist()
-    assert data_set.digest() == made().digest()
+    assert data_set.digest() == mine().digest()
 
 
 def test_a_picture_may_have_its_own_size_and_mode() -> None:
     pictures = [Image.new("L", (8, 9), 40), Image.new("I;16", (7, 7), 65535), Image.new("RGB", (30, 10), (1, 2, 3))]
-    train = made(pictures, [0, 1, 2]).load().train
+    train = mine(pictures, [0, 1, 2]).load().train
     assert [train.read(name).size for name in train.ids] == [(8, 9), (7, 7), (30, 10)]
     assert [train.read(name).getpixel((0, 0)) for name in train.ids] == [(40, 40, 40), (255, 255, 255), (1, 2, 3)]
 
 
-def test_what_is_changed_later_has_no_effect() -> None:
+def test_later_changes_have_no_effect() -> None:
     images = PIXELS.copy()
-    data_set = made(images)
+    data_set = mine(images)
     before = data_set.digest()
     images[:] = 0
-    assert data_set.digest() == before == made().digest()
+    assert data_set.digest() == before == mine().digest()
     assert np.asarray(data_set.load().train.read("train/3")).tolist() == PIXELS[3].tolist()
 
 
-def test_a_notebook_shows_what_it_is() -> None:
-    assert repr(made()) == "<data set 'mine': 3 classes, 12 training and 12 test images>"
+def test_a_notebook_shows_a_summary() -> None:
+    assert repr(mine()) == "<data set 'mine': 3 classes, 12 training and 12 test images>"
 
 
-def test_contents_tell_data_sets_apart() -> None:
+def test_other_contents_are_another_data_set() -> None:
     changed = PIXELS.copy()
     changed[3, 0, 0, 0] ^= 1
     others = [
-        made(changed),
-        made(labels=[1, 1, 2, *LABELS[3:]]),
-        made(class_names=("red", "green", "cyan")),
-        made(template="a colour called {}."),
-        made(val=(PIXELS, LABELS)),
-        made(train=None),
+        mine(changed),
+        mine(labels=[1, 1, 2, *LABELS[3:]]),
+        mine(class_names=("red", "green", "cyan")),
+        mine(template="a colour called {}."),
+        mine(val=(PIXELS, LABELS)),
+        mine(train=None),
     ]
-    assert len({made().digest(), *(other.digest() for other in others)}) == 7
+    assert len({mine().digest(), *(other.digest() for other in others)}) == 7
 
 
 def test_a_reader_travels_to_workers() -> None:
-    train = made().load().train
+    train = mine().load().train
     again = pickle.loads(pickle.dumps(train))
     assert again == train
     assert again.read.fingerprint("train/2") == train.read.fingerprint("train/2")  # type: ignore[attr-defined]
@@ -120,7 +127,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "truth": ({"labels": [True] * 12}, "label True is neither"),
     "float_label": ({"labels": [0.0] * 12}, "label 0.0 is neither"),
     "one_hot": ({"labels": np.eye(3)[LABELS]}, r"labels of the shape \(12, 3\), expected \(N,\)"),
-    "unknown": ({"labels": ["gren"] * 12}, "label 'gren' is no class name; did you mean 'green'"),
+    "unknown": ({"labels": ["gren"] * 12}, "label 'gren' is not a class name; did you mean 'green'"),
     "no_pair": ({"test": PIXELS}, "test: a ndarray is given, expected \\(images, labels\\)"),
     "no_test": ({"test": ([], [])}, "data set 'mine', test: there are no images"),
     "text": ({"class_names": "red"}, "class_names is 'red', expected a list of names"),
@@ -131,10 +138,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_cannot_be_right_is_refused_in_one_line(case: str) -> None:
-    changes, says = WRONG[case]
-    with pytest.raises(DepthubError, match=says) as refused:
-        made(**changes)
+def test_wrong_data_is_refused_in_one_line(case: str) -> None:
+    changes, message = WRONG[case]
+    with pytest.raises(DepthubError, match=message) as refused:
+        mine(**changes)
     assert "\n" not in str(refused.value)
 
 
@@ -143,7 +150,7 @@ def test_a_name_that_no_command_line_takes_is_refused() -> None:
         depthub.register(data_in_memory("my data", test=(PIXELS, LABELS), class_names=NAMES))
 
 
-def test_it_is_run_by_its_name_and_again_when_its_contents_change(tmp_path: Path) -> None:
+def test_a_data_set_is_run_by_its_name_and_again_when_its_contents_change(tmp_path: Path) -> None:
     spec = RunSpec(
         method=Component("CoOp", {"n_ctx": 2}),
         protocol=Component("FewShot"),
@@ -152,15 +159,16 @@ def test_it_is_run_by_its_name_and_again_when_its_contents_change(tmp_path: Path
         training=Training(epochs=1, batch_size=4),
         shots=2,
     )
-    assert depthub.register(mine := made()) is mine
+    data_set = mine()
+    assert depthub.register(data_set) is data_set
     first = depthub.run(spec, runs=tmp_path / "runs")
-    assert first.spec.data.sha256 == mine.digest()
+    assert first.spec.data.sha256 == data_set.digest()
     assert sum(count.n_total for count in first.counts.values()) == 12
     assert "12 pictures are among the training and among the test images" in first.warnings
-    found: list[bool] = []
-    run_many([spec], runs=tmp_path / "runs", on_done=lambda index, result, on_disk: found.append(on_disk))
+    on_disk: list[bool] = []
+    run_many([spec], runs=tmp_path / "runs", on_done=lambda index, result, found_on_disk: on_disk.append(found_on_disk))
     changed = PIXELS.copy()
     changed[:] = 255 - changed
-    depthub.register(made(changed))
-    run_many([spec], runs=tmp_path / "runs", on_done=lambda index, result, on_disk: found.append(on_disk))
-    assert found == [True, False]
+    depthub.register(mine(changed))
+    run_many([spec], runs=tmp_path / "runs", on_done=lambda index, result, found_on_disk: on_disk.append(found_on_disk))
+    assert on_disk == [True, False]

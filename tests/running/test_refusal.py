@@ -1,4 +1,4 @@
-"""What cannot give a right number is refused in one line, before training where it can be known before, and leaves no result."""
+"""Data, specs and runs that cannot give a right number are refused in one line, before training where possible, and leave no result."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.models import write_backbone, write_pictures
 QUICK = Training(epochs=1, batch_size=4)
 
 
-def see(name: str) -> Image.Image:
+def black(name: str) -> Image.Image:
     return Image.new("RGB", (8, 8))
 
 
-def examples(part: str, labels: tuple[int, ...], source: str = "") -> Examples:
-    return Examples(tuple(f"{part}/{i}" for i in range(len(labels))), labels, see, source)
+def examples(split: str, labels: tuple[int, ...], source: str = "") -> Examples:
+    return Examples(tuple(f"{split}/{i}" for i in range(len(labels))), labels, black, source)
 
 
 CLASSES = ClassSet("three", (0, 1, 2), ("ant", "bee", "red_cat"))
@@ -36,7 +36,7 @@ STAGE = Stage(Task("train", DATA.train, CLASSES), (TASK,))
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (replace(DATA, classes=replace(CLASSES, names=("ant", "bee", " _"))), "class 2 has an empty name"),
         (
@@ -55,11 +55,11 @@ STAGE = Stage(Task("train", DATA.train, CLASSES), (TASK,))
         (None, "load() gives a NoneType, expected Data"),
     ],
 )
-def test_data_sets(data: Data, said: str) -> None:
+def test_data_sets(data: Data, message: str) -> None:
     with pytest.raises(DepthubError) as caught:
         check_data(data, "mine")
     assert str(caught.value).startswith(("data set 'mine'", "the template"))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_homonyms_of_the_published_list_are_data() -> None:
@@ -68,7 +68,7 @@ def test_homonyms_of_the_published_list_are_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stages", "said"),
+    ("stages", "message"),
     [
         ([], "makes no test task"),
         ([replace(STAGE, tests=())], "makes no test task"),
@@ -83,10 +83,10 @@ def test_homonyms_of_the_published_list_are_data() -> None:
         ([replace(STAGE, tests=(replace(TASK, examples=DATA.train),))], "3 training images are among the test images of task 'all'"),
     ],
 )
-def test_stages(stages: list[Stage], said: str) -> None:
+def test_stages(stages: list[Stage], message: str) -> None:
     with pytest.raises(DepthubError) as caught:
         check_stages(stages, {"mine": DATA}, "Mine")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_images_of_other_data_sets_may_have_the_same_ids() -> None:
@@ -94,7 +94,7 @@ def test_images_of_other_data_sets_may_have_the_same_ids() -> None:
     check_stages([replace(STAGE, tests=(other,))], {"mine": DATA}, "Mine")
 
 
-class Seen(Protocol):
+class Halves(Protocol):
     """A protocol with scores of its own."""
 
     headline = "HM"
@@ -108,12 +108,12 @@ class Seen(Protocol):
 
 
 def test_a_protocol_keeps_to_what_it_declares() -> None:
-    summary = Seen().summary(["seen", "unseen", "HM"])
+    summary = Halves().summary(["seen", "unseen", "HM"])
     check_summary(summary, {"seen": 50.0, "unseen": 25.0, "HM": 100 / 3}, "run")
     with pytest.raises(DepthubError, match=r"HM is 40.0, but the harmonic mean of seen and unseen is 33.3333"):
         check_summary(summary, {"seen": 50.0, "unseen": 25.0, "HM": 40.0}, "run")
     with pytest.raises(DepthubError, match="declares score 'HM', but reports seen"):
-        Seen().summary(["seen"])
+        Halves().summary(["seen"])
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_recipes(field: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"shots": 2.0}, "shots is 2.0, expected an integer"),
         ({"seed": 2**53}, r"seed is 9007199254740992, expected less than 2\*\*53"),
@@ -157,8 +157,8 @@ def test_recipes(field: str, value: object) -> None:
         ({"head": Component("DePT", {"balance": float("inf")})}, "balance is inf, expected a finite float"),
     ],
 )
-def test_specs(change: dict[str, object], said: str, tmp_path: Path) -> None:
-    with pytest.raises(DepthubError, match=said):
+def test_specs(change: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(DepthubError, match=message):
         depthub.run(RunSpec(**change), runs=tmp_path)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
 
@@ -175,7 +175,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> RunSpec:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"training": replace(QUICK, epochs=6, lr=9e5, weight_decay=9e5, warmup_epochs=0), "head": Component("DePT")}, "lower training.lr"),
         ({"method": Component("ZeroShot", {"templates": ["a photo"]})}, "the template 'a photo' does not name the class"),
@@ -183,8 +183,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> RunSpec:
         ({"method": Component("KgCoOp", {"template": "{name}"})}, "does not name the class"),
     ],
 )
-def test_runs_without_a_right_number_leave_none(small: RunSpec, change: dict[str, object], said: str, tmp_path: Path) -> None:
-    with pytest.raises(DepthubError, match=said):
+def test_runs_without_a_right_number_leave_none(small: RunSpec, change: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(DepthubError, match=message):
         depthub.run(replace(small, **change), runs=tmp_path)
     assert not list(tmp_path.rglob("run.json"))
 

@@ -39,9 +39,9 @@ def test_a_run_gives_counts_and_a_second_one_finds_them(spec: RunSpec, method: C
     assert result.scores["base"] == pytest.approx(100 * result.counts["base"].n_correct / 15)
     path = tmp_path / result.spec.run_id / "run.json"
     before = path.read_bytes()
-    found: list[bool] = []
-    (again,) = depthub.run_many([spec], runs=tmp_path, on_done=lambda i, r, on_disk: found.append(on_disk))
-    assert found == [True]
+    on_disk: list[bool] = []
+    (again,) = depthub.run_many([spec], runs=tmp_path, on_done=lambda i, r, found_on_disk: on_disk.append(found_on_disk))
+    assert on_disk == [True]
     assert again.counts == result.counts
     assert path.read_bytes() == before
 
@@ -56,11 +56,11 @@ def test_the_same_spec_gives_the_same_counts(spec: RunSpec, tmp_path: Path) -> N
 def test_recomputing_changes_no_number(spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, layers = replace(spec, method=Component("MaPLe", {"depth": 2})), []
 
-    def noting(layer: Any, *given: Any, **how: Any) -> Any:
+    def recording(layer: Any, *args: Any, **kwargs: Any) -> Any:
         layers.append(layer)
-        return checkpoint(layer, *given, **how)
+        return checkpoint(layer, *args, **kwargs)
 
-    monkeypatch.setattr(image_tower, "checkpoint", noting)
+    monkeypatch.setattr(image_tower, "checkpoint", recording)
     once = depthub.run(spec, runs=tmp_path / "once")
     assert layers == []
     again = depthub.run(spec, runs=tmp_path / "again", recompute=True)
@@ -71,16 +71,16 @@ def test_recomputing_changes_no_number(spec: RunSpec, tmp_path: Path, monkeypatc
     assert all(torch.equal(tuned[name], other[name]) for name in tuned)
 
 
-def test_a_deterministic_run_chooses_operations_for_its_own_time_only(spec: RunSpec, tmp_path: Path) -> None:
-    chosen: list[bool] = []
+def test_operations_are_deterministic_during_a_deterministic_run_only(spec: RunSpec, tmp_path: Path) -> None:
+    deterministic: list[bool] = []
 
     def on_epoch(done: int, loss: float) -> None:
-        chosen.append(torch.are_deterministic_algorithms_enabled())
+        deterministic.append(torch.are_deterministic_algorithms_enabled())
 
-    told = depthub.run(spec, runs=tmp_path / "told", deterministic=True, on_epoch=on_epoch)
+    result = depthub.run(spec, runs=tmp_path / "one", deterministic=True, on_epoch=on_epoch)
     depthub.run_many([replace(spec, seed=2)], runs=tmp_path / "many", deterministic=True, on_epoch=on_epoch)
-    assert depthub.run(spec, runs=tmp_path / "free", on_epoch=on_epoch).counts == told.counts
-    assert chosen == [True] * 4 + [False] * 2
+    assert depthub.run(spec, runs=tmp_path / "free", on_epoch=on_epoch).counts == result.counts
+    assert deterministic == [True] * 4 + [False] * 2
 
 
 def _run_in_processes(specs: list[RunSpec], folder: str) -> None:
@@ -125,7 +125,7 @@ def test_an_interrupted_run_is_resumed_and_leaves_nothing_half_written(spec: Run
     assert epochs == [2]
 
 
-def test_resolving_spells_everything_out(spec: RunSpec) -> None:
+def test_resolving_writes_everything_out(spec: RunSpec) -> None:
     full = resolve(spec)
     assert full.method.settings == {"n_ctx": 16, "ctx_init": "", "class_specific": False, "position": "end"}
     assert full.training.augmentation == "published"
@@ -173,7 +173,7 @@ def test_scarce_classes_keep_all_they_have_and_are_named(tmp_path: Path, spec: R
         ({"head": Component("DePT", {"cat": 3})}, "DePT: cat: a component is 3, expected its name"),
         ({"method": Component("CoOp", {"n_ctx": Component("CAT")})}, "CoOp: n_ctx is Component"),
         ({"method": Component("CoOp", {"class_specific": True})}, "set class_specific to false"),
-        ({"head": Component("CAT")}, "use DePT around it"),
+        ({"head": Component("CAT")}, "wrap it in DePT"),
         ({"head": Component("DePT", {"balance": 1.5})}, r"balance is 1.5, expected a weight in \[0, 1\]"),
     ],
 )
@@ -193,7 +193,7 @@ def test_numbers_out_of_range(field: str, value: int) -> None:
 
 @pytest.mark.parametrize("depth", [1, 3])
 def test_a_third_partys_image_prompts_run_under_dept(spec: RunSpec, depth: int, tmp_path: Path) -> None:
-    """Nothing in that plugin knows of DePT, and nothing here of its prompts."""
+    """That plugin does not mention DePT, and DePT does not mention its prompts."""
     method = Component("VisualPrompts", {"depth": depth})
     result = depthub.run(replace(spec, method=method, head=Component("DePT"), data=DataSpec("squares")), runs=tmp_path)
     assert result.cost["params_trainable"] == depth * method_width(result) * 48 + 4 * 24 + 2 * 24 + 2
@@ -202,5 +202,5 @@ def test_a_third_partys_image_prompts_run_under_dept(spec: RunSpec, depth: int, 
 
 
 def method_width(result: depthub.RunResult) -> int:
-    """Tokens a layer of the third party's method."""
+    """Tokens per layer of the third party's method."""
     return int(result.spec.method.settings["n_ctx"])

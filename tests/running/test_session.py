@@ -1,4 +1,4 @@
-"""What a session registers for itself: checked as a plugin's, told apart by its code, and unknown to other processes."""
+"""Parts that a session registers for itself: checked like a plugin's, identified by their code, and unknown to other processes."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def _session() -> Iterator[None]:
 
 @pytest.fixture
 def notebook() -> Notebook:
-    made = Notebook()
-    made.run(HELPERS)
-    return made
+    notebook = Notebook()
+    notebook.run(HELPERS)
+    return notebook
 
 
 @pytest.fixture
@@ -72,10 +72,10 @@ def spec(tmp_path: Path) -> RunSpec:
 
 
 def computed(spec: RunSpec, runs: Path) -> bool:
-    """Do a run; tells whether it was not found done."""
-    found: list[bool] = []
-    run_many([spec], runs=runs, on_done=lambda index, result, on_disk: found.append(on_disk), on_note=lambda line: None)
-    return not found[0]
+    """Do a run; returns whether it was computed, not found on disk."""
+    on_disk: list[bool] = []
+    run_many([spec], runs=runs, on_done=lambda index, result, found_on_disk: on_disk.append(found_on_disk), on_note=lambda line: None)
+    return not on_disk[0]
 
 
 def test_a_class_of_a_cell_runs_by_its_name_under_any_head_and_is_used_again(notebook: Notebook, spec: RunSpec, tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_a_class_of_a_cell_runs_by_its_name_under_any_head_and_is_used_again(not
     assert installed().get("methods", "Mine") is cls
     for head in ("ITM", "DePT"):
         result = depthub.run(replace(spec, head=Component(head)), runs=tmp_path / "runs")
-        (used,) = [one for one in result.provenance["plugins"] if one["name"] == "Mine"]
-        assert (used["plugin"], used["distribution"]) == ("session", "session")
+        (plugin,) = [one for one in result.provenance["plugins"] if one["name"] == "Mine"]
+        assert (plugin["plugin"], plugin["distribution"]) == ("session", "session")
         assert result.provenance["inputs"]["code"]["methods Mine"]["sha256"] == code_sha256(cls)
         assert {"name": "session", "distribution": "session", "version": "0"} in result.provenance["loaded"]
         assert result.folder is not None
@@ -112,10 +112,14 @@ def test_an_edited_cell_is_another_code_and_a_reworded_one_is_not(
     assert computed(spec, tmp_path / "runs") is again
 
 
-CLASS = (
-    "from depthub import Head, register\n{before}\nclass Told(Head):\n    {inside}\n    def loss(self, features, labels): return {loss}\n"
-)
-CLASS += "    def forward(self, features): return features.image\n"
+CLASS = """
+from depthub import Head, register
+{before}
+class Registered(Head):
+    {inside}
+    def loss(self, features, labels): return {loss}
+    def forward(self, features): return features.image
+"""
 EDITS = {
     "nested": ("def f():\n    def g(): return {}\n    return g", "pass", "f()()"),
     "lambda": ("f = lambda: {}", "pass", "f()"),
@@ -138,7 +142,7 @@ EDITS = {
     "partial": ("from functools import partial\nf = partial(max, {})", "pass", "f(2)"),
     "cached": ("from functools import lru_cache\n@lru_cache\ndef f(): return {}", "pass", "f()"),
     "wrapped": ("import torch\n@torch.no_grad()\ndef f(): return {}", "pass", "f()"),
-    "closure": ("def made(k):\n    def f(): return k\n    return f\nf = made({})", "pass", "f()"),
+    "closure": ("def outer(k):\n    def f(): return k\n    return f\nf = outer({})", "pass", "f()"),
     "base": ("class Above(Head):\n    gain = {}\n_head, Head = Head, Above", "pass", "0"),
     "mixin": ("class Above:\n    def gain(self): return {}\n_head = Head\nclass Head(Above, _head): ...", "pass", "0"),
     "dataclass": ("from dataclasses import dataclass\n@dataclass\nclass F:\n    value: int = {}", "pass", "F().value"),
@@ -147,12 +151,12 @@ EDITS = {
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_whatever_the_code_reads_tells_it_apart(name: str) -> None:
+def test_a_digest_depends_on_everything_that_the_code_uses(name: str) -> None:
     before, inside, loss = EDITS[name]
 
     def digest(value: int) -> str:
         cell = CLASS.format(before=before.format(value), inside=inside.format(value), loss=loss)
-        return code_sha256(Notebook().run(cell)["Told"])
+        return code_sha256(Notebook().run(cell)["Registered"])
 
     assert digest(1) == digest(1)
     assert digest(1) != digest(2)
@@ -162,7 +166,7 @@ def test_helpers_in_files_of_ones_own_count_once_they_are_reloaded(tmp_path: Pat
     monkeypatch.syspath_prepend(tmp_path)
     file = tmp_path / "helpers_of_a_notebook.py"
     file.write_text("def f(): return 1\n")
-    cls = Notebook().run(CLASS.format(before="import helpers_of_a_notebook as h", inside="pass", loss="h.f()"))["Told"]
+    cls = Notebook().run(CLASS.format(before="import helpers_of_a_notebook as h", inside="pass", loss="h.f()"))["Registered"]
     first = code_sha256(cls)
     file.write_text("def f(): return 22\n")
     assert code_sha256(cls) == first, "what runs is still the old code"
@@ -170,17 +174,15 @@ def test_helpers_in_files_of_ones_own_count_once_they_are_reloaded(tmp_path: Pat
     assert code_sha256(cls) != first
 
 
-def test_a_cell_that_reads_what_nothing_tells_apart_is_refused() -> None:
+def test_a_cell_that_uses_a_value_without_a_digest_is_refused() -> None:
     source = CLASS.format(before="import threading\nlock = threading.Lock()", inside="pass", loss="lock")
-    with pytest.raises(
-        DepthubError, match=r"^lock is a lock, which cannot be told from others: make it where it is used, or make it a setting$"
-    ):
-        depthub.register(Notebook().run(source)["Told"])
+    with pytest.raises(DepthubError, match=r"^lock is a lock, which has no digest: create it where it is used, or make it a setting$"):
+        depthub.register(Notebook().run(source)["Registered"])
 
 
 def test_code_without_a_source_is_refused(notebook: Notebook) -> None:
     with pytest.raises(DepthubError, match=r"^depthub.register: method 'Mine' has no source, .*; define it in a file or a notebook cell$"):
-        notebook.run(METHOD, known=False)
+        notebook.run(METHOD, readable=False)
     assert "Mine" not in installed().names("methods")
 
 
@@ -213,19 +215,19 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_breaks_a_rule_is_refused_in_one_line(name: str) -> None:
-    source, says = REFUSED[name]
-    with pytest.raises(DepthubError, match=says) as refused:
+def test_parts_that_break_a_rule_are_refused_in_one_line(name: str) -> None:
+    source, message = REFUSED[name]
+    with pytest.raises(DepthubError, match=message) as refused:
         Notebook().run(HEADER + source)
     assert "\n" not in str(refused.value)
 
 
-def test_other_processes_do_not_have_it(notebook: Notebook, spec: RunSpec, tmp_path: Path) -> None:
+def test_other_processes_do_not_have_a_registered_part(notebook: Notebook, spec: RunSpec, tmp_path: Path) -> None:
     notebook.run(METHOD)
     local = installed().get("executors", "Local")
     specs = [replace(spec, seed=seed) for seed in (1, 2)]
-    says = "^method 'Mine' is registered for this session only, and other processes do not have it; run without an executor, or make it a"
-    with pytest.raises(DepthubError, match=says):
+    message = "^method 'Mine' is registered for this session only, and other processes do not have it; run without an executor, or"
+    with pytest.raises(DepthubError, match=message):
         run_many(specs, runs=tmp_path / "runs", executor=local(workers=2))
     assert len(run_many(specs, runs=tmp_path / "runs", executor=local(workers=1))) == 2
 
@@ -247,16 +249,16 @@ class Travelling(Executor):
     assert pickle.loads(pickle.dumps(result)).counts == result.counts
 
 
-def test_the_short_way_does_not_answer_for_what_a_session_registered(spec: RunSpec, notebook: Notebook, tmp_path: Path) -> None:
+def test_recall_does_not_answer_for_parts_that_a_session_registered(spec: RunSpec, notebook: Notebook, tmp_path: Path) -> None:
     from depthub.running.resolving import Resolver
     from depthub.running.runner import places
-    from depthub.running.session import own
+    from depthub.running.session import session_parts
 
     notebook.run(METHOD)
     mine = Resolver()(spec)
     theirs = Resolver()(replace(spec, method=Component("ZeroShot")))
     assert places([theirs])
-    assert own([theirs, mine], installed()) == ["method 'Mine'"]
+    assert session_parts([theirs, mine], installed()) == ["method 'Mine'"]
     assert places([theirs, mine]) is None
 
 
@@ -293,7 +295,7 @@ register(Own())
 """
 
 
-def test_images_that_a_cell_changed_are_looked_at_again(spec: RunSpec, tmp_path: Path) -> None:
+def test_images_that_a_cell_changed_are_encoded_again(spec: RunSpec, tmp_path: Path) -> None:
     spec = replace(spec, method=Component("ZeroShot"), protocol=Component("FewShot"), data=depthub.DataSpec("own"), shots=1)
     notebook = Notebook()
     pixels = notebook.run(DATA)["PIXELS"]
@@ -308,12 +310,12 @@ def test_images_that_a_cell_changed_are_looked_at_again(spec: RunSpec, tmp_path:
 
 def test_a_preset_from_python() -> None:
     spec = RunSpec(method=Component("KgCoOp", {"n_ctx": 2}))
-    made = with_preset(spec, "original")
-    assert made.method.settings["n_ctx"] == 2
-    assert made.method.settings["weight"] == 8.0
-    assert made.training is not None
-    assert (made.training.batch_size, made.training.epochs) == (128, 100)
-    assert with_preset(made, "original") == made
+    original = with_preset(spec, "original")
+    assert original.method.settings["n_ctx"] == 2
+    assert original.method.settings["weight"] == 8.0
+    assert original.training is not None
+    assert (original.training.batch_size, original.training.epochs) == (128, 100)
+    assert with_preset(original, "original") == original
     with pytest.raises(DepthubError, match=r"^ZeroShot has no preset 'original'; it has: dept-repo"):
         with_preset(RunSpec(method=Component("ZeroShot")), "original")
     with pytest.raises(DepthubError, match="unknown preset 'orginal'; did you mean 'original'"):
@@ -337,7 +339,7 @@ def test_a_spec_takes_plain_data_for_its_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "value", "says"),
+    ("part", "value", "message"),
     [
         ("method", {"name": "CoOp", "setting": {}}, "expected its name, or a name with settings"),
         ("method", {"name": "CoOp", "settings": {}, "seed": 1}, "expected its name, or a name with settings"),
@@ -348,6 +350,6 @@ def test_a_spec_takes_plain_data_for_its_parts() -> None:
         ("backbone", None, "backbone is None, expected a name or a BackboneSpec"),
     ],
 )
-def test_plain_data_that_says_something_else_is_refused(part: str, value: object, says: str) -> None:
-    with pytest.raises(DepthubError, match=says):
+def test_wrong_plain_data_is_refused(part: str, value: object, message: str) -> None:
+    with pytest.raises(DepthubError, match=message):
         RunSpec(**{part: value})  # type: ignore[arg-type]

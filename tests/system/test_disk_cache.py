@@ -1,4 +1,4 @@
-"""Files that only save time: what is kept comes back or is not there, and never more than allowed."""
+"""The cache of image features: stored rows come back unchanged or not at all, and the files stay within the limit."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def cache(tmp_path: Path) -> Cache:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     """The cache that a command line finds in this test."""
     monkeypatch.setenv("DEPTHUB_CACHE", str(tmp_path / "here"))
-    found = Cache.here()
-    assert found
-    return found
+    cache = Cache.here()
+    assert cache
+    return cache
 
 
 def only_file(cache: Cache) -> Path:
@@ -46,10 +46,10 @@ def test_rows_come_back_by_name_and_kind(cache: Cache) -> None:
     cache.add(other, NAMES, ROWS + 100)
     cache.add(KIND, ["d"], ROWS[:1] + 50)
     for kind, shift in ((KIND, 0), (other, 100)):
-        found = Cache(cache.folder, cache.limit).find(kind, {"c", "a", "z"})
-        assert found.keys() == {"a", "c"}
-        assert np.array_equal(found["a"], ROWS[0] + shift)
-        assert np.array_equal(found["c"], ROWS[2] + shift)
+        rows = Cache(cache.folder, cache.limit).find(kind, {"c", "a", "z"})
+        assert rows.keys() == {"a", "c"}
+        assert np.array_equal(rows["a"], ROWS[0] + shift)
+        assert np.array_equal(rows["c"], ROWS[2] + shift)
     assert cache.find(KIND, {"b", "d"}).keys() == {"b", "d"}
     assert cache.find({**KIND, "data": "flags"}, {"a"}) == {}
 
@@ -118,16 +118,16 @@ def test_the_least_recently_used_go_first(cache: Cache) -> None:
     assert cache.files() == []
 
 
-def test_what_a_killed_writer_left_counts_and_what_is_not_ours_stays(cache: Cache) -> None:
+def test_temporary_files_of_killed_writers_count_and_foreign_files_stay(cache: Cache) -> None:
     cache.add(KIND, NAMES, ROWS)
     path = only_file(cache)
-    left = path.with_name(f".{path.name}.123-0a1b2c3d.tmp")
+    temporary = path.with_name(f".{path.name}.123-0a1b2c3d.tmp")
     foreign = path.with_name("mine.safetensors")
-    for file in (left, foreign):
+    for file in (temporary, foreign):
         file.write_bytes(b"x" * 10**6)
         os.utime(file, (1000, 1000))
     cache.add(KIND, ["d"], ROWS[:1])
-    assert not left.exists()
+    assert not temporary.exists()
     assert len(cache.clear()) == 2
     assert list(cache.folder.iterdir()) == [foreign]
 
@@ -141,8 +141,8 @@ rows = np.arange(200_000, dtype=np.float32).reshape(10, -1)[:, :4000]
 names = [str(i) for i in range(10)]
 for turn in range(40):
     cache.add(kind, names, rows)
-    found = cache.find(kind, set(names))
-    assert found.keys() == set(names) and all((found[name] == row).all() for name, row in zip(names, rows))
+    stored = cache.find(kind, set(names))
+    assert stored.keys() == set(names) and all((stored[name] == row).all() for name, row in zip(names, rows))
 """
 
 
@@ -206,12 +206,12 @@ def test_the_command_shows_and_clears(here: Cache, capsys: pytest.CaptureFixture
     assert here.files() == []
 
 
-def test_the_command_clears_what_lies_beside(here: Cache, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_clears_the_other_caches(here: Cache, capsys: pytest.CaptureFixture[str]) -> None:
     folder, name = here.folder.parent, "0" * 64
-    own = ["digests.sqlite", "digests.sqlite-journal", f"recall/{name}.json", f"lists/{name}.list", "linear.json"]
-    own += [f"recall/.{name}.json.12-0a1b2c3d.tmp", f"lists/.{name}.list.12-0a1b2c3d.tmp"]
+    ours = ["digests.sqlite", "digests.sqlite-journal", f"recall/{name}.json", f"lists/{name}.list", "linear.json"]
+    ours += [f"recall/.{name}.json.12-0a1b2c3d.tmp", f"lists/.{name}.list.12-0a1b2c3d.tmp"]
     foreign = ["mine.json", "recall/mine.json", "lists/mine.list", f"lists/{name}.json", "splits/split.json", f"images/{name}.npy"]
-    for path in (*own, *foreign):
+    for path in (*ours, *foreign):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(b"x" * 1000)
     here.add(KIND, NAMES, ROWS)
@@ -220,10 +220,10 @@ def test_the_command_clears_what_lies_beside(here: Cache, capsys: pytest.Capture
     for line in ("digests of files: 2 files, 2 kB", "finished commands: 1 file, 1 kB", "lists of images: 1 file, 1 kB"):
         assert line in shown
     assert main(["cache", "clear", "--data", "tones"]) == 0
-    assert all((folder / path).exists() for path in own)
+    assert all((folder / path).exists() for path in ours)
     assert "digests" not in capsys.readouterr().out
     assert main(["cache", "clear"]) == 0
-    assert "removed what killed processes left: 2 files, 2 kB" in capsys.readouterr().out.splitlines()
+    assert "removed temporary files of killed processes: 2 files, 2 kB" in capsys.readouterr().out.splitlines()
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == set(foreign)
     assert main(["cache", "clear"]) == 0
 

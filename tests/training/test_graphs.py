@@ -1,4 +1,4 @@
-"""Steps that are recorded and played: on the CPU from a tape that repeats operations on the same memory, on a GPU from CUDA graphs."""
+"""Captured and replayed steps: on the CPU from a tape that repeats operations on the same memory, on a GPU from CUDA graphs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from depthub.training import graphs
 from depthub.training.loop import fit_together
 from tests import tape
 from tests.models import random_backbone
-from tests.training.test_stack import EXACT, METHODS, Noisy, apart, job, trained
+from tests.training.jobs import EXACT, METHODS, Noisy, apart, job, trained
 
 STACKED = {name: method for name, method in METHODS.items() if method is not Noisy}
 ALL = {
@@ -36,27 +36,27 @@ def backbone() -> Backbone:
 
 
 @pytest.mark.parametrize(("method", "runs"), [*((name, 1) for name in ALL), *((name, 3) for name in STACKED)])
-def test_a_played_step_trains_as_the_step_does(backbone: Backbone, method: str, runs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over two epochs with learning rates of their own; nothing in a step asks the device or makes a tensor on the host."""
-    recorded = 0
+def test_a_replayed_step_trains_as_the_step_does(backbone: Backbone, method: str, runs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over two epochs with different learning rates; a step never waits for the device or makes a tensor on the host."""
+    captures = 0
 
-    def record(step: graphs.Play) -> graphs.Play:
-        nonlocal recorded
-        recorded += 1
-        return tape.record(step)
+    def capture(step: graphs.Replay) -> graphs.Replay:
+        nonlocal captures
+        captures += 1
+        return tape.capture(step)
 
-    monkeypatch.setattr(graphs, "record", record)
-    plain, played = (
+    monkeypatch.setattr(graphs, "capture", capture)
+    plain, replayed = (
         [job(backbone, ALL[method], Component(HEADS[seed]), seed, pixels=True, graphs=graphs) for seed in range(runs)]
         for graphs in (False, True)
     )
-    for jobs in (plain, played):
+    for jobs in (plain, replayed):
         assert fit_together(jobs, Accelerator(cpu=True)) == [None] * runs
-    assert apart(trained(played), trained(plain)) <= EXACT
-    assert recorded == played[0].training.epochs
+    assert apart(trained(replayed), trained(plain)) <= EXACT
+    assert captures == replayed[0].training.epochs
 
 
-class Asking(Noisy):
+class Waiting(Noisy):
     """Reads a number back from the device in every step, and draws none."""
 
     def losses(self, features: Features) -> dict[str, Tensor]:
@@ -67,16 +67,16 @@ class Asking(Noisy):
 
 
 @pytest.mark.parametrize("runs", [1, 3])
-def test_random_numbers_cannot_be_played(backbone: Backbone, runs: int) -> None:
+def test_random_numbers_cannot_be_replayed(backbone: Backbone, runs: int) -> None:
     jobs = [job(backbone, Noisy, seed=seed, graphs=True) for seed in range(runs)]
     with pytest.raises(DepthubError, match=r"^this training step draws random numbers.*; run without --graphs$"):
         fit_together(jobs, Accelerator(cpu=True))
 
 
-def test_the_tape_refuses_what_a_graph_refuses(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graphs, "record", tape.record)
+def test_the_tape_refuses_to_wait_as_a_graph_does(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "capture", tape.capture)
     with pytest.raises(RuntimeError, match="not permitted"):
-        fit_together([job(backbone, Asking, graphs=True)], Accelerator(cpu=True))
+        fit_together([job(backbone, Waiting, graphs=True)], Accelerator(cpu=True))
 
 
 def test_without_a_gpu_graphs_are_refused_in_one_line(tmp_path: Path) -> None:
@@ -91,13 +91,13 @@ def test_without_a_gpu_graphs_are_refused_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("runs", [1, 3])
 def test_cuda_graphs(backbone: Backbone, runs: int) -> None:
-    """The real recording: as on the tape above."""
-    made = [
-        [job(backbone, METHODS["shared"], Component(HEADS[seed]), seed, graphs=bool(graphs)) for seed in range(runs)] for graphs in (0, 1)
-    ]
-    for jobs in made:
+    """The real graphs, as on the tape above."""
+    plain, graphed = (
+        [job(backbone, METHODS["shared"], Component(HEADS[seed]), seed, graphs=graphs) for seed in range(runs)] for graphs in (False, True)
+    )
+    for jobs in (plain, graphed):
         for each in jobs:
             each.tuner.cuda()
         assert fit_together(jobs, Accelerator()) == [None] * runs
-    assert apart(trained(made[1]), trained(made[0])) <= EXACT
+    assert apart(trained(graphed), trained(plain)) <= EXACT
     backbone.cpu()

@@ -21,10 +21,10 @@ from tests.models import CLASSES, random_backbone
 
 def head(name: str, **settings: Any) -> Any:
     torch.manual_seed(0)
-    made = make(complete(Component(name, settings), "heads", installed()), "heads", installed(), 24, CLASSES)
-    for p in made.parameters():  # away from identity, so that a forgotten transform shows
+    of_name = make(complete(Component(name, settings), "heads", installed()), "heads", installed(), 24, CLASSES)
+    for p in of_name.parameters():  # away from identity, so that a forgotten transform shows
         torch.nn.init.normal_(p, p.mean().item(), 0.3)
-    return made.double()
+    return of_name.double()
 
 
 @pytest.fixture(params=["shared text", "text per image"])
@@ -38,14 +38,14 @@ def features(request: pytest.FixtureRequest) -> Features:
 LABELS = torch.tensor([4, 0, 2])
 
 
-def own(features: Features) -> Tensor:
+def text_of(features: Features) -> Tensor:
     return features.text[LABELS] if features.text.ndim == 2 else torch.stack([features.text[i, label] for i, label in enumerate(LABELS)])
 
 
 def test_shared_cat_has_one_transform(features: Features) -> None:
     cat = head("SharedCAT")
     assert {name for name, _ in cat.named_parameters()} == {"image.gamma", "image.beta", "classifier.weight", "classifier.bias"}
-    rows = torch.cat([own(features), features.image]) * cat.image.gamma + cat.image.beta
+    rows = torch.cat([text_of(features), features.image]) * cat.image.gamma + cat.image.beta
     expected = F.cross_entropy(rows @ cat.classifier.weight.T + cat.classifier.bias, torch.cat([LABELS, LABELS]))
     torch.testing.assert_close(cat.loss(features, LABELS), expected)
 
@@ -76,7 +76,7 @@ def test_cats_options_change_its_parameters(settings: dict[str, bool], parameter
 
 def test_cat_on_normalised_features(features: Features) -> None:
     cat = head("CAT", normalize=True)
-    text, image = F.normalize(own(features), dim=-1), F.normalize(features.image, dim=-1)
+    text, image = F.normalize(text_of(features), dim=-1), F.normalize(features.image, dim=-1)
     rows = torch.cat([text * cat.text.gamma + cat.text.beta, image * cat.image.gamma + cat.image.beta])
     expected = F.cross_entropy(rows @ cat.classifier.weight.T + cat.classifier.bias, torch.cat([LABELS, LABELS]))
     torch.testing.assert_close(cat.loss(features, LABELS), expected)
@@ -155,8 +155,9 @@ def test_vpts_text_is_one_prompt_for_all_data_sets_or_the_data_sets_own() -> Non
     for settings, template in (({}, "a photo of a {}."), ({"template": ""}, classes.template), ({"template": "the {}."}, "the {}.")):
         spec = complete(Component("VPT", {"depth": 2} | settings), "methods", plugins)
         method = make(spec, "methods", plugins, backbone, classes)
-        found = method.features(backbone, images, classes)
-        torch.testing.assert_close(found.text, backbone.encode_sentences([template.format(word) for word in classes.words]), rtol=0, atol=0)
-        torch.testing.assert_close(found.image, backbone.encode_image(images, list(method.image)), rtol=0, atol=0)
-        found.image.sum().backward()
+        features = method.features(backbone, images, classes)
+        sentences = [template.format(word) for word in classes.words]
+        torch.testing.assert_close(features.text, backbone.encode_sentences(sentences), rtol=0, atol=0)
+        torch.testing.assert_close(features.image, backbone.encode_image(images, list(method.image)), rtol=0, atol=0)
+        features.image.sum().backward()
         assert all(p.grad is not None and p.grad.any() for p in method.parameters())

@@ -1,4 +1,4 @@
-"""ProGrad: the combined gradient by hand, and against two backward passes of their own."""
+"""ProGrad: the combined gradient by hand, and against two separate backward passes."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def tuner(backbone: Backbone, head: str = "ITM", **settings: Any) -> Tuner:
     torch.manual_seed(3)
     spec = complete(Component("ProGrad", {"n_ctx": 6, "ctx_init": ""} | settings), "methods", plugins)
     method = make(spec, "methods", plugins, backbone, CLASSES)
-    made = Tuner(backbone, method, make(complete(Component(head), "heads", plugins), "heads", plugins, backbone.dim, CLASSES))
-    made.method.context.data *= 20  # far from nothing, so that the two gradients differ
-    return made.double()
+    tuned = Tuner(backbone, method, make(complete(Component(head), "heads", plugins), "heads", plugins, backbone.dim, CLASSES))
+    tuned.method.context.data *= 20  # far from nothing, so that the two gradients differ
+    return tuned.double()
 
 
 def tensor(*rows: list[float]) -> Tensor:
@@ -48,21 +48,21 @@ def tensor(*rows: list[float]) -> Tensor:
 
 
 def test_a_conflict_is_taken_out_and_an_agreement_left() -> None:
-    own, general = tensor([3.0, -4.0]), tensor([0.0, 2.0])
-    torch.testing.assert_close(aligned(own, general, 1.0), tensor([3.0, 0.0]))
-    torch.testing.assert_close(aligned(own, general, 0.5), tensor([3.0, -2.0]))
-    torch.testing.assert_close(aligned(own, general, 0.0), own)
-    assert torch.equal(aligned(own, -general, 1.0), own)
+    gradient, general = tensor([3.0, -4.0]), tensor([0.0, 2.0])
+    torch.testing.assert_close(aligned(gradient, general, 1.0), tensor([3.0, 0.0]))
+    torch.testing.assert_close(aligned(gradient, general, 0.5), tensor([3.0, -2.0]))
+    torch.testing.assert_close(aligned(gradient, general, 0.0), gradient)
+    assert torch.equal(aligned(gradient, -general, 1.0), gradient)
     # over all tokens together: (1, 2) . (-3, 1) = -1, |(-3, 1)|^2 = 10
     torch.testing.assert_close(aligned(tensor([1.0], [2.0]), tensor([-3.0], [1.0]), 1.0), tensor([1.0 - 0.3], [2.0 + 0.1]))
-    assert torch.equal(aligned(own, torch.zeros_like(own), 1.0), own)
+    assert torch.equal(aligned(gradient, torch.zeros_like(gradient), 1.0), gradient)
 
 
 def test_both_readers_see_the_context_and_one_gradient_comes_back() -> None:
     context = tensor([1.0, 5.0]).requires_grad_()
-    read = TwoReaders.apply(context, 1.0)
-    assert torch.equal(read, torch.stack([context, context]))
-    (read * torch.stack([tensor([3.0, -4.0]), tensor([0.0, 2.0])])).sum().backward()
+    both = TwoReaders.apply(context, 1.0)
+    assert torch.equal(both, torch.stack([context, context]))
+    (both * torch.stack([tensor([3.0, -4.0]), tensor([0.0, 2.0])])).sum().backward()
     torch.testing.assert_close(context.grad, tensor([3.0, 0.0]))
 
 
@@ -76,14 +76,15 @@ def test_one_pass_equals_two(backbone: Backbone, images: Tensor, head: str, weig
     features = tuned.method.features(backbone, images, CLASSES)
     if against:  # zero-shot predictions of the opposite: now the two losses conflict, or do no longer
         tuned.method.anchors.neg_()
-    (own,) = torch.autograd.grad(tuned.head.loss(type(features)(images, text, backbone.scale, CLASSES), LABELS), context, retain_graph=True)
-    scores, known = (
+    loss = tuned.head.loss(type(features)(images, text, backbone.scale, CLASSES), LABELS)
+    (gradient,) = torch.autograd.grad(loss, context, retain_graph=True)
+    scores, teacher = (
         backbone.scale * F.normalize(images, dim=-1) @ F.normalize(t, dim=-1).T / temperature for t in (text, tuned.method.anchors)
     )
-    zero_shot = -(temperature**2) * (known.softmax(-1) * scores.log_softmax(-1)).sum(dim=-1).mean()
+    zero_shot = -(temperature**2) * (teacher.softmax(-1) * scores.log_softmax(-1)).sum(dim=-1).mean()
     (general,) = torch.autograd.grad(zero_shot, context)
-    dot = (own * general).sum()
-    expected = own - weight * dot / (general * general).sum() * general if dot < 0 else own
+    dot = (gradient * general).sum()
+    expected = gradient - weight * dot / (general * general).sum() * general if dot < 0 else gradient
     losses = tuned(images, CLASSES, LABELS)
     torch.testing.assert_close(losses["zero_shot"], zero_shot)
     torch.stack(list(losses.values())).sum().backward()
@@ -108,8 +109,8 @@ def test_without_weight_it_is_coop(backbone: Backbone, images: Tensor) -> None:
     coop = make(complete(Component("CoOp", {"n_ctx": 6}), "methods", plugins), "methods", plugins, backbone, CLASSES).double()
     coop.context.data.copy_(tuned.method.context)
     plain = Tuner(backbone, coop, tuned.head)
-    for made in (tuned, plain):
-        made(images, CLASSES, LABELS)["head"].backward()
+    for each in (tuned, plain):
+        each(images, CLASSES, LABELS)["head"].backward()
     torch.testing.assert_close(tuned.method.context.grad, coop.context.grad, rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(tuned.eval()(images, CLASSES), plain.eval()(images, CLASSES))
 
@@ -153,12 +154,12 @@ def test_start_words_are_the_last_tokens_behind_zeros(backbone: Backbone) -> Non
 def test_start_words_can_be_those_of_the_zero_shot_prompt(backbone: Backbone, template: str, words: str) -> None:
     plugins, classes = installed(), replace(CLASSES, templates=(("prograd", template),))
     settings = {"ctx_init": "<template>", "n_ctx": 12}
-    for more, own in ((settings, classes), (settings | {"template": template}, CLASSES), (settings | {"ctx_init": words}, classes)):
-        method = make(complete(Component("ProGrad", more), "methods", plugins), "methods", plugins, backbone, own)
-        known = words.split()
-        torch.testing.assert_close(method.context[12 - len(known) :], backbone.embed(words)[: len(known)])
-        assert not method.context[: 12 - len(known)].any()
-        assert method.words == " ".join(["X"] * (12 - len(known)) + known)
+    for more, class_set in ((settings, classes), (settings | {"template": template}, CLASSES), (settings | {"ctx_init": words}, classes)):
+        method = make(complete(Component("ProGrad", more), "methods", plugins), "methods", plugins, backbone, class_set)
+        template_words = words.split()
+        torch.testing.assert_close(method.context[12 - len(template_words) :], backbone.embed(words)[: len(template_words)])
+        assert not method.context[: 12 - len(template_words)].any()
+        assert method.words == " ".join(["X"] * (12 - len(template_words)) + template_words)
 
 
 def test_a_template_that_begins_with_the_class_name_gives_no_start_words(backbone: Backbone) -> None:

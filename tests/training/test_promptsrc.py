@@ -60,16 +60,16 @@ def test_the_losses_by_hand(backbone: Backbone, images: TensorDataset) -> None:
     tuned, pixels = tuner(backbone), images.tensors[0][:4]
     with torch.no_grad():
         features = tuned.method.features(backbone, pixels, CLASSES)
-        found = tuned.method.losses(features)
+        losses = tuned.method.losses(features)
         written = [backbone.encode_sentences([t.format(name) for name in CLASSES.words]) for t in ("a photo of a {}.", "the {}.")]
         old_text, old_image = unit((written[0] + written[1]) / 2), unit(backbone.encode_image(pixels))
     text, image = unit(features.text), unit(features.image)
     assert not torch.allclose(image, old_image)
     new, old = ((features.scale * x @ y.T).softmax(dim=-1) for x, y in ((image, text), (old_image, old_text)))
-    assert found.keys() == {"text", "image", "scores"}
-    torch.testing.assert_close(found["text"], 25 * (text - old_text).abs().mean())
-    torch.testing.assert_close(found["image"], 10 * (image - old_image).abs().mean())
-    torch.testing.assert_close(found["scores"], (old * (old.log() - new.log())).mean())
+    assert losses.keys() == {"text", "image", "scores"}
+    torch.testing.assert_close(losses["text"], 25 * (text - old_text).abs().mean())
+    torch.testing.assert_close(losses["image"], 10 * (image - old_image).abs().mean())
+    torch.testing.assert_close(losses["scores"], (old * (old.log() - new.log())).mean())
     rows = [3, 0]  # of other classes' order the same rows are compared
     part = tuned.method.losses(tuned.method.features(backbone, pixels, CLASSES.take(rows)))
     torch.testing.assert_close(part["text"], 25 * (text[rows] - old_text[rows]).abs().mean())
@@ -84,21 +84,21 @@ def test_nothing_frozen_is_encoded_to_evaluate(backbone: Backbone, images: Tenso
 
 @pytest.mark.parametrize("head", ["ITM", "DePT"])
 def test_the_final_prompts_are_the_weighted_average_of_every_epochs(backbone: Backbone, images: TensorDataset, head: str) -> None:
-    tuned, seen = tuner(backbone, head), []
+    tuned, states = tuner(backbone, head), []
     original = tuned.method.after_epoch
 
     def watched(epoch: int, epochs: int) -> None:
-        seen.append(state(tuned))
+        states.append(state(tuned))
         original(epoch, epochs)
 
     tuned.method.after_epoch = watched  # type: ignore[method-assign]
     fit(tuned, images, CLASSES, RECIPE, 1, Accelerator(cpu=True))
     density = [exp(-((epoch - 2.0) ** 2) / (2 * 1.5**2)) for epoch in (1, 2, 3, 4)]
     for name, p in tuned.tuned().items():
-        expected = sum(weight / sum(density) * each[name] for weight, each in zip(density, seen, strict=True))
+        expected = sum(weight / sum(density) * each[name] for weight, each in zip(density, states, strict=True))
         if name.startswith("head."):
-            expected = seen[-1][name]
-        assert not torch.equal(seen[0][name], seen[-1][name])
+            expected = states[-1][name]
+        assert not torch.equal(states[0][name], states[-1][name])
         torch.testing.assert_close(p.detach(), expected, rtol=1e-5, atol=1e-6)
 
 
@@ -119,8 +119,8 @@ def test_an_interrupted_training_ends_with_the_same_numbers(backbone: Backbone, 
         for name, p in state(whole).items():
             assert torch.equal(p, state(resumed)[name]), f"{name} after {last} epochs"
         assert torch.equal(whole.method.average, resumed.method.average)
-        found, expected = (evaluate(tuned, images, CLASSES, Accelerator(cpu=True)).count() for tuned in (resumed, whole))
-        assert found == expected
+        again, expected = (evaluate(tuned, images, CLASSES, Accelerator(cpu=True)).count() for tuned in (resumed, whole))
+        assert again == expected
 
 
 def test_a_checkpoint_holds_the_average_and_not_what_follows_from_the_classes(
@@ -128,10 +128,10 @@ def test_a_checkpoint_holds_the_average_and_not_what_follows_from_the_classes(
 ) -> None:
     tuned, checkpoint = tuner(backbone), Checkpoint(tmp_path / "tuned.safetensors", "a run")
     fit(tuned, images, CLASSES, RECIPE, 1, Accelerator(cpu=True), checkpoint=checkpoint)
-    held, names = load_file(checkpoint.path), set(tuned.tuned())
-    assert set(held) == names | {f"momentum.{name}" for name in names} | {"buffer.method.average"}
-    del held["buffer.method.average"]
-    save_file(held, checkpoint.path, {"epochs_done": "2", "run_id": "a run"})
+    tensors, names = load_file(checkpoint.path), set(tuned.tuned())
+    assert set(tensors) == names | {f"momentum.{name}" for name in names} | {"buffer.method.average"}
+    del tensors["buffer.method.average"]
+    save_file(tensors, checkpoint.path, {"epochs_done": "2", "run_id": "a run"})
     with pytest.raises(DepthubError, match=r"is damaged \('buffer\.method\.average'\)"):
         checkpoint.restore(tuned, torch.optim.SGD(tuned.parameters()))
 
@@ -152,8 +152,8 @@ def test_the_published_templates() -> None:
 
 
 def test_templates_on_the_command_line() -> None:
-    (made,) = command.specs(command.parser().parse_args(["--method", "PromptSRC", "--method.templates", '["a {}.", "the {}."]']))
-    assert made.method.settings["templates"] == ["a {}.", "the {}."]
+    (spec,) = command.specs(command.parser().parse_args(["--method", "PromptSRC", "--method.templates", '["a {}.", "the {}."]']))
+    assert spec.method.settings["templates"] == ["a {}.", "the {}."]
     (plain,) = command.specs(command.parser().parse_args(["--method", "PromptSRC", "--preset", "original"]))
     assert plain.method.settings["templates"] is None
     assert plain.training is not None

@@ -1,4 +1,4 @@
-"""`depthub cache`: what is kept on disk to save time, and its removal."""
+"""`depthub cache`: files that only save time, shown and removed."""
 
 from __future__ import annotations
 
@@ -12,35 +12,33 @@ from rich.console import Console
 from rich.table import Table
 
 from depthub.cli.options.parser import Parser
+from depthub.cli.plural import counted
 from depthub.data.published import folder_lists
 from depthub.errors import DepthubError
 from depthub.identity.file_digests import NAME
 from depthub.system.disk_cache import Cache, File
 from depthub.system.files import OFF, PLACE
 
-HELP = "show or remove what is kept on disk to save time"
+HELP = "show or remove cached files, which only save time"
 _SHA256 = "[0-9a-f]{64}"
 _ANSWER, _LIST = rf"{_SHA256}\.json", rf"{_SHA256}{re.escape(folder_lists.SUFFIX)}"
-# What lies beside the image features, by the pattern of its path below the cache folder; fetched split files and decoded images stay.
+# Files beside the image features, by the pattern of their paths below the cache folder; fetched split files and decoded images stay.
 _BESIDE = {
     "digests of files": rf"{re.escape(NAME)}(-journal|-wal|-shm)?",
     "finished commands": f"recall/{_ANSWER}",
     "lists of images": f"{folder_lists.FOLDER}/{_LIST}",
     "choices of arithmetic": r"linear\.json",  # of earlier versions
-    "what killed processes left": rf"(recall/\.{_ANSWER}|{folder_lists.FOLDER}/\.{_LIST})\.[0-9a-f-]+\.tmp",
+    "temporary files of killed processes": rf"(recall/\.{_ANSWER}|{folder_lists.FOLDER}/\.{_LIST})\.[0-9a-f-]+\.tmp",
 }
 
 
 def parser() -> Parser:
-    """`info` and `clear`, and what they take."""
-    clear = Parser("depthub cache clear", "Remove what is kept on disk to save time; later runs make it again.")
-    clear.add_argument("--data", type=str, default="", help="the image features of this data set only, as `depthub cache info` names it")
-    made = Parser("depthub cache", HELP.capitalize() + ".")
-    commands = made.add_subcommands(required=True)
-    info = Parser("depthub cache info", "Show the cache's folder, files and size.")
-    commands.add_subcommand("info", info, help="folder, files and size").prog = "depthub cache info"
-    commands.add_subcommand("clear", clear, help="remove files").prog = "depthub cache clear"
-    return made
+    """`info` and `clear` with their options."""
+    clear = Parser(description="Remove cached files; later runs compute them again.")
+    clear.add("--data", type=str, default="", metavar="NAME", help="only the image features of this data set in `depthub cache info`")
+    cache = Parser("depthub cache", f"{HELP.capitalize()}.")
+    cache.add_commands({"info": Parser(description="Show the cache's folder, files and size."), "clear": clear})
+    return cache
 
 
 def main(config: Any) -> int:
@@ -53,36 +51,36 @@ def main(config: Any) -> int:
     if cache is None:
         raise DepthubError(f"the cache is off: {PLACE}={OFF}")
     console = Console(highlight=False, markup=False)
-    if config.subcommand == "clear":
+    if config.command == "clear":
         removed = cache.clear(config.clear.data)
         console.print(f"removed from {cache.folder}: {_amount(removed)}", soft_wrap=True)
         beside = {} if config.clear.data else _beside(cache.folder.parent)
-        for what, found in beside.items():
-            _remove(found)
-            console.print(f"removed {what}: {_amount(found)}", soft_wrap=True)
+        for kind, others in beside.items():
+            _remove(others)
+            console.print(f"removed {kind}: {_amount(others)}", soft_wrap=True)
         return 0
     files = cache.files()
     console.print(f"{cache.folder}: {_amount(files)}, limit {_size(cache.limit)}", soft_wrap=True)
     if files:
         console.print(_table(files))
-    for what, found in _beside(cache.folder.parent).items():
-        console.print(f"{what}: {_amount(found)}", soft_wrap=True)
+    for kind, others in _beside(cache.folder.parent).items():
+        console.print(f"{kind}: {_amount(others)}", soft_wrap=True)
     return 0
 
 
 def _beside(folder: Path) -> dict[str, list[File]]:
-    """What else the cache folder holds to save time, by what it is."""
+    """The other files of the cache folder that only save time, by kind."""
     paths = [path for path in (*_inside(folder), *_inside(folder / "recall"), *_inside(folder / folder_lists.FOLDER)) if path.is_file()]
-    found = dict[str, list[File]]()
-    for what, pattern in _BESIDE.items():
-        own = [path for path in paths if re.fullmatch(pattern, path.relative_to(folder).as_posix())]
-        if own:
-            found[what] = [File(path, path.stat().st_size, path.stat().st_mtime_ns) for path in own]
-    return found
+    files = dict[str, list[File]]()
+    for kind, pattern in _BESIDE.items():
+        matches = [path for path in paths if re.fullmatch(pattern, path.relative_to(folder).as_posix())]
+        if matches:
+            files[kind] = [File(path, path.stat().st_size, path.stat().st_mtime_ns) for path in matches]
+    return files
 
 
 def _inside(folder: Path) -> Iterator[Path]:
-    """What a folder holds; nothing where it is not there or may not be read."""
+    """The entries of a folder; none where it does not exist or may not be read."""
     try:
         yield from sorted(folder.iterdir())
     except OSError:
@@ -106,13 +104,13 @@ def _table(files: list[File]) -> Table:
     table = Table("data set", "backbone")
     for column in ("files", "images and views", "size"):
         table.add_column(column, justify="right")
-    for names, held in sorted(groups.items()):
-        table.add_row(*names, str(len(held)), str(sum(n for _, n in held)), _size(sum(file.size for file, _ in held)))
+    for names, members in sorted(groups.items()):
+        table.add_row(*names, str(len(members)), str(sum(n for _, n in members)), _size(sum(file.size for file, _ in members)))
     return table
 
 
 def _amount(files: list[File]) -> str:
-    return f"{len(files)} file{'' if len(files) == 1 else 's'}, {_size(sum(file.size for file in files))}"
+    return f"{counted(len(files), 'file')}, {_size(sum(file.size for file in files))}"
 
 
 def _size(count: float) -> str:

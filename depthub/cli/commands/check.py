@@ -1,4 +1,4 @@
-"""`depthub check`: whether what a plugin provides keeps the contract."""
+"""`depthub check`: plugins against the contract."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ if TYPE_CHECKING:
     from depthub.testing import Part
 
 WORDS = {True: "ok", False: "failed", None: "skipped"}
-HELP = "check that what a plugin provides keeps the contract (docs/contract.md)"
+HELP = "check plugins against the contract (docs/contract.md)"
 
 
 def parser() -> Parser:
     """The command's options."""
-    made = Parser("depthub check", HELP)
-    made.add_argument("plugins", nargs="+", metavar="PLUGIN", help="as `depthub plugins` names it")
-    made.add_argument("--data_root", type=Path | None, default=None, help="the folder that holds data sets on this machine")
-    made.add_argument("--json", action="store_true", help="as JSON, with what was expected and seen")
-    return made
+    check = Parser("depthub check", f"{HELP.capitalize()}.")
+    check.add("plugins", nargs="+", metavar="PLUGIN", help="names from `depthub plugins`")
+    check.add("--data_root", type=Path | None, default=None, metavar="DIR", help="the folder that holds data sets on this machine")
+    check.add("--json", action="store_true", help="as JSON, with expected and observed behaviour")
+    return check
 
 
 def main(config: Namespace) -> int:
     """Check the plugins; the exit status is 1 if a part of the contract is broken."""
     from depthub.testing import cases
 
-    # every name is known before the first check
-    found = {plugin: cases(plugin, config.data_root) for plugin in dict.fromkeys(config.plugins)}
+    # an unknown name is refused before the first check
+    parts = {plugin: cases(plugin, config.data_root) for plugin in dict.fromkeys(config.plugins)}
     results = []
-    for plugin, members in found.items():
-        own = [{"plugin": plugin, **result} for result in _results(members)]
-        results += own
+    for plugin, members in parts.items():
+        plugin_results = [{"plugin": plugin, **result} for result in _results(members)]
+        results += plugin_results
         if not config.json:
-            _show(plugin, own)
+            _show(plugin, plugin_results)
     if config.json:
         print(json.dumps(results, indent=1, ensure_ascii=False))
     return int(any(result["ok"] is False for result in results))
 
 
 def _results(members: list[Part]) -> Iterator[dict[str, Any]]:
-    """What each check gave; `ok` is None where it could not be made."""
+    """The result of each check; `ok` is None where it was skipped."""
     from depthub.testing import CHECKS, ContractError, SkippedError
 
     for case in members:
         for check in (check for check in CHECKS if case.kind in check.kinds):
-            told: dict[str, Any] = {"ok": True, "expected": check.contract, "seen": "", "see": check.see, "same_as": "", "note": ""}
+            outcome: dict[str, Any] = {"ok": True, "expected": check.contract, "seen": "", "see": check.see, "same_as": "", "note": ""}
             try:
-                told["note"] = check(case)
+                outcome["note"] = check(case)
             except ContractError as error:
-                told |= {"ok": False, "seen": error.seen, "same_as": error.first}
+                outcome |= {"ok": False, "seen": error.seen, "same_as": error.first}
             except SkippedError as error:
-                told |= {"ok": None, "note": str(error)}
-            yield {"kind": case.kind, "component": case.name, "check": check.id, **told}
+                outcome |= {"ok": None, "note": str(error)}
+            yield {"kind": case.kind, "component": case.name, "check": check.id, **outcome}
 
 
 def _show(plugin: str, results: list[dict[str, Any]]) -> None:
@@ -96,28 +96,28 @@ def _show_fault(console: Any, result: dict[str, Any], others: list[str]) -> None
 
 
 def _alike(results: list[dict[str, Any]]) -> list[set[str]]:
-    """The kinds of a plugin's parts, those that share checks together: each gets a table."""
-    asked: dict[str, set[str]] = {}
+    """The kinds of a plugin's parts in groups that share checks; each group gets a table."""
+    checks_of: dict[str, set[str]] = {}
     for result in results:
-        asked.setdefault(result["kind"], set()).add(result["check"])
+        checks_of.setdefault(result["kind"], set()).add(result["check"])
     groups: list[set[str]] = []
-    for kind, checks in asked.items():
-        group = next((group for group in groups if any(len(checks & asked[other]) > 1 for other in group)), None)
+    for kind, checks in checks_of.items():
+        group = next((group for group in groups if any(len(checks & checks_of[other]) > 1 for other in group)), None)
         groups.append({kind}) if group is None else group.add(kind)
     return groups
 
 
 def _repeats(other: dict[str, Any], result: dict[str, Any]) -> bool:
-    """Whether a result tells what another of the same component told before."""
+    """Whether a result of the same component has the same cause as an earlier one."""
     same = (other["kind"], other["component"]) == (result["kind"], result["component"])
     return same and bool(other["same_as"] == result["check"])
 
 
 def _notes(results: list[dict[str, Any]]) -> list[str]:
-    """What was left out, and why; checks of a component with the same reason together."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+    """The skipped checks and why; checks of a component with the same reason together."""
+    checks_by_note: dict[tuple[str, str, str], list[str]] = {}
     for result in results:
         if result["note"]:
             word = " skipped" if result["ok"] is None else ""
-            found.setdefault((result["component"], word, result["note"]), []).append(result["check"])
-    return [f"{component}, {', '.join(checks)}{word}: {note}" for (component, word, note), checks in found.items()]
+            checks_by_note.setdefault((result["component"], word, result["note"]), []).append(result["check"])
+    return [f"{component}, {', '.join(checks)}{word}: {note}" for (component, word, note), checks in checks_by_note.items()]

@@ -1,4 +1,4 @@
-"""`depthub export RUN`: a run's prompts and classifier, for use without depthub."""
+"""`depthub export RUN`: prompts and classifier of a run, for use without depthub."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from depthub.cli.options.finished import add_classifier, classifier
+from depthub.cli.options.finished import add_classes, add_classifier, classifier
 from depthub.cli.options.parser import Parser
 from depthub.errors import DepthubError
 from depthub.values.text import plain
 
 if TYPE_CHECKING:
-    from depthub.inference.classifier import Classifier, Picture
+    from depthub.inference.classifier import Classifier
+    from depthub.inference.input_images import Picture
 
 HELP = "write a run's prompts and classifier for use without depthub"
-LONG = True
-SAMPLE = 32  # images of the run's own data set that the program is tried on
+LONG = True  # it shows its progress
+SAMPLE = 32  # test images of the run's own data set to try the exported program on
 
 
 def parser() -> Parser:
     """The command's options."""
-    made = Parser("depthub export", f"{HELP.capitalize()}.")
-    add_classifier(made)
-    made.add_argument("--out", type=Path, default=Path("export"), metavar="DIR", help="the folder for the files")
-    made.add_argument("--classes", type=str, nargs="+", default=[], metavar="NAME", help="of the classifier; default: the trained ones")
-    made.add_argument("--task", type=str, default="", help="the classes of this test task of the run")
-    made.add_argument("--images", type=Path, nargs="+", default=[], metavar="IMAGE", help="pictures that the program is tried on")
-    made.add_argument("--data_root", type=Path | None, default=None, help="the folder of data sets, to take such pictures from")
-    return made
+    export = Parser("depthub export", f"{HELP.capitalize()}.")
+    add_classifier(export)
+    add_classes(export)
+    export.add("--out", type=Path, default=Path("export"), metavar="DIR", help="the folder for the files")
+    export.add("--images", type=Path, nargs="+", default=[], metavar="IMAGE", help="pictures to try the exported program on")
+    export.add("--data_root", type=Path | None, default=None, metavar="DIR", help="the folder of data sets, for such pictures")
+    return export
 
 
 def main(config: Namespace) -> int:
-    """Export what can be; the exit status is 2 if that is nothing."""
+    """Export prompts and classifier as far as possible; the exit status is 2 if neither can be."""
     from depthub.inference.export import export_classifier, export_prompts
     from depthub.inference.predicting import picture_files
 
     names, task = config.classes or None, config.task
-    chosen = picture_files(config.images)
+    pictures = picture_files(config.images)
     trained = classifier(config)
     trained.classes(names, task)  # refused before anything is written
-    images: Sequence[Picture] = chosen or _own_images(trained, config.data_root)
+    images: Sequence[Picture] = pictures or _test_images(trained, config.data_root)
     written = [
         _written(lambda: export_prompts(trained, config.out)),
         _written(lambda: export_classifier(trained, config.out, names, task=task, images=images)),
@@ -52,7 +52,7 @@ def main(config: Namespace) -> int:
 
 
 def _written(export: Callable[[], Sequence[Path]]) -> bool:
-    """Whether a part was exported; its files are named, or the reason why there are none."""
+    """Whether a part was exported; prints its files, or the reason why there are none."""
     try:
         for path in export():
             print(plain(str(path)))
@@ -62,10 +62,10 @@ def _written(export: Callable[[], Sequence[Path]]) -> bool:
     return True
 
 
-def _own_images(trained: Classifier, data_root: Path | None) -> list[Picture]:
+def _test_images(trained: Classifier, data_root: Path | None) -> list[Picture]:
     """Some test images of the run's data set; none, with a line on stderr, where it cannot be read here."""
     from depthub.registry.plugins import installed
-    from depthub.running.resolving import data_set_of
+    from depthub.running.data_names import data_set_of
 
     try:
         test = data_set_of(trained.result.spec.data, installed()).load(data_root).test

@@ -1,4 +1,4 @@
-"""`depthub golden`: replay records of published implementations and show how far each number is off."""
+"""`depthub golden`: replay records of published implementations and show the deviations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import Namespace
 
@@ -25,17 +25,17 @@ REPLAYED, NOT_REPLAYED, FAILED = "replayed", "not replayed", "failed"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one case in one precision.
+    """The result of one case in one precision.
 
     Args:
         case: its name.
         state: `REPLAYED`, `NOT_REPLAYED` or `FAILED`.
         precision: of the record; empty if it has none.
         numbers: quantities compared.
-        worst: the one that comes nearest to its limit, or lies furthest beyond.
+        worst: the quantity nearest to its limit, or furthest beyond it.
         deviation: of the worst.
         good: whether all are within their limits.
-        note: what was not compared and why, or the error.
+        note: quantities that were not compared and why, or the error.
     """
 
     case: str
@@ -50,14 +50,20 @@ class Outcome:
 
 def parser() -> Parser:
     """The command's options."""
-    options = Parser("depthub golden", HELP)
-    options.add_argument("folder", type=Path, metavar="DIR", help="folder of cases: NAME.json with NAME.npz")
-    options.add_argument("--model", type=Path | None, default=None, help="folder of model.safetensors and small_clip.json")
-    options.add_argument(
-        "--precisions", type=str, nargs="+", default=[], choices=["fp64", "fp32"], help="of the records; by default all that a case has"
+    golden = Parser("depthub golden", f"{HELP.capitalize()}.")
+    golden.add("folder", type=Path, metavar="DIR", help="folder of cases: NAME.json with NAME.npz")
+    golden.add("--model", type=Path | None, default=None, metavar="DIR", help="folder of model.safetensors and small_clip.json")
+    golden.add(
+        "--precisions",
+        type=Literal["fp64", "fp32"],
+        nargs="+",
+        default=[],
+        metavar="fp64|fp32",
+        help="precisions of the records (default: all of a case)",
     )
-    options.add_argument("--tolerance", type=float | None, default=None, help="relative; by default that of each quantity, 1e-10 in fp64")
-    return options
+    tolerance = "relative tolerance (default: of each quantity its own, 1e-10 in fp64)"
+    golden.add("--tolerance", type=float | None, default=None, metavar="X", help=tolerance)
+    return golden
 
 
 def main(config: Namespace) -> int:
@@ -75,14 +81,14 @@ def main(config: Namespace) -> int:
 
 
 def _outcomes(case: Path, config: Namespace) -> Iterator[Outcome]:
-    """One a precision; one alone where there is none, or nothing can be read."""
+    """One per precision; a single one for records without a precision, and for unreadable ones."""
     from depthub.testing.golden import NotReplayedError, examine
     from depthub.testing.golden.record import Record
 
     try:
         record = Record(case)
-        asked = config.precisions or record.precisions()
-        for precision in asked if record.precisions() else ["fp64"]:  # without a precision, any asks for the same
+        precisions = config.precisions or record.precisions()
+        for precision in precisions if record.precisions() else ["fp64"]:  # without a precision, any gives the same
             yield _examined(record, examine(record, precision, config.model), config.tolerance)
     except NotReplayedError as error:
         yield Outcome(case.stem, NOT_REPLAYED, note=str(error))

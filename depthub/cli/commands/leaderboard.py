@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from depthub import boards
+from depthub.boards.packing import pack_runs
 from depthub.cli.options.parser import Parser
+from depthub.cli.plural import counted
+from depthub.records.entries import RUNS
 from depthub.statistics.averages import CONVENTION, Convention
 from depthub.values.text import plain
 
@@ -15,30 +18,30 @@ HELP = "make a leaderboard from finished runs"
 
 
 def parser() -> Parser:
-    """`build`, and what it takes."""
-    build = Parser(
-        "depthub leaderboard build", "Average finished runs over seeds and data sets; write leaderboard.json and leaderboard.md."
-    )
-    build.add_argument("runs", type=Path, help="folder of the runs")
-    build.add_argument("--out", type=Path, default=Path("leaderboard"), help="folder for the two files")
-    build.add_argument("--average", type=Convention, default=CONVENTION, help="of harmonic scores over data sets; the first is the papers'")
-    build.add_argument("--title", type=str, default="depthub leaderboard", help="title of the board")
-    made = Parser("depthub leaderboard", HELP.capitalize() + ".")
-    made.add_subcommands(required=True).add_subcommand("build", build, help=HELP).prog = "depthub leaderboard build"
-    return made
+    """`build` and its options."""
+    build = Parser(description="Average finished runs over seeds and data sets; write leaderboard.json and leaderboard.md.")
+    build.add("runs", type=Path, metavar="DIR", help="the folder of run files or of packed runs")
+    build.add("--out", type=Path, default=Path("leaderboard"), metavar="DIR", help="the folder for the two files")
+    build.add("--average", type=Convention, default=CONVENTION, help="average of harmonic scores over data sets; the first is the papers'")
+    build.add("--pack", action="store_true", help="also write the runs, packed into one small file per method, into DIR/runs of --out")
+    build.add("--title", type=str, default="depthub leaderboard", metavar="TEXT", help="title of the board")
+    leaderboard = Parser("depthub leaderboard", f"{HELP.capitalize()}.")
+    leaderboard.add_commands({"build": build})
+    return leaderboard
 
 
 def main(config: Any) -> int:
-    """Build; the exit status: 0 also where some runs are left out, which are then named."""
-    given = config.build
-    board = boards.of_folder(given.runs, given.title, given.average)
-    files = boards.write(board, given.out)
+    """Build; the exit status is 0 also where some runs are left out, which are then named."""
+    options = config.build
+    board = boards.of_folder(options.runs, options.title, options.average)
+    packed = pack_runs(options.runs, options.out / RUNS) if options.pack else []
+    files = boards.write(board, options.out)
     for note in board.get("notes", []):
         print(f"depthub: warning: {note}", file=sys.stderr)
     for entry in board["left_out"]:
         print(f"depthub: warning: left out: {entry['reason']}", file=sys.stderr)
     for row in board["rows"]:
         if row["missing"]:
-            print(plain(f"incomplete: {row['label']} lacks {len(row['missing'])} runs, listed in {files[1]}"))
-    print(plain(f"{len(board['rows'])} row{'' if len(board['rows']) == 1 else 's'}: {files[0]}, {files[1]}"))
+            print(plain(f"incomplete: {row['label']} lacks {counted(len(row['missing']), 'run')}, listed in {files[1]}"))
+    print(plain(f"{counted(len(board['rows']), 'row')}: {', '.join(map(str, [*files, *packed]))}"))
     return 0

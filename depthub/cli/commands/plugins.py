@@ -1,4 +1,4 @@
-"""`depthub plugins`: what is installed, what it provides, and what is broken and why."""
+"""`depthub plugins`: installed plugins, their parts, and the faults of broken ones."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from depthub.cli.options.parser import Parser
 from depthub.registry.admission import KINDS
 from depthub.registry.plugins import PluginReport, Plugins, installed
 
-HELP = "list plugins, what they provide, and what is broken and why"
+HELP = "list plugins with their methods, heads and so on, and the faults of broken ones"
 
 
 def parser() -> Parser:
     """The command's options."""
-    made = Parser("depthub plugins", HELP)
-    made.add_argument("--json", action="store_true", help="as JSON, in full")
-    return made
+    plugins = Parser("depthub plugins", f"{HELP.capitalize()}.")
+    plugins.add("--json", action="store_true", help="as JSON, in full")
+    return plugins
 
 
 def main(config: Namespace) -> int:
-    """List the plugins. Broken ones are what this command is for, hence no failure."""
+    """List the plugins; the exit status is 0 also with broken ones, which this command is for."""
     reports = installed().reports
     if config.json:
         print(json.dumps([asdict(report) for report in reports], indent=1))

@@ -1,4 +1,4 @@
-"""`depthub predict RUN IMAGES`: classes of picture files, by what a finished run trained."""
+"""`depthub predict RUN IMAGES`: classify picture files with a finished run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
-from depthub.cli.options.finished import add_classifier, classifier
+from depthub.cli.options.finished import add_classes, add_classifier, classifier
 from depthub.cli.options.parser import Parser
+from depthub.cli.output import number_table, show_table
 from depthub.cli.table import shown
 from depthub.values.text import plain
 
@@ -20,19 +21,18 @@ if TYPE_CHECKING:
     from depthub.inference.predicting import Predicted
 
 HELP = "classify pictures with a finished run"
-LONG = True
+LONG = True  # it shows its progress
 
 
 def parser() -> Parser:
     """The command's options."""
-    made = Parser("depthub predict", f"{HELP.capitalize()}.")
-    add_classifier(made)
-    made.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files, and folders of such")
-    made.add_argument("--classes", type=str, nargs="+", default=[], metavar="NAME", help="classes to tell apart; default: the trained ones")
-    made.add_argument("--task", type=str, default="", help="tell the classes of this test task of the run apart")
-    made.add_argument("--top", type=PositiveInt, default=1, metavar="K", help="the K most probable classes of each picture")
-    made.add_argument("--json", action="store_true", help="as JSON")
-    return made
+    predict = Parser("depthub predict", f"{HELP.capitalize()}.")
+    add_classifier(predict)
+    predict.add("images", type=Path, nargs="+", metavar="IMAGE", help="picture files, or folders of them")
+    add_classes(predict)
+    predict.add("--top", type=PositiveInt, default=1, metavar="K", help="the K most probable classes of each picture")
+    predict.add("--json", action="store_true", help="as JSON")
+    return predict
 
 
 def main(config: Namespace) -> int:
@@ -42,35 +42,32 @@ def main(config: Namespace) -> int:
     files = picture_files(config.images)
     trained = classifier(config)
     classes = trained.classes(config.classes or None, config.task)
-    predicted = list(predict(trained, files, config.classes or None, task=config.task, k=config.top))
-    failed = [one for one in predicted if one.fault]
-    for one in failed:
+    predictions = list(predict(trained, files, config.classes or None, task=config.task, k=config.top))
+    failures = [one for one in predictions if one.fault]
+    for one in failures:
         print(f"depthub: error: {plain(one.fault)}", file=sys.stderr)
     if config.json:
-        print(json.dumps(_document(trained.result.spec.run_id, classes.names, predicted), indent=1))
+        print(json.dumps(_document(trained.result.spec.run_id, classes.names, predictions), indent=1))
     else:
-        _show([one for one in predicted if not one.fault])
-    return 2 if failed else 0
+        _show([one for one in predictions if not one.fault])
+    return 2 if failures else 0
 
 
-def _document(run_id: str, names: Sequence[str], predicted: Sequence[Predicted]) -> dict[str, object]:
+def _document(run_id: str, names: Sequence[str], predictions: Sequence[Predicted]) -> dict[str, object]:
     """Plain data; probabilities are fractions."""
     images = [
         {"path": str(one.path), "best": [{"class": name, "probability": value} for name, value in one.best]}
-        for one in predicted
+        for one in predictions
         if not one.fault
     ]
-    failed = [{"path": str(one.path), "error": one.fault} for one in predicted if one.fault]
+    failed = [{"path": str(one.path), "error": one.fault} for one in predictions if one.fault]
     return {"run_id": run_id, "classes": list(names), "images": images, "failed": failed}
 
 
-def _show(predicted: Sequence[Predicted]) -> None:
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    table = Table(Column("image", overflow="fold"), "class", Column("probability", justify="right"), box=None, padding=(0, 2, 0, 0))
-    for one in predicted:
+def _show(predictions: Sequence[Predicted]) -> None:
+    table = number_table("image", "class", numbers=["probability"])
+    for one in predictions:
         for place, (name, value) in enumerate(one.best):
             table.add_row(shown(str(one.path)) if place == 0 else "", shown(name), f"{value:.4f}")
-    if predicted:
-        Console(highlight=False).print(table)
+    if predictions:
+        show_table(table)

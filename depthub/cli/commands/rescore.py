@@ -11,29 +11,32 @@ from jsonargparse.typing import NonNegativeInt
 
 from depthub.cli.options.finished import add_classifier, classifier
 from depthub.cli.options.parser import Parser
+from depthub.cli.output import number_table, show_table
 from depthub.cli.table import shown
 from depthub.errors import DepthubError
-from depthub.values.text import plain
 
 if TYPE_CHECKING:
-    from depthub.inference.rescoring import Rescored
+    from depthub.inference.rescored import Rescored
 
 HELP = "test a finished run on other data, or among all its classes"
-LONG = True
+LONG = True  # it shows its progress
 
 
 def parser() -> Parser:
     """The command's options."""
-    made = Parser("depthub rescore", f"{HELP.capitalize()}.")
-    add_classifier(made)
-    made.add_argument("--data", type=str, default="", help="a data set, folder:PATH or list:FILE; with --joint the place of the run's own")
-    made.add_argument("--joint", action="store_true", help="the run's own test images, among the classes of all its test tasks together")
-    made.add_argument("--data_root", type=Path | None, default=None, help="the folder that holds data sets on this machine")
-    made.add_argument("--workers", type=NonNegativeInt, default=0, help="data-loading processes; results do not depend on it")
-    made.add_argument("--cache", type=bool, default=True, metavar="on|off", help="image features on disk; see `depthub cache info`")
-    made.add_argument("--json", action="store_true", help="as JSON")
-    made.add_argument("--out", type=Path | None, default=None, metavar="FILE", help="write the JSON to a file")
-    return made
+    rescore = Parser("depthub rescore", f"{HELP.capitalize()}.")
+    add_classifier(rescore)
+    for name, kind, metavar, words in (
+        ("data", str, "NAME", "a data set, folder:PATH or list:FILE; with --joint another place of the run's own data"),
+        ("data_root", Path | None, "DIR", "the folder that holds data sets on this machine"),
+        ("out", Path | None, "FILE", "write the JSON to a file"),
+    ):
+        rescore.add(f"--{name}", type=kind, default="" if kind is str else None, metavar=metavar, help=words)
+    rescore.add("--joint", action="store_true", help="the run's own test images, among the classes of all its test tasks together")
+    rescore.add("--workers", type=NonNegativeInt, default=0, metavar="N", help="data-loading processes; results do not depend on it")
+    rescore.add("--cache", type=bool, default=True, metavar="true|false", help="image features on disk; see `depthub cache info`")
+    rescore.add("--json", action="store_true", help="as JSON")
+    return rescore
 
 
 def main(config: Namespace) -> int:
@@ -57,11 +60,7 @@ def main(config: Namespace) -> int:
 
 
 def _show(rescored: Rescored) -> None:
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    among = f"among {len(rescored.classes)} classes"
-    table = Table("", Column("correct", justify="right"), Column("%", justify="right"), title=among, title_justify="left")
+    table = number_table("", numbers=["correct", "%"], title=f"among {len(rescored.classes)} classes")
     for name, task in rescored.tasks.items():
         count = task.count
         table.add_row(shown(name), f"{count.n_correct}/{count.n_total}", f"{count.percent:.2f}")
@@ -69,7 +68,4 @@ def _show(rescored: Rescored) -> None:
         table.add_section()
         for name, value in rescored.scores.items():
             table.add_row(shown(name), "", f"{value:.2f}")
-    console = Console(highlight=False, markup=False)
-    console.print(table)
-    for note in rescored.notes:
-        console.print(plain(note), soft_wrap=True)
+    show_table(table, rescored.notes)

@@ -1,4 +1,4 @@
-"""`depthub runs`: finished runs in a folder: what there is, one in full, two side by side."""
+"""`depthub runs`: finished runs in a folder: a list, one in full, two side by side."""
 
 from __future__ import annotations
 
@@ -27,32 +27,30 @@ SHORT = 12  # digits of a run's id in the table
 
 
 def parser() -> Parser:
-    """The sub-commands, and what they take."""
-    made = Parser("depthub runs", f"{HELP.capitalize()}.")
-    commands = made.add_subcommands(required=True, dest="command")
-    for name, one in (("list", _list_parser()), ("show", _show_parser()), ("diff", _diff_parser())):
-        commands.add_subcommand(name, one, help=one.description).prog = f"depthub runs {name}"
-    return made
+    """The sub-commands with their options."""
+    runs = Parser("depthub runs", f"{HELP.capitalize()}.")
+    runs.add_commands({"list": _list_parser(), "show": _show_parser(), "diff": _diff_parser()})
+    return runs
 
 
 def main(config: Namespace) -> int:
-    """Do what the sub-command says."""
+    """Carry out the sub-command."""
     return {"list": _list, "show": _show, "diff": _diff}[config.command](config[config.command])
 
 
 def _list_parser() -> Parser:
-    made = Parser("depthub runs list", "List the finished runs in a folder.")
-    made.add_argument("runs", type=Path, nargs="?", default=RUNS, metavar="DIR", help="the folder of run files")
+    listing = Parser(description="List the finished runs in a folder.")
+    listing.add("runs", type=Path, nargs="?", default=RUNS, metavar="DIR", help="the folder of run files")
     for name in FILTERS:
-        made.add_argument(f"--{name}", type=str, default="", metavar="NAME", help=f"only runs of this {name}")
-    made.add_argument("--seed", type=int | None, default=None, help="only runs with this seed")
-    made.add_argument("--json", action="store_true", help="as JSON")
-    return made
+        listing.add(f"--{name}", type=str, default="", metavar="NAME", help=f"only runs of this {name.replace('data', 'data set')}")
+    listing.add("--seed", type=int | None, default=None, metavar="SEED", help="only runs with this seed")
+    listing.add("--json", action="store_true", help="as JSON")
+    return listing
 
 
 def _list(config: Namespace) -> int:
-    """The exit status is 1 where there is nothing to list; files that cannot be read are named."""
-    rows = [_row(result) for result in _readable(config.runs) if _wanted(result, config)]
+    """The exit status is 1 where there is nothing to list; unreadable files are named."""
+    rows = [_row(result) for result in _readable(config.runs) if _matches(result, config)]
     if config.json:
         print(json.dumps(rows, indent=1))
     elif rows:
@@ -63,8 +61,8 @@ def _list(config: Namespace) -> int:
 
 
 def _readable(folder: Path) -> Iterator[RunResult]:
-    """The runs of a folder; of each that cannot be read, a line on stderr says why."""
-    if not folder.is_dir():
+    """The runs of a folder; each unreadable one costs a line on stderr with the reason."""
+    if not folder.exists():
         raise DepthubError(f"no folder {folder}; expected the folder of run files, such as the one that `depthub run --runs` names")
     for outcome in Store(folder).scan(recount=False):
         if isinstance(outcome, RunResult):
@@ -73,17 +71,19 @@ def _readable(folder: Path) -> Iterator[RunResult]:
             print(f"depthub: warning: {plain(str(outcome))}", file=sys.stderr)
 
 
-def _wanted(result: RunResult, config: Namespace) -> bool:
-    told = identity(result)
-    asked = {name: config[name] for name in FILTERS if config[name]} | ({} if config.seed is None else {"seed": config.seed})
-    return all(told[name] == value for name, value in asked.items())
+def _matches(result: RunResult, config: Namespace) -> bool:
+    columns = identity(result)
+    filters = {name: config[name] for name in FILTERS if config[name]} | ({} if config.seed is None else {"seed": config.seed})
+    return all(columns[name] == value for name, value in filters.items())
 
 
 def _row(result: RunResult) -> dict[str, Any]:
-    assert result.folder is not None, "it was read from there"
-    written = datetime.fromtimestamp((result.folder / FILE).stat().st_mtime).astimezone()
     score = {"score": result.headline, "value": float(result.scores[result.headline])}
-    return {**identity(result), **score, "written": written.isoformat(timespec="seconds"), "folder": str(result.folder)}
+    row = {**identity(result), **score, "written": None, "folder": None}
+    if result.folder is None:  # a packed run
+        return row
+    written = datetime.fromtimestamp((result.folder / FILE).stat().st_mtime).astimezone()
+    return row | {"written": written.isoformat(timespec="seconds"), "folder": str(result.folder)}
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
@@ -98,15 +98,15 @@ def _table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         value = f"{row['value']:.2f}" if title != "score, %" else f"{row['score']} {row['value']:.2f}"
         cells = (str(row[name]) for name in names)
-        table.add_row(row["run_id"][:SHORT], *map(shown, cells), shown(value), row["written"][:10])
+        table.add_row(row["run_id"][:SHORT], *map(shown, cells), shown(value), (row["written"] or "packed")[:10])
     Console(highlight=False).print(table)
 
 
 def _show_parser() -> Parser:
-    made = Parser("depthub runs show", "Show a finished run in full: settings, counts, scores, classes, costs, and where it comes from.")
-    add_run(made, "run")
-    made.add_argument("--json", action="store_true", help="as JSON")
-    return made
+    show = Parser(description="Show a finished run in full: settings, counts, scores, classes, costs and provenance.")
+    add_run(show, "run")
+    show.add("--json", action="store_true", help="as JSON")
+    return show
 
 
 def _show(config: Namespace) -> int:
@@ -119,20 +119,18 @@ def _show(config: Namespace) -> int:
 
 
 def _diff_parser() -> Parser:
-    made = Parser(
-        "depthub runs diff", "Compare two finished runs: settings, counts, scores, and on the same images which of them was right."
-    )
-    add_run(made, "first", "second")
-    made.add_argument("--json", action="store_true", help="as JSON")
-    return made
+    diff = Parser(description="Compare two finished runs: settings, counts, scores, and correct predictions image by image.")
+    add_run(diff, "first", "second")
+    diff.add("--json", action="store_true", help="as JSON")
+    return diff
 
 
 def _diff(config: Namespace) -> int:
     from depthub.records.comparison import compare
 
-    compared = compare(read_run(config.first, config.runs), read_run(config.second, config.runs))
+    comparison = compare(read_run(config.first, config.runs), read_run(config.second, config.runs))
     if config.json:
-        print(json.dumps(compared.as_dict(), indent=1))
+        print(json.dumps(comparison.as_dict(), indent=1))
     else:
-        runs_diff.show(compared)
+        runs_diff.show(comparison)
     return 0

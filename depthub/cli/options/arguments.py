@@ -14,11 +14,11 @@ REPEATABLE = ("--config",)
 
 @dataclass
 class Option:
-    """One option as it was given.
+    """One option of a command line.
 
     Args:
         name: with its dashes in front and underscores within.
-        values: what follows it.
+        values: the words after it.
         joined: whether the first value follows a "=".
     """
 
@@ -32,13 +32,13 @@ class Option:
         return self.name.removeprefix("--").removesuffix("+").split(".")
 
     def words(self) -> list[str]:
-        """As it stands on a command line."""
+        """The option as words of a command line."""
         first, *others = self.values if self.joined else [""]
         return [f"{self.name}={first}", *others] if self.joined else [self.name, *self.values]
 
 
 def split(args: Sequence[str]) -> tuple[list[str], list[Option]]:
-    """What stands before the first option, and the options; dashes within their names become underscores.
+    """The words before the first option, and the options; dashes within their names become underscores.
 
     Raises:
         DepthubError: for an argument that is not valid Unicode.
@@ -52,20 +52,20 @@ def split(args: Sequence[str]) -> tuple[list[str], list[Option]]:
             (options[-1].values if options else leading).append(arg)
             continue
         name, equals, value = arg.partition("=")
-        spelt = "--" + name[2:].replace("-", "_") if name.startswith("--") else name
-        options.append(Option(spelt, [value] if equals else [], bool(equals)))
+        underscored = "--" + name[2:].replace("-", "_") if name.startswith("--") else name
+        options.append(Option(underscored, [value] if equals else [], bool(equals)))
     return leading, options
 
 
 def refuse_repeats(options: Iterable[Option]) -> None:
-    """Refuse an option that is given twice with different values; of two words nobody knows which was meant.
+    """Refuse an option that comes twice with different values: nobody knows which is meant.
 
     Raises:
         DepthubError: with both.
     """
-    seen: dict[str, Option] = {}
+    firsts: dict[str, Option] = {}
     for option in options:
-        before = seen.setdefault(option.name, option)
-        if before.values != option.values and option.name not in REPEATABLE and not option.name.endswith("+"):
-            first, second = (brief(" ".join(one.values)) for one in (before, option))
-            raise DepthubError(f"{option.name} is given twice, as {first} and as {second}; give it once")
+        first = firsts.setdefault(option.name, option)
+        if first.values != option.values and option.name not in REPEATABLE and not option.name.endswith("+"):
+            one, other = brief(" ".join(first.values)), brief(" ".join(option.values))
+            raise DepthubError(f"{option.name} is given twice, as {one} and as {other}; give it once")

@@ -9,18 +9,19 @@ from typing import Any, NoReturn
 from depthub.cli.options.configuration import brief, short
 from depthub.errors import DepthubError, UnknownNameError, hint, nearest
 
-HEAD = "head"  # settings that are classes themselves are of this option
+HEAD = "head"  # a setting that is itself a class chooses from the classes of this option
 KEYS = ("class_path", "init_args")
-Stated = dict[str, Any]  # what was said of a choice: {"class_path": name, "init_args": {setting: value, or what was said of it}}
+# A choice with the settings stated beside it: {"class_path": "DePT", "init_args": {"balance": 0.5, "cat": {"class_path": "CAT", ...}}}
+Stated = dict[str, Any]
 
 
 class Choices:
-    """The classes that options choose from, and what was said of a choice put into one form.
+    """The classes that options choose from; choices of all spellings put into one form, `Stated`.
 
     Attributes:
         classes: by option and name.
-        default: the class that an option has if nothing is said, where there is one.
-        note: what else could explain an unknown name, for example a broken plugin.
+        default: the class of an option that is left out, where there is one.
+        note: another explanation of an unknown name, for example a broken plugin.
     """
 
     def __init__(self) -> None:
@@ -29,49 +30,53 @@ class Choices:
         self.note = ""
 
     def find(self, option: str, name: Any) -> type:
-        """The class of that name, be it the whole path that it is imported by.
+        """The class of a name, which may be the whole path that it is imported by.
 
         Raises:
             UnknownNameError: if there is none; nothing else is ever imported.
         """
         classes = self.classes.get(option, {})
-        for known, cls in classes.items():
-            if name == known or name in paths(cls):
+        for class_name, cls in classes.items():
+            if name == class_name or name in paths(cls):
                 return cls
         raise UnknownNameError(option, short(name if isinstance(name, str) else repr(name)), classes, self.note)
 
-    def stated(self, option: str, given: Any) -> Stated:
-        """What was said of a choice: a name, or a name under `class_path` with settings under `init_args`.
+    def stated(self, option: str, value: Any) -> Stated:
+        """A choice in one form, from a name, or from a mapping: the name under `class_path`, settings under `init_args`.
 
         Raises:
             DepthubError: for anything else, and for settings that the class does not have.
         """
-        if not isinstance(given, Mapping):
-            return {"class_path": self.find(option, given).__name__, "init_args": {}}
-        if "class_path" not in given:
+        if not isinstance(value, Mapping):
+            return {"class_path": self.find(option, value).__name__, "init_args": {}}
+        if "class_path" not in value:
             raise DepthubError(f"{option} has no class_path, expected the name of a {option} there{hint('', self.classes.get(option, {}))}")
-        cls, settings = self.find(option, given["class_path"]), given.get("init_args")
-        for key in given:
+        cls = self.find(option, value["class_path"])
+        for key in value:
             if key not in KEYS:
                 _refuse_key(option, cls, key)
+        return {"class_path": cls.__name__, "init_args": self._settings(option, cls, value.get("init_args"))}
+
+    def _settings(self, option: str, cls: type, settings: Any) -> dict[str, Any]:
         if not isinstance(settings, Mapping | None):
-            raise DepthubError(f"init_args of {option} {cls.__name__} is {brief(settings)}, expected settings by name{_known(cls)}")
+            raise DepthubError(f"init_args of {option} {cls.__name__} is {brief(settings)}, expected settings by name{_settings_hint(cls)}")
         for name in settings or {}:
             if name not in defaults(cls):
                 self.refuse_setting(option, cls, name)
-        own = {name: self.stated(HEAD, value) if nests(cls, name) else value for name, value in (settings or {}).items()}
-        return {"class_path": cls.__name__, "init_args": own}
+        return {name: self.stated(HEAD, value) if nests(cls, name) else value for name, value in (settings or {}).items()}
 
     def over(self, option: str, earlier: Stated | None, later: Stated | None, notes: list[str]) -> Stated | None:
-        """Both together, where the later counts. Another class takes none of the settings of the one that it replaces.
+        """Both together, where the later counts. Another class takes none of the settings of the class that it replaces.
 
         Args:
-            option: that both are of.
-            earlier, later: what was said, as `stated` gives it; None: nothing is chosen.
-            notes: takes a line for what is left out.
+            option: of both.
+            earlier, later: in the form of `stated`; None: nothing is chosen.
+            notes: takes a line for each setting that is left out.
         """
-        if not earlier or not later or earlier["class_path"] != later["class_path"]:
-            if earlier and later and earlier["init_args"]:
+        if not earlier or not later:
+            return later
+        if earlier["class_path"] != later["class_path"]:
+            if earlier["init_args"]:
                 left_out = f"settings of {earlier['class_path']} ({', '.join(earlier['init_args'])}) are left out"
                 notes.append(f"{option} is {later['class_path']}: {left_out}")
             return later
@@ -83,20 +88,20 @@ class Choices:
         return {"class_path": later["class_path"], "init_args": merged}
 
     def whole(self, option: str, stated: Stated) -> dict[str, Any]:
-        """A class with all its settings spelt out, as jsonargparse wants it.
+        """A class with all its settings written out, for jsonargparse.
 
-        Left to itself, jsonargparse lets a class inherit settings of the same name from the one that it replaces, be they only defaults.
+        Left to itself, jsonargparse lets a class inherit settings of the same name from the class that it replaces, even mere defaults.
         """
         cls = self.find(option, stated["class_path"])
         settings = {**defaults(cls), **stated["init_args"]}
         for name, value in settings.items():
             if nests(cls, name):
-                settings[name] = self.whole(HEAD, self.stated(HEAD, paths(value)[-1]) if isclass(value) else value)
-        return {"class_path": paths(cls)[-1], "init_args": settings}
+                settings[name] = self.whole(HEAD, self.stated(HEAD, path(value)) if isclass(value) else value)
+        return {"class_path": path(cls), "init_args": settings}
 
     def refuse_setting(self, option: str, cls: type, setting: str) -> NoReturn:
-        """Say that a class has no such setting."""
-        raise DepthubError(f"{option} {cls.__name__} has no setting {setting!r}{_known(cls, setting)}")
+        """Refuse a setting that a class does not have."""
+        raise DepthubError(f"{option} {cls.__name__} has no setting {setting!r}{_settings_hint(cls, setting)}")
 
 
 def defaults(cls: type) -> dict[str, Any]:
@@ -114,8 +119,13 @@ def is_text(cls: type, setting: str) -> bool:
     return signature(cls).parameters[setting].annotation in (str, "str")
 
 
+def path(cls: type) -> str:
+    """The fully qualified name of a class."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
 def paths(cls: type) -> list[str]:
-    """The names a class may be imported by, its own last: it may also stand in any package around its module."""
+    """The names a class may be imported by, the fully qualified one last: the packages around its module may re-export it."""
     parts = cls.__module__.split(".")
     return [".".join([*parts[: n + 1], cls.__qualname__]) for n in range(len(parts))]
 
@@ -128,5 +138,5 @@ def _refuse_key(option: str, cls: type, key: str) -> NoReturn:
     )
 
 
-def _known(cls: type, setting: str = "") -> str:
+def _settings_hint(cls: type, setting: str = "") -> str:
     return hint(setting, defaults(cls)) if defaults(cls) else "; it has none"

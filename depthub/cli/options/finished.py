@@ -1,4 +1,4 @@
-"""Options that the commands on finished runs share: which run, and where its backbone's weights lie."""
+"""Options of the commands on finished runs: the run, its backbone's weights, the classes, the form of the output."""
 
 from __future__ import annotations
 
@@ -19,49 +19,59 @@ RUNS = Path("runs")
 RUN = "a run's folder or run.json, or the beginning of the id of a run in --runs"
 
 
-def add_run(made: Parser, *names: str) -> None:
+def add_run(parser: Parser, *names: str) -> None:
     """Options that name finished runs.
 
     Args:
-        made: the command's parser.
+        parser: of the command.
         names: of the arguments.
     """
     for name in names:
-        made.add_argument(name, type=str, metavar=name.upper(), help=RUN)
-    made.add_argument("--runs", type=Path, default=RUNS, help="the folder of run files, where ids are looked for")
+        parser.add(name, type=str, metavar=name.upper(), help=RUN)
+    parser.add("--runs", type=Path, default=RUNS, metavar="DIR", help="the folder of run files, where ids are looked up")
 
 
-def add_classifier(made: Parser) -> None:
-    """Options that load what a run trained."""
-    add_run(made, "run")
-    made.add_argument("--stage", type=int, default=0, help="which of the run's trainings, counted from 0")
-    made.add_argument(
-        "--backbone.model", type=str, default="", help="where the backbone lies, if the run's name for it does not lead there"
-    )
-    made.add_argument("--backbone.pretrained", type=str, default="", help="its weights: a tag or a checkpoint's path; others are refused")
-    made.add_argument("--download", action="store_true", help="ask the network for weights that are not on this machine")
+def add_classifier(parser: Parser) -> None:
+    """Options that load the trained classifier of a run."""
+    add_run(parser, "run")
+    parser.add("--stage", type=int, default=0, metavar="N", help="number of the training, counted from 0")
+    for name, metavar, words in (
+        ("backbone.model", "MODEL", "place of the backbone, if the run's name for it does not lead there"),
+        ("backbone.pretrained", "WEIGHTS", "weights: a tag or a checkpoint's path; other weights than the run's are refused"),
+    ):
+        parser.add(f"--{name}", type=str, default="", metavar=metavar, help=words)
+    parser.add("--download", action="store_true", help="download weights that are not on this machine")
 
 
-def read_run(given: str, runs: Path) -> RunResult:
-    """The finished run that an argument names.
+def add_classes(parser: Parser) -> None:
+    """Options that name the classes of a classifier."""
+    words = "class names (default: the classes of the training)"
+    parser.add("--classes", type=str, nargs="+", default=[], metavar="NAME", help=words)
+    parser.add("--task", type=str, default="", metavar="TASK", help="the classes of this test task of the run")
+
+
+def read_run(name: str, runs: Path) -> RunResult:
+    """The finished run of an argument.
+
+    Args:
+        name: a folder, a file, or the beginning of an id.
+        runs: the folder where ids are looked up.
 
     Raises:
         DepthubError: if there is none, or its files are damaged.
     """
-    from depthub.records.document import read
-
-    return read(Store(runs).find(given))
+    return Store(runs).named(name)
 
 
 def classifier(config: Namespace) -> Classifier:
-    """What the run trained.
+    """The trained classifier of the run that a command line names.
 
     Raises:
         DepthubError: as `depthub.load` does.
     """
-    from depthub.inference.classifier import load
+    from depthub.inference.loading import load
 
     result = read_run(config.run, config.runs)
-    asked = {name: value for name, value in vars(config.backbone).items() if value}
-    backbone = replace(result.spec.backbone, **asked) if asked else None
+    changes = {name: value for name, value in vars(config.backbone).items() if value}
+    backbone = replace(result.spec.backbone, **changes) if changes else None
     return load(result, backbone=backbone, stage=config.stage, download=config.download)

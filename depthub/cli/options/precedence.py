@@ -1,4 +1,4 @@
-"""What counts where options are said more than once: files in their order, then the command line."""
+"""The order of options that are stated more than once: files one after the other, then the command line."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from depthub.cli.options.choice import Choices
-
-Layer = dict[str, Any]  # options by name as one file or the command line says them; choices as `Choices.stated` gives them
+from depthub.cli.options.layers import Layer
 
 
 class Precedence:
-    """Every file's word counts over those of the file before it, the command line's over all of them.
+    """Every file counts over the file before it, the command line over all of them.
 
     Args:
         choices: the options that choose a class.
 
     Attributes:
-        notes: what was left out on the way, one line each.
-        defaults: of options, where they follow from what was said.
+        notes: a line for each statement that was left out on the way.
+        defaults: of options whose defaults follow from other options.
     """
 
     def __init__(self, choices: Choices) -> None:
@@ -27,19 +26,19 @@ class Precedence:
         self.defaults: dict[str, Any] = {}
 
     def settle(self, layers: Sequence[Layer]) -> Layer:
-        """All that was said, as one.
+        """All layers as one.
 
         Args:
-            layers: the files' words in their order, the command line's last.
+            layers: the files in their order, the command line last.
         """
         self.notes = []
-        held: Layer = {}
+        merged: Layer = {}
         for layer in layers:
-            held = self.over(held, layer)
-        return held
+            merged = self.over(merged, layer)
+        return merged
 
     def over(self, earlier: Layer, later: Layer) -> Layer:
-        """Both as one."""
+        """Two layers as one, where the later counts."""
         merged = {**earlier, **later}
         for key in earlier.keys() & later.keys():
             if key in self.choices.classes:

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from depthub.cli.options.choice import Choices
-from depthub.cli.options.precedence import Layer, Precedence
+from depthub.cli.options.layers import Layer
+from depthub.cli.options.precedence import Precedence
 from depthub.errors import DepthubError
 from depthub.registry import presets
 from depthub.registry.plugins import Plugins
@@ -54,7 +55,7 @@ class RunPrecedence(Precedence):
         method, spec = self._method(earlier), self._spec(earlier)
         # where all is printed but no preset fits, any of them may be what the values come from
         names = [earlier.get("preset", presets.DEFAULT)] if earlier.get("preset", "") is not None else presets.names(self.plugins, method)
-        published = [asdict(Training(**one.training)) for name in names if (one := presets.found(name, spec, self.plugins))]
+        published = [asdict(Training(**one.training)) for name in names if (one := presets.find(name, spec, self.plugins))]
         own = {k for k, v in earlier.get("training", {}).items() if any(one.get(k) == v for one in published)}
         return self._without(earlier, "training", own, f"which are {method}'s own")
 
@@ -62,7 +63,7 @@ class RunPrecedence(Precedence):
         """What was said without all that is a preset's to say."""
         if method not in self.plugins.names("methods"):
             return earlier
-        settings, recipe = presets.governed(method, self.plugins)
+        settings, recipe = presets.preset_fields(method, self.plugins)
         left, stated = self._without(earlier, "training", recipe, f"which preset {preset!r} says"), earlier.get("method")
         if stated and stated["class_path"] == method:
             left = {**left, "method": self._without(stated, "init_args", settings, f"which preset {preset!r} says")}

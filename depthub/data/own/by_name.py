@@ -1,4 +1,4 @@
-"""Data sets whose names say where the user's own pictures are: `folder:PATH`, `list:FILE`."""
+"""Names that say where a user's own pictures are: `folder:PATH`, `list:FILE`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from depthub.data.own.list_file import ListedPictures
 from depthub.data.own.own_pictures import OwnPictures
 from depthub.errors import DepthubError
 
-OWN: Mapping[str, Callable[..., OwnPictures]] = {"folder:": Folder, "list:": ListedPictures}
+SCHEMES: Mapping[str, Callable[..., OwnPictures]] = {"folder:": Folder, "list:": ListedPictures}
 
 
-def own(name: str, test_fraction: float = 0.5, background: str = "", **how: Any) -> OwnPictures | None:
-    """The data set that a name with a path means; None for a name of another kind.
+def own_data_set(name: str, test_fraction: float = 0.5, background: str = "", **options: Any) -> OwnPictures | None:
+    """The data set at a path; None for names without a path.
 
     Args:
         name: `folder:PATH` or `list:FILE`.
-        test_fraction, background: as `Folder` and `ListedPictures` take them.
-        how: else, as they take it.
+        test_fraction, background: as for `Folder` and `ListedPictures`.
+        options: further arguments of these.
 
     Raises:
         DepthubError: if the path is missing, or there is no such colour.
@@ -31,11 +31,11 @@ def own(name: str, test_fraction: float = 0.5, background: str = "", **how: Any)
         return None
     if name == scheme:
         raise DepthubError(f"data set {name!r} has no path; expected {scheme}PATH")
-    return OWN[scheme](Path(name.removeprefix(scheme)), test_fraction, background, **how)
+    return SCHEMES[scheme](Path(name.removeprefix(scheme)), test_fraction, background, **options)
 
 
-def placed(name: str) -> str:
-    """A name with its path absolute, so that its last name is the folder's also for `.` and `..`; names of other kinds as they are."""
+def absolute_name(name: str) -> str:
+    """A name with an absolute path, so that it ends in the folder's name also for `.` and `..`; other names unchanged."""
     scheme = _scheme(name)
     if scheme is None or name == scheme:
         return name
@@ -43,9 +43,9 @@ def placed(name: str) -> str:
 
 
 def is_own(name: str) -> bool:
-    """Whether a data set's name says where a user's own pictures lie."""
+    """Whether a data set's name is the place of a user's own pictures."""
     return _scheme(name) is not None
 
 
 def _scheme(name: str) -> str | None:
-    return next((scheme for scheme in OWN if name.startswith(scheme)), None)
+    return next((scheme for scheme in SCHEMES if name.startswith(scheme)), None)

@@ -1,4 +1,4 @@
-"""What a user calls the classes of pictures of their own: names by folder or label, and the sentence that they stand in."""
+"""Names for the classes of a user's own pictures, by folder or label, and the template around them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from depthub.data.class_names import require_distinct
-from depthub.data.tables import Form
+from depthub.data.tables import TableFormat
 from depthub.errors import DepthubError, nearest
 from depthub.types import ClassSet
 from depthub.values.text import listed
 
-FORM = Form(
+FORMAT = TableFormat(
     "class_names",
     'expected CSV with the columns label and name, or name alone; or JSON, {"label": "name"} or, in the order of the labels, ["name"]',
     ("name",),
@@ -25,9 +25,9 @@ class Naming:
     """Names of classes and the template.
 
     Args:
-        names: name by label (the name of a class's folder, or what a list has as label), or names in the sorted order of the labels;
+        names: name by label (the name of a class's folder, or the label in a list), or names in the sorted order of the labels;
             empty: the labels are the names.
-        template: `{}` stands for the class name; empty: that of `ClassSet`.
+        template: `{}` stands for the class name; empty: the default of `ClassSet`.
     """
 
     names: Mapping[str, str] | Sequence[str] = field(default_factory=dict)
@@ -38,31 +38,31 @@ class Naming:
 
         Args:
             space: name of their label space.
-            labels: sorted.
-            where: what holds them, for messages.
+            labels: the labels, sorted.
+            where: the data set, for messages.
 
         Raises:
-            DepthubError: for a label that has no name, a name for no label, names without words, and labels of the same words.
+            DepthubError: for a label without a name, a name without a label, names without words, and names with the same words.
         """
         names = self._by_label(labels, where)
         _require_different(names)
         require_distinct(names.values(), where)
-        called = self._spelt(names) or labels
-        return ClassSet(space, tuple(range(len(labels))), tuple(called), self.template or ClassSet.template)
+        class_names = self._in_one_form(names) or labels
+        return ClassSet(space, tuple(range(len(labels))), tuple(class_names), self.template or ClassSet.template)
 
     def canonical(self, labels: Sequence[str], where: str) -> Naming:
-        """The naming in the one spelling that equal runs share: nothing where it says what holds without it.
+        """The naming in the one form that equal runs share: empty if it makes no difference.
 
         Raises:
-            DepthubError: for a label that has no name, and a name for no label.
+            DepthubError: for a label without a name, and a name without a label.
         """
-        names = self._spelt(self._by_label(labels, where))
+        names = self._in_one_form(self._by_label(labels, where))
         return Naming(dict(zip(labels, names, strict=bool(names))), "" if self.template == ClassSet.template else self.template)
 
-    def _spelt(self, names: Mapping[str, str]) -> list[str]:
-        """The names in one spelling, in the order of the labels; none where all say what the labels say."""
-        same = all(_spoken(label) == _spoken(name) for label, name in names.items())
-        return [] if same else [_spoken(name) for name in names.values()]
+    def _in_one_form(self, names: Mapping[str, str]) -> list[str]:
+        """The names with plain blanks, in the order of the labels; none if every name equals its label."""
+        same = all(_with_blanks(label) == _with_blanks(name) for label, name in names.items())
+        return [] if same else [_with_blanks(name) for name in names.values()]
 
     def _by_label(self, labels: Sequence[str], where: str) -> dict[str, str]:
         if not self.names:
@@ -71,16 +71,15 @@ class Naming:
             if len(self.names) != len(labels):
                 raise DepthubError(
                     f"class_names has {len(self.names)} names, but {where} has {len(labels)} classes; "
-                    f"expected one name for each, in the order {listed(list(labels))}"
+                    f"expected one name for each, in the order {listed(labels)}"
                 )
             return dict(zip(labels, self.names, strict=True))
         for label in self.names:
             if label not in labels:
-                raise DepthubError(f"class_names has {label!r}, which is no class of {where}{nearest(label, labels)}; remove it")
+                raise DepthubError(f"class_names has {label!r}, which is not a class of {where}{nearest(label, labels)}; remove it")
         if unnamed := [label for label in labels if label not in self.names]:
-            raise DepthubError(
-                f"class_names does not name {listed(unnamed)} of {where}; add what {'it' if len(unnamed) == 1 else 'they'} show"
-            )
+            name = "its name" if len(unnamed) == 1 else "their names"
+            raise DepthubError(f"class_names does not name {listed(unnamed)} of {where}; add {name}")
         return {label: self.names[label] for label in labels}
 
 
@@ -88,24 +87,24 @@ LABELS = Naming()  # the labels are the names
 
 
 def read_names(path: Path) -> dict[str, str] | list[str]:
-    """Class names from a file: by label, or in the order of the labels where it has none.
+    """Class names from a file: by label, or in the order of the labels if it has no labels.
 
     Raises:
-        DepthubError: if it is no such file; the message names the row.
+        DepthubError: if it is another file; the message names the row.
     """
-    names = _of_csv(path) if FORM.require_suffix(path) == ".csv" else FORM.json(path)
+    names = _of_csv(path) if FORMAT.require_suffix(path) == ".csv" else FORMAT.json(path)
     texts = list(names.values()) if isinstance(names, dict) else names
     if not isinstance(texts, list) or not texts or not all(isinstance(name, str) for name in texts):
-        raise DepthubError(f"class_names {path} holds no names; {FORM.expected}")
+        raise DepthubError(f"class_names {path} holds no names; {FORMAT.expected}")
     return names
 
 
 def _of_csv(path: Path) -> dict[str, str] | list[str]:
     names, in_order = dict[str, str](), list[str]()
-    for where, row in FORM.csv_rows(path):
+    for where, row in FORMAT.csv_rows(path):
         label, name = row.get("label"), row["name"]
         if label in names:
-            raise DepthubError(f"{where}: the label {label!r} is named before; name each once")
+            raise DepthubError(f"{where}: the label {label!r} has a name already; name each label once")
         if label is None:
             in_order.append(name.strip())
         else:
@@ -114,7 +113,7 @@ def _of_csv(path: Path) -> dict[str, str] | list[str]:
 
 
 def _require_different(names: Mapping[str, str]) -> None:
-    """Refuse one name for two labels, in words that say which; `require_distinct` knows the names alone."""
+    """Refuse one name for two labels; unlike `require_distinct`, the message names the labels."""
     first: dict[str, str] = {}
     for label, name in names.items():
         if name in first:
@@ -122,6 +121,6 @@ def _require_different(names: Mapping[str, str]) -> None:
         first[name] = label
 
 
-def _spoken(name: str) -> str:
-    """A name as it enters a sentence; its case stays."""
+def _with_blanks(name: str) -> str:
+    """A name as in a sentence: "Polka_dot" becomes "Polka dot"."""
     return " ".join(name.replace("_", " ").split())

@@ -1,4 +1,4 @@
-"""What is known of a published data set: where its files lie, how many there must be, and what they must hash to."""
+"""The card of a published data set: places, numbers and hashes of its files."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Layout = Literal["split", "lists", "folders", "numbered"]
 
 @dataclass(frozen=True)
 class ZeroShotTarget:
-    """What zero-shot CLIP ViT-B/16 (OpenAI, one template) reaches on one half of the classes.
+    """Published accuracy of zero-shot CLIP ViT-B/16 (OpenAI, one template) on one half of the classes.
 
     Args:
         percent: accuracy as published.
-        least, most: numbers of correct images that round to it.
+        least, most: range of correct images with this accuracy after rounding.
     """
 
     percent: float
@@ -32,40 +32,40 @@ class DatasetCard:
 
     Args:
         name: its public name.
-        title: what papers call it.
+        title: its name in papers.
         directory: its folder below the data root; `/` in paths on every system.
-        images: the folder that the paths of its images are relative to, below `directory`; "." is `directory` itself.
-        layout: how the images of each part are found.
-            "split": in the JSON file `split_file`.
-            "lists": in the text files of `parts`, one image stem and class name a line; `class_list` orders the classes.
-            "folders": in the folders of `parts`, with a sub-folder for each WordNet id; `class_list` orders them.
-            "numbered": likewise, but the sub-folders are labels.
-        n_classes: how many classes it has.
-        names_sha256: of the class names in label order, joined by newlines.
+        images: base folder of the paths of its images, below `directory`; "." is `directory` itself.
+        layout: the source of the list of images.
+            "split": the JSON file `split_file`.
+            "lists": the text files of `parts`, an image's stem and class name per line; `class_list` orders the classes.
+            "folders": the folders of `parts`, with a sub-folder for each WordNet id; `class_list` orders them.
+            "numbered": likewise, but the sub-folders are named by labels.
+        n_classes: number of classes.
+        names_sha256: SHA-256 of the class names in label order, joined by newlines.
         template: the hand-written prompt, `{}` standing for the class name.
-        aliases: other names it goes by.
-        other_places: (directory, images) pairs where other tools put the same images.
-        misnamed: the folder below `directory` that its archive unpacks to and that must be renamed to `images`.
+        aliases: other names in use.
+        other_places: (directory, images) pairs of other tools for the same images.
+        misnamed: the folder below `directory` that its archive unpacks to; it must be renamed to `images`.
         space: name of its label space; empty: its own.
         parts: part to a text file below `directory` ("lists") or to a folder below `images` ("folders", "numbered").
         class_list: a file below `directory` ("lists"), or timm's list of the WordNet ids ("folders", "numbered").
         split_file: name of its split file.
-        split_canonical: SHA-256 of the official split's content, as `splits.canonical_sha256` computes it; empty: not known.
+        split_canonical: SHA-256 of the official split's content, see `splits.canonical_sha256`; empty: not known.
         split_sha256, split_git_blob, split_bytes: SHA-256, git blob id (SHA-1) and size of the official file; empty, 0: not known.
-        mirrors: where official split files can be had.
-        counts: number of images by part, "train", "val" and "test", and where known by half, "train/base", "train/new" and so on.
-        n_base: how many of the labels, from 0, are the base classes; 0: it is not divided.
-        per_class: least and most images a class, by part; "all" is the three together.
-        templates: the hand-written prompt of a family of methods, where it has one of its own.
+        mirrors: addresses of folders with official split files.
+        counts: number of images by part, "train", "val" and "test", and if known by half, "train/base", "train/new" and so on.
+        n_base: number of base classes, which have the first labels; 0: it is not divided.
+        per_class: least and most images per class, by part; "all" is the three together.
+        templates: the hand-written prompt of a family of methods, if it differs from `template`.
         sorted_first: the published few-shot samples depend on the order of a directory listing; here files are sorted first, so samples
             are the same everywhere, but not the published ones.
-        fingerprints: SHA-256 of the published few-shot samples, as `fewshot.fingerprint` computes it, by "shots/seed/part".
-        zero_shot: by half, "base" and "new".
-        archives: MD5 of the archives that it is published in, by file name.
+        fingerprints: SHA-256 of the published few-shot samples, see `fewshot.fingerprint`, by "shots/seed/part".
+        zero_shot: published accuracy of zero-shot CLIP by half, "base" and "new".
+        archives: MD5 of its published archives, by file name.
         licence: a note, not advice.
-        by_hand: what a user has to do, besides unpacking.
-        rules: in words: "order" and "names" of the classes, and "split".
-        targets: data sets to test on after training on this one, as published.
+        by_hand: steps for the user, besides unpacking.
+        rules: "order" and "names" of the classes, and "split", each in words.
+        targets: data sets for testing after training on this one, as published.
         variants: data sets with the same classes, under a shift of the images.
     """
 
@@ -112,20 +112,20 @@ class DatasetCard:
         """From plain data, as JSON holds it.
 
         Raises:
-            DepthubError: for a key that is no fact, and for a layout that does not exist.
+            DepthubError: for an unknown key, and for a layout that does not exist.
         """
         for key in values:
             if key not in cls.__dataclass_fields__:
-                raise DepthubError(f"data set {values.get('name')!r}: unknown fact {key!r}{hint(key, cls.__dataclass_fields__)}")
-        made: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        made["other_places"] = tuple((directory, images) for directory, images in made.get("other_places", ()))
-        made["per_class"] = {part: (least, most) for part, (least, most) in made.get("per_class", {}).items()}
-        made["zero_shot"] = {half: ZeroShotTarget(**value) for half, value in made.get("zero_shot", {}).items()}
-        return cls(**made)
+                raise DepthubError(f"data set {values.get('name')!r}: unknown field {key!r}{hint(key, cls.__dataclass_fields__)}")
+        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        fields["other_places"] = tuple((directory, images) for directory, images in fields.get("other_places", ()))
+        fields["per_class"] = {part: (least, most) for part, (least, most) in fields.get("per_class", {}).items()}
+        fields["zero_shot"] = {half: ZeroShotTarget(**value) for half, value in fields.get("zero_shot", {}).items()}
+        return cls(**fields)
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
-        """(directory, images) pairs where it may lie below the data root, the usual one first."""
+        """(directory, images) pairs of its possible places below the data root, the usual one first."""
         return ((self.directory, self.images), *self.other_places)
 
     @property

@@ -1,24 +1,25 @@
-"""Whether a data set on disk is what the published numbers were measured on: all that is wrong, level by level, and what to do."""
+"""The check of a published data set on disk: its differences from the published one, level by level, with remedies."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from depthub.data.check_report import LEVELS, Fault, Report
+from depthub.data.check_report import LEVELS, Fault, Report, Severity
 from depthub.data.decode import BROKEN, HARMLESS, Progress, oddities
 from depthub.data.fewshot import draw_both, fingerprint
-from depthub.data.listing import FOLDER, Listing, children, kind, strange
-from depthub.data.published import imagenet, splits
+from depthub.data.listing import FOLDER, Listing, Presence, children, is_plain_path, kind
+from depthub.data.published import class_folders, imagenet, splits
+from depthub.data.published.list_error import UnusableListError
 from depthub.data.published.on_disk import OnDisk, Place
+from depthub.data.published.remedies import Remedies
 from depthub.data.published.splits import Split
 from depthub.errors import DepthubError
 from depthub.values.text import listed
 
 LAYOUT, SPLIT, IDENTITY, NAMES, FILES, PER_CLASS, DECODING, SAMPLING, ZERO_SHOT = range(len(LEVELS))
-CLASS_NAMES = "classnames.txt"  # ImageNet's names, which other code reads and this does not
+CLASS_NAMES = "classnames.txt"  # ImageNet's class names for other code; depthub does not read it
 
 
 def check(
@@ -30,20 +31,20 @@ def check(
     seeds: Sequence[int] = (1, 2, 3),
     progress: Progress = lambda done, total: None,
 ) -> Report:
-    """Look at a data set's folders, lists and images; nothing is written. All faults are reported, not the first alone.
+    """Check a data set's folders, lists and images; nothing is written. The report has all faults, not only the first.
 
     Args:
-        dataset: which one.
+        dataset: the data set.
         root: the data root.
         deep: also decode every image.
-        shots, seeds: of the few-shot samples that are compared with the published ones.
-        progress: told the numbers of images decoded and of all images.
+        shots, seeds: numbers of shots and seeds of the few-shot samples to compare with the published ones.
+        progress: called with the numbers of images decoded and of all images.
     """
     return _Check(dataset, root, progress).report(deep, shots, seeds)
 
 
 class _Check:
-    """One check under way: each level notes its faults, or why it cannot be judged."""
+    """A check in progress: each level adds its faults, or the reason why it is skipped."""
 
     def __init__(self, dataset: OnDisk, root: Path, progress: Progress) -> None:
         self.dataset, self.card, self.root, self.progress = dataset, dataset.card, root, progress
@@ -51,8 +52,9 @@ class _Check:
         self.skipped: dict[int, str] = {ZERO_SHOT: "--zero_shot asks for it"}
         self.notes: dict[int, str] = {}
         self.place = place(dataset, root)
+        self.remedies = Remedies(dataset, root, self.place)
         self.split: Split | None = None
-        self.present: list[str] = []  # images that are there and not empty
+        self.present: list[str] = []  # images that exist and are not empty
 
     def report(self, deep: bool, shots: Sequence[int], seeds: Sequence[int]) -> Report:
         if self.card.layout in ("folders", "numbered"):
@@ -73,93 +75,86 @@ class _Check:
         return Report(self.card.name, tuple(faults), self.skipped, self.notes)
 
     def _layout(self) -> None:
-        """Folders, where the images are listed in files: those files may be judged without the images."""
+        """Level 0 for images listed in files: the data set's folder. A missing folder of images is a fault of level 4."""
         if not self.place.directory.is_dir():
-            self._fault(LAYOUT, [self.place.directory], "no such folder", self._elsewhere(self.place.directory))
+            self._fault(LAYOUT, [self.place.directory], "no such folder", self.remedies.missing_folder(self.place.directory))
 
     def _folders(self) -> None:
         """Levels 0 and 1, where the folders themselves are the list of images."""
         self.notes |= {SPLIT: "none", IDENTITY: "none"}
-        missing = [folder for folder in self._parts() if not folder.is_dir()]
+        parts = [self.place.images / folder for folder in self.card.parts.values()]
+        missing = [folder for folder in parts if not folder.is_dir()]
         for folder in missing:
-            self._fault(LAYOUT, [folder], "no such folder", self._elsewhere(folder))
+            self._fault(LAYOUT, [folder], "no such folder", self.remedies.missing_folder(folder))
         if missing:
             return
-        for folder in self._parts():
+        for folder in parts:
             self._class_folders(folder)
         try:
             self.split = self.dataset.split(self.place)
         except DepthubError as error:
-            if all(fault.severity == "warning" for fault in self.faults):  # faults tell it in full
-                self._fault(LAYOUT, [self.place.images], str(error), self._by_hand())
+            if all(fault.severity == "warning" for fault in self.faults):  # otherwise the faults say it in full
+                self._fault(LAYOUT, [self.place.images], str(error), self.remedies.by_hand())
 
     def _class_folders(self, folder: Path) -> None:
-        """What is in a folder of class folders."""
-        ids = imagenet.wordnet_ids(self.card.class_list)
-        known = dict.fromkeys(map(str, range(len(ids))) if self.card.layout == "numbered" else ids)  # in the order of the labels
+        """The content of a folder of class folders."""
+        names = class_folders.imagenet_rows(self.card)
         try:
             inside = [folder / entry.name for entry in children(folder)]
             folders = [child for child in inside if kind(child) == FOLDER]
-            empty = [child for child in folders if child.name in known and not children(child)]
+            empty = [child for child in folders if child.name in names and not children(child)]
         except DepthubError as error:
-            self._fault(LAYOUT, [folder], str(error), self._by_hand())
+            self._fault(LAYOUT, [folder], str(error), self.remedies.by_hand())
             return
-        found = [child for child in folders if child.name in known]
-        others = [child for child in folders if child.name not in known]
+        others = [child for child in folders if child.name not in names]
+        remedy = f"rename it or move it away; class folders are named like {next(iter(names))}"
+        self._fault(LAYOUT, others, "not a class of this data set", remedy)
         loose = [child for child in inside if child not in folders]
-        if others:
-            self._fault(
-                LAYOUT, others, "no class of this data set", f"rename it or move it away; class folders are named like {next(iter(known))}"
-            )
-        if loose:
-            what = "a file among the class folders, which is not read"
-            self._fault(LAYOUT, loose, what, "leave it or remove it; images belong into class folders", "warning")
-        if len(found) != self.card.n_classes:
-            lacking = listed([name for name in known if not (folder / name).is_dir()])
-            what = f"{len(found)} class folders instead of {self.card.n_classes}; not there: {lacking}"
-            self._fault(LAYOUT, [folder], what, self._by_hand())
-        if empty:
-            self._fault(PER_CLASS, empty, "a class folder without images", "unpack it again")
+        remedy = "leave it or remove it; images belong into class folders"
+        self._fault(LAYOUT, loose, "a file among the class folders, which is not read", remedy, "warning")
+        n_classes = len(folders) - len(others)
+        if n_classes != self.card.n_classes:
+            missing = listed([name for name in names if not (folder / name).is_dir()])
+            what = f"{n_classes} class folders instead of {self.card.n_classes}; not there: {missing}"
+            self._fault(LAYOUT, [folder], what, self.remedies.by_hand())
+        self._fault(PER_CLASS, empty, "a class folder without images", "unpack it again")
 
     def _lists(self) -> None:
         """Levels 1 and 2: the files that list the images."""
-        card = self.card
-        needed = [card.class_list, *card.parts.values()] if card.layout == "lists" else []
-        files = [self.place.directory / name for name in needed] or [self.dataset.split_file(self.place)]
-        source = self._source()
+        card, list_file, right_list = self.card, self.remedies.list_file(), self.remedies.right_list()
+        files = [list_file]
+        if card.layout == "lists":
+            files += [self.place.directory / name for name in card.parts.values()]
         if missing := [path for path in files if not path.is_file()]:
             for path in missing:
-                self._fault(SPLIT, [path], "not there", self._misspelt(path) or source)
+                self._fault(SPLIT, [path], "not there", self.remedies.other_case(path) or right_list)
             self.skipped[IDENTITY] = "there is no list of images"
             return
         try:
-            read = self.dataset.split(self.place)
-        except DepthubError as error:
-            file = next((path for path in files if str(path) in str(error)), files[0])
-            what = str(error).removesuffix(f"; {source}")
-            what = what.removeprefix(f"cannot read {file}: ").removeprefix(str(file)).lstrip(" :,")
-            self._fault(SPLIT, [file], what, source)
+            split = self.dataset.split(self.place)
+        except UnusableListError as error:
+            self._fault(SPLIT, [error.file], error.fault, right_list)
             self.skipped[IDENTITY] = "the list of images cannot be read"
             return
-        for what in splits.faults(read):
-            self._fault(SPLIT, files[:1], what, source)
-        self._counts(SPLIT, read, files[0], source)
-        self._identity(read, files[0])
-        self.split = read
+        for what in splits.faults(split):
+            self._fault(SPLIT, [list_file], what, right_list)
+        self._counts(SPLIT, split, list_file, right_list)
+        self._identity(split, list_file)
+        self.split = split
 
-    def _identity(self, read: Split, file: Path) -> None:
+    def _identity(self, split: Split, file: Path) -> None:
         """Level 2: whether a split is the official one."""
         if self.card.layout == "lists":
             self.notes[IDENTITY] = "none"
             return
-        state = self.notes[IDENTITY] = splits.state(read, file.read_bytes(), self.card)
+        state = self.notes[IDENTITY] = splits.state(split, file.read_bytes(), self.card)
         reasons = {
             "self-made": "not the official split, though the numbers are the same: code that found no split file made its own",
             "unknown": "not the official split",
         }
         if state in reasons:
             what = f"{state}: {reasons[state]}; samples and test sets differ from the published ones"
-            self._fault(IDENTITY, [file], what, self._source())
+            self._fault(IDENTITY, [file], what, self.remedies.right_list())
 
     def _names(self, split: Split) -> None:
         """Level 3: the class names in label order."""
@@ -167,7 +162,7 @@ class _Check:
             names = list(split.names.values())
             if splits.names_sha256(names) != self.card.names_sha256:
                 what = f"the class names, or their order, are not the published ones{self._swapped(names)}"
-                self._fault(NAMES, [self._list_file()], what, self._source())
+                self._fault(NAMES, [self.remedies.list_file()], what, self.remedies.right_list())
             return
         other = self.place.directory / CLASS_NAMES
         if other.is_file():
@@ -177,7 +172,7 @@ class _Check:
                 self._fault(NAMES, [other], what, "remove it or replace it", "warning")
 
     def _swapped(self, names: Sequence[str]) -> str:
-        """The two neighbours whose exchange would make the names right."""
+        """The two neighbours that are exchanged, if that is all; empty: it is not."""
         for i in range(len(names) - 1 if len(names) == self.card.n_classes else 0):
             if splits.names_sha256([*names[:i], names[i + 1], names[i], *names[i + 2 :]]) == self.card.names_sha256:
                 return f": labels {i} ({names[i]}) and {i + 1} ({names[i + 1]}) are exchanged"
@@ -190,28 +185,35 @@ class _Check:
             self.skipped[FILES] = "there is no folder"
             return
         if not images.is_dir():
-            self._fault(FILES, [images], "no such folder, hence no images", self._elsewhere(images))
+            self._fault(FILES, [images], "no such folder, hence no images", self.remedies.missing_folder(images))
             return
-        paths = list(dict.fromkeys(row.path for row in split.rows() if not strange(row.path)))  # of others the split file's level tells
+        paths = list(dict.fromkeys(row.path for row in split.rows() if is_plain_path(row.path)))  # other paths are faults of level 1
         try:
-            found = Listing(images).presence(paths)
+            presence = Listing(images).presence(paths)
         except DepthubError as error:
             self._fault(FILES, [images], str(error), "then check again")
             return
-        where = f"listed in {self.card.split_file or 'the lists'}, but"
-        self._fault(FILES, [images / path for path in found.missing], f"{where} not there", self._by_hand())
-        self._fault(FILES, [images / path for path in found.empty], "an empty file", "unpack it again")
-        for what in dict.fromkeys(found.unfit.values()):
-            self._fault(FILES, [images / path for path, its in found.unfit.items() if its == what], f"is {what}", self._by_hand())
-        for reads in (False, True):  # some systems read a file whatever the case of its name
-            pairs = [(path, spelt) for path, spelt in found.misspelt.items() if (images / path).exists() == reads]
-            what = f"differs from the list in upper and lower case: {listed([f'{path} is listed' for path, _ in pairs])}"
-            self._fault(FILES, [images / spelt for _, spelt in pairs], what, "rename it as it is listed", "warning" if reads else "fault")
-        unfit = {*found.missing, *found.empty, *found.misspelt, *found.unfit}
+        self._presence(presence)
+        unfit = {*presence.missing, *presence.empty, *presence.other_case, *presence.unfit}
         self.present = [path for path in paths if path not in unfit]
 
+    def _presence(self, presence: Presence) -> None:
+        """The faults of listed images that are missing, empty, or something else."""
+        images, by_hand = self.place.images, self.remedies.by_hand()
+        where = f"listed in {self.card.split_file or 'the lists'}, but"
+        self._fault(FILES, [images / path for path in presence.missing], f"{where} not there", by_hand)
+        self._fault(FILES, [images / path for path in presence.empty], "an empty file", "unpack it again")
+        for obstacle in dict.fromkeys(presence.unfit.values()):
+            paths = [path for path, its_obstacle in presence.unfit.items() if its_obstacle == obstacle]
+            self._fault(FILES, [images / path for path in paths], f"is {obstacle}", by_hand)
+        severities: tuple[tuple[bool, Severity], ...] = ((False, "fault"), (True, "warning"))
+        for opens, severity in severities:  # some systems open a file whatever the case of its name
+            pairs = [(path, on_disk) for path, on_disk in presence.other_case.items() if (images / path).exists() == opens]
+            what = f"differs from the list in upper and lower case: {listed([f'{path} is listed' for path, _ in pairs])}"
+            self._fault(FILES, [images / on_disk for _, on_disk in pairs], what, "rename it as it is listed", severity)
+
     def _per_class(self, split: Split) -> None:
-        """Level 5: images a class."""
+        """Level 5: images per class."""
         counts: dict[str, Counter[int]] = {part: Counter(row.label for row in rows) for part, rows in split.parts.items()}
         counts["all"] = sum(counts.values(), Counter[int]())
         for part, (least, most) in self.card.per_class.items():
@@ -219,9 +221,9 @@ class _Check:
             if wrong:
                 expected = f"{least}" if least == most else f"{least} to {most}"
                 what = f"classes with other numbers of images in {part} than the {expected} that are published: {listed(wrong)}"
-                self._fault(PER_CLASS, [self._list_file()], what, self._source())
+                self._fault(PER_CLASS, [self.remedies.list_file()], what, self.remedies.right_list())
         if self.card.layout in ("folders", "numbered"):
-            self._counts(PER_CLASS, split, self.place.images, self._by_hand())
+            self._counts(PER_CLASS, split, self.place.images, self.remedies.by_hand())
 
     def _decoding(self, deep: bool) -> None:
         """Level 6: whether the images can be read."""
@@ -239,21 +241,21 @@ class _Check:
 
     def _sampling(self, split: Split, shots: Sequence[int], seeds: Sequence[int]) -> None:
         """Level 7: whether few-shot samples are the published ones."""
-        wanted = [(k, seed) for k in shots for seed in seeds if f"{k}/{seed}/train" in self.card.fingerprints]
-        if not wanted:
+        published = [(k, seed) for k in shots for seed in seeds if f"{k}/{seed}/train" in self.card.fingerprints]
+        if not published:
             self.skipped[SAMPLING] = "no such sample is published"
             return
-        differing = [f"{k} shots with seed {seed}" for k, seed in wanted if not self._as_published(split, k, seed)]
-        self.notes[SAMPLING] = f"{len(wanted) - len(differing)} of {len(wanted)}"
+        differing = [f"{k} shots with seed {seed}" for k, seed in published if not self._as_published(split, k, seed)]
+        self.notes[SAMPLING] = f"{len(published) - len(differing)} of {len(published)}"
         if differing:
             what = f"gives other samples than the published ones: {listed(differing)}"
-            files = [self._list_file()]
-            self._fault(SAMPLING, files, what, "see the levels before: it takes the official list, in its order")
+            remedy = "see the levels before: it takes the official list, in its order"
+            self._fault(SAMPLING, [self.remedies.list_file()], what, remedy)
 
     def _as_published(self, split: Split, shots: int, seed: int) -> bool:
         """Whether the sample, training and validation images, has the published fingerprints."""
-        drawn = draw_both([row.label for row in split.train], [row.label for row in split.val], shots, seed)
-        samples = {"train": [split.train[i] for i in drawn[0]], "val": [split.val[i] for i in drawn[1]]}
+        train, val = draw_both([row.label for row in split.train], [row.label for row in split.val], shots, seed)
+        samples = {"train": [split.train[i] for i in train], "val": [split.val[i] for i in val]}
         return all(
             fingerprint([row.path for row in rows], [row.label for row in rows]) == self.card.fingerprints[f"{shots}/{seed}/{part}"]
             for part, rows in samples.items()
@@ -263,59 +265,21 @@ class _Check:
         if wrong := splits.miscounts(split, self.card):
             self._fault(level, [file], f"the numbers are not the published ones ({'; '.join(wrong)})", remedy)
 
-    def _list_file(self) -> Path:
-        """What lists the images, and with them the classes."""
-        if self.card.layout == "split":
-            return self.dataset.split_file(self.place)
-        return self.place.directory / self.card.class_list if self.card.layout == "lists" else self.place.images
-
-    def _source(self) -> str:
-        """Where the right list comes from."""
-        if self.card.layout == "split":
-            return splits.source(self.card, self._list_file())
-        return "it is part of the official archive: unpack it again" if self.card.layout == "lists" else self._by_hand()
-
-    def _parts(self) -> list[Path]:
-        return [self.place.images / folder for folder in self.card.parts.values()]
-
-    def _by_hand(self) -> str:
-        return self.card.by_hand or "unpack the official archive again"
-
-    def _elsewhere(self, folder: Path) -> str:
-        """What to do about a folder that is not there."""
-        misnamed = self.place.directory / self.card.misnamed
-        if self.card.misnamed and misnamed.is_dir():
-            return f"rename {self._relative(misnamed)} to {self.card.images}"
-        if remedy := self._misspelt(folder):
-            return remedy
-        if self.root.name in {directory.partition("/")[0] for directory, _ in self.card.places}:
-            return f"give the folder that holds {self.card.directory}/ as --data_root, not that folder itself"
-        return f"`depthub data prepare {self.card.name} --from PATH` arranges what is elsewhere; otherwise {self._by_hand()}"
-
-    def _misspelt(self, path: Path) -> str:
-        """What to do about what is in the place of a missing file or folder; empty if that is nothing."""
-        spelt = Listing(self.root).spelt(self._relative(path)) if self.root.is_dir() and path.is_relative_to(self.root) else None
-        if spelt and self.root / spelt == path:
-            return "something else is in its place, perhaps a link that leads nowhere: move it away"
-        return f"{spelt} differs from it in upper and lower case: rename it" if spelt else ""
-
-    def _relative(self, path: Path) -> str:
-        return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
-
-    def _fault(self, level: int, files: Sequence[Path], what: str, remedy: str, severity: Literal["fault", "warning"] = "fault") -> None:
+    def _fault(self, level: int, files: Sequence[Path], what: str, remedy: str, severity: Severity = "fault") -> None:
+        """Add a fault of these files; nothing if there are none."""
         if files:
-            self.faults.append(Fault(level, tuple(map(self._relative, files)), what, remedy, severity))
+            self.faults.append(Fault(level, tuple(map(self.remedies.relative, files)), what, remedy, severity))
 
 
 def place(dataset: OnDisk, root: Path) -> Place:
-    """Where a data set lies below the data root, or where what there is of it lies, or where it should."""
+    """The place of a data set below the data root; of an incomplete one the place of its directory, or else its usual place."""
     try:
         return dataset.place(root)
     except DepthubError:
         places = [Place(root / directory, root / directory / images) for directory, images in dataset.card.places]
-        return next((one for one in places if one.directory.is_dir()), places[0])
+        return next((usual for usual in places if usual.directory.is_dir()), places[0])
 
 
 def is_there(dataset: OnDisk, root: Path) -> bool:
     """Whether a folder of a data set is below the data root, in whatever case."""
-    return any(Listing(root).spelt(directory) for directory, _ in dataset.card.places)
+    return any(Listing(root).on_disk(directory) for directory, _ in dataset.card.places)

@@ -1,4 +1,4 @@
-"""ImageNet's class names and WordNet ids, from packages that are installed anyway."""
+"""ImageNet's class names and WordNet ids, from open_clip and timm."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ EVERY = "imagenet_synsets.txt"
 
 @cache
 def class_names() -> tuple[str, ...]:
-    """The 1,000 names that CLIP's authors published, in the order of the sorted WordNet ids. 998 differ.
+    """The 1,000 names that CLIP's authors published, in the order of the sorted WordNet ids. 998 of them are different.
 
-    They are open_clip's, taken from its source, since importing it means importing torch.
+    They are read from open_clip's source, since an import of open_clip would import torch.
 
     Raises:
-        DepthubError: if open_clip does not hold them where it did, or holds others.
+        DepthubError: if they are not where open_clip 3.3 has them, or are others.
     """
     path = _package("open_clip") / "zero_shot_metadata.py"
     tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
@@ -35,20 +35,23 @@ def class_names() -> tuple[str, ...]:
 
 
 @cache
-def wordnet_ids(which: str = EVERY) -> tuple[str, ...]:
-    """One of timm's lists of WordNet ids, sorted.
+def wordnet_ids(file: str = EVERY) -> tuple[str, ...]:
+    """A list of WordNet ids of timm, sorted.
+
+    Args:
+        file: name of timm's file.
 
     Raises:
-        DepthubError: if timm has no such list.
+        DepthubError: if timm has no such file.
     """
-    path = _package("timm") / "data/_info" / which
+    path = _package("timm") / "data/_info" / file
     if not path.is_file():
         raise DepthubError(f"no {path}; pip install 'timm>=1.0.20'")
     return tuple(sorted(path.read_text(encoding="utf-8").split()))
 
 
 def _package(name: str) -> Path:
-    """The folder of a package, which is not imported."""
+    """The folder of a package, without importing it."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise DepthubError(f"{name} is not installed; its list of ImageNet classes is needed")

@@ -1,7 +1,7 @@
 """TorchScript archives, as OpenAI published CLIP: their parameters and buffers, read without running code of the archive.
 
-An archive is a zip file: `data.pkl` has the modules as nested objects, `data/` their tensors, `code/` the source of their classes, of which
-only the lists of parameters and buffers are looked at.
+An archive is a zip file: `data.pkl` has the modules as nested objects, `data/` their tensors, `code/` the source of their classes, from
+which only the lists of parameters and buffers are used.
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ DTYPES = {
     "BoolStorage": torch.bool,
 }
 CLASS = re.compile(r"^class (\w+)\(Module\):\n  __parameters__ = \[(.*?)\]\n  __buffers__ = \[(.*?)\]", re.MULTILINE)
-MOST_CODE = 2**24  # bytes of one source file, unpacked; those of the largest CLIP have some 10^5
+QUOTED = re.compile(r'"([^"]+)"')
+MOST_CODE = 2**24  # bytes of one source file, unpacked; the largest of CLIP has some 10^5
 
 
 def is_archive(zipped: ZipFile) -> bool:
-    """Whether a zip file is what `torch.jit.save` writes."""
+    """Whether a zip file is from `torch.jit.save`."""
     root = root_of(zipped)
     return {f"{root}/data.pkl", f"{root}/constants.pkl"} <= {*zipped.namelist()}
 
 
 def root_of(zipped: ZipFile) -> str:
-    """The folder within a zip file of torch that everything in it is in."""
+    """The one folder at the top of a zip file of torch."""
     return next(iter(zipped.namelist()), "").partition("/")[0]
 
 
@@ -49,18 +50,18 @@ def read(path: Path) -> dict[str, Any]:
     """Parameters and buffers by name, and the attributes of the outermost module that are plain numbers.
 
     Raises:
-        pickle.UnpicklingError: for an archive that holds other things than modules, tensors and plain containers.
+        pickle.UnpicklingError: for an archive with other objects than modules, tensors and plain containers.
         ValueError: if the size of a tensor is not that of its bytes.
         RuntimeError: if a tensor reaches beyond its bytes.
     """
     with ZipFile(path) as zipped:
         root = root_of(zipped)
         module = _Unpickler(zipped, root).load()
-        return dict(_named(module, _declared(zipped, root), ""))
+        return dict(_tensors(module, _declared(zipped, root), ""))
 
 
 class _Module:
-    """Stands for a module of the archive and has its attributes.
+    """Stand-in for a module of the archive, with its attributes.
 
     Attributes:
         path: of its class in the archive.
@@ -70,7 +71,7 @@ class _Module:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Makes tensors, plain containers and stand-ins for modules; nothing else can be named in the pickle."""
+    """Makes tensors, plain containers and stand-ins for modules; the pickle can name nothing else."""
 
     def __init__(self, zipped: ZipFile, root: str) -> None:
         super().__init__(io.BytesIO(zipped.read(f"{root}/data.pkl")))
@@ -105,23 +106,24 @@ def _tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[i
 
 
 def _declared(zipped: ZipFile, root: str) -> dict[tuple[str, str], set[str]]:
-    """Names of parameters and buffers by class; other tensors of a module, like a mask, are no part of its state."""
-    found: dict[tuple[str, str], set[str]] = {}
+    """Names of parameters and buffers by class; other tensors of a module, like a mask, are not part of its state."""
+    names: dict[tuple[str, str], set[str]] = {}
     for entry in zipped.infolist():
         place = Path(entry.filename)
         if place.suffix == ".py" and entry.file_size <= MOST_CODE:
             module = ".".join(place.relative_to(f"{root}/code").with_suffix("").parts)
-            for name, *lists in CLASS.findall(zipped.read(entry).decode("utf-8", "replace")):
-                found[module, name] = {one for listed in lists for one in re.findall(r'"([^"]+)"', listed)}
-    return found
+            for name, parameters, buffers in CLASS.findall(zipped.read(entry).decode("utf-8", "replace")):
+                names[module, name] = {*QUOTED.findall(parameters), *QUOTED.findall(buffers)}
+    return names
 
 
-def _named(module: Any, declared: Mapping[tuple[str, str], set[str]], prefix: str) -> Iterator[tuple[str, Any]]:
+def _tensors(module: Any, declared: Mapping[tuple[str, str], set[str]], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Names with prefix and tensors of a module and those in it; plain numbers of the outermost one."""
     attributes = vars(module) if isinstance(module, _Module) else {}
     state = declared.get(module.path, set(attributes)) if attributes else set()
     for name, value in attributes.items():
         if isinstance(value, _Module):
-            yield from _named(value, declared, f"{prefix}{name}.")
+            yield from _tensors(value, declared, f"{prefix}{name}.")
         elif isinstance(value, Tensor) and name in state:
             yield prefix + name, value
         elif type(value) is int and not prefix:

@@ -1,4 +1,4 @@
-"""Hugging Face's names of CLIP's parameters, and open_clip's for the same numbers."""
+"""Hugging Face's names of CLIP's parameters, and open_clip's names of the same parameters."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def is_transformers(names: Mapping[str, Tensor]) -> bool:
 
 
 def from_transformers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors under open_clip's names; a name that has no counterpart there, alone or for want of others, stays."""
-    found: dict[str, Tensor] = {}
+    """The tensors under open_clip's names; a name without a counterpart there, or with an incomplete one, stays."""
+    renamed: dict[str, Tensor] = {}
     for name, value in tensors.items():
         if name in TRANSPOSED:
-            found[TRANSPOSED[name]] = value.T
+            renamed[TRANSPOSED[name]] = value.T
         elif name not in COUNTED:
-            found.update(_layer(name, tensors) or {NAMES.get(name, name): value})
-    return found
+            renamed.update(_layer(name, tensors) or {NAMES.get(name, name): value})
+    return renamed
 
 
 def _layer(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A layer's parameter; the three that open_clip holds as one come with whichever is asked for. Empty if it is none."""
+    """A layer's parameter under its name in open_clip; for each of the three that are one there, that one. Empty for other names."""
     matched = LAYER.fullmatch(name)
     if matched is None:
         return {}

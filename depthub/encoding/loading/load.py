@@ -36,20 +36,20 @@ from depthub.values.text import plain
 __all__ = ["RANDOM", "load_backbone", "refusal", "weights_digest"]
 
 QUICK = "-quickgelu"  # how open_clip's names of models with QuickGELU end
-TOKENIZING = {"additional_special_tokens", "clean"}  # what a configuration may say of the tokenizer: the rest reads files, or at random
+TOKENIZING = {"additional_special_tokens", "clean"}  # permitted settings of the tokenizer; others read files, or at random
 
 
 def load_backbone(spec: BackboneSpec, named: Mapping[str, NamedBackbone], download: bool = False) -> Backbone:
     """Build the frozen model, in float32 whatever the precision of its file.
 
     Args:
-        spec: which one.
+        spec: of the backbone.
         named: backbones that plugins provide, by name.
-        download: whether the network may be asked for what is not on this machine; else nothing asks it.
+        download: whether to download files that are not on this machine; if not, the network is not used.
 
     Raises:
-        DepthubError: for an unknown model or tag, a family whose text tower cannot take learned prompts, an activation other than
-            the weights were trained with, or weights that are not there, not finite, or do not fit.
+        DepthubError: for an unknown model or tag, a family without learned prompts in its text tower, another activation than in the
+            training of the weights, or weights that are missing, not finite, or do not fit.
     """
     with nullcontext() if download else network.offline():
         sources = find(spec, named, download)
@@ -84,44 +84,43 @@ def refusal(config: Mapping[str, Any]) -> str:
 
 
 def _config(sources: Sources, named: Mapping[str, NamedBackbone]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The model's open_clip configuration, and what its file says of the pixels."""
+    """The model's open_clip configuration, and the settings of pixels in its file."""
     if sources.config is not None:
         return read_config(sources.config)
-    found = open_clip.get_model_config(sources.model) if sources.model in open_clip.list_models() else None
-    if found is None:
+    config = open_clip.get_model_config(sources.model) if sources.model in open_clip.list_models() else None
+    if config is None:
         raise UnknownNameError("backbone", sources.model, [*named, *open_clip.list_models()])
-    return dict(found), {}
+    return dict(config), {}
 
 
 def _tagged(sources: Sources, config: Mapping[str, Any], download: bool) -> tuple[Sources, dict[str, Any]]:
-    """The sources with the file that a tag means, and what the tag says of the pixels; both as they are where there is no tag."""
+    """The sources with the file of a tag, and the tag's settings of pixels; without a tag the sources alone."""
     model, tag = sources.model, sources.pretrained
     if sources.weights is not None or tag == RANDOM:
         return sources, {}
     tags = open_clip.list_pretrained_tags_by_model(model)
     if tag not in tags:
         _refuse_weights(sources, tags)
-    held = open_clip.get_pretrained_cfg(model, tag)
-    _check_activation(bool(held.get("quick_gelu")), sources, config)
+    settings = open_clip.get_pretrained_cfg(model, tag)
+    _check_activation(bool(settings.get("quick_gelu")), sources, config)
     with network.needed(f"weights {tag!r} of {model!r}", download), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a file that is not what it should be is got anew, or refused when read
-        path = Path(download_pretrained(held))
-    return replace(sources, weights=path), held
+        warnings.simplefilter("ignore")  # a file with another digest is downloaded again, or refused when read
+        path = Path(download_pretrained(settings))
+    return replace(sources, weights=path), settings
 
 
 def _refuse_weights(sources: Sources, tags: list[str]) -> None:
-    model, given = sources.model, sources.pretrained
-    if not given:
-        raise DepthubError(
-            f"backbone {model!r} needs backbone.pretrained: a checkpoint's path{f', or a tag{hint(given, tags)}' if tags else ''}"
-        )
+    model, pretrained = sources.model, sources.pretrained
+    if not pretrained:
+        or_tag = f", or a tag{hint(pretrained, tags)}" if tags else ""
+        raise DepthubError(f"backbone {model!r} needs backbone.pretrained: a checkpoint's path{or_tag}")
     if not tags:
-        raise DepthubError(f"weights {given!r} of {model!r} are no file; expected a checkpoint's path, or {RANDOM!r}")
-    raise DepthubError(f"weights {given!r} of {model!r} are neither a file nor a known tag{hint(given, tags)}")
+        raise DepthubError(f"weights {pretrained!r} of {model!r} are not a file; expected a checkpoint's path, or {RANDOM!r}")
+    raise DepthubError(f"weights {pretrained!r} of {model!r} are neither a file nor a known tag{hint(pretrained, tags)}")
 
 
 def _check_activation(quick: bool, sources: Sources, config: Mapping[str, Any]) -> None:
-    """open_clip warns at most, and every number comes out a little wrong."""
+    """Refuse weights under another activation: open_clip at most warns, and every number would be slightly wrong."""
     if quick == bool(config.get("quick_gelu")):
         return
     model = sources.model
@@ -137,7 +136,7 @@ def _build(sources: Sources, config: Mapping[str, Any], pixels: Mapping[str, Any
     vision = parts["vision_cfg"]
     if ":" in str(vision.get("timm_model_name")):
         raise DepthubError(
-            f"{vision['timm_model_name']!r} of {sources.model!r} is a model elsewhere; expected an architecture of timm's own"
+            f"{vision['timm_model_name']!r} of {sources.model!r} is a model of another source; expected an architecture of timm's own"
         )
     if "timm_model_name" in vision:
         vision["timm_model_pretrained"] = False  # all weights come from the file
@@ -148,35 +147,39 @@ def _build(sources: Sources, config: Mapping[str, Any], pixels: Mapping[str, Any
         try:
             model: torch.nn.Module = kind(**parts)
             set_model_preprocess_cfg(model, _pixels(model, pixels))
-        except Exception as error:  # the configuration is the user's, and open_clip does not check it
+        except Exception as error:  # open_clip does not check the user's configuration
             raise DepthubError(f"cannot build {sources.model!r} as its configuration says: {_short(error)}") from error
     return model
 
 
-def _pixels(model: Any, said: Mapping[str, Any]) -> dict[str, Any]:
-    made: dict[str, Any] = {**merge_preprocess_dict(asdict(PreprocessCfg()), dict(said)), "size": model.visual.image_size}
+def _pixels(model: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of pixels in full, with open_clip's defaults."""
+    defaults = asdict(PreprocessCfg())
+    pixels: dict[str, Any] = {**merge_preprocess_dict(defaults, dict(settings)), "size": model.visual.image_size}
     for name, least in (("mean", float("-inf")), ("std", 0.0)):
-        if len(made[name]) != 3 or not all(isfinite(value) and value > least for value in made[name]):
-            raise ValueError(f"{name} is {made[name]!r}, expected three numbers{' above 0' if name == 'std' else ''}")
-    return made
+        if len(pixels[name]) != 3 or not all(isfinite(value) and value > least for value in pixels[name]):
+            raise ValueError(f"{name} is {pixels[name]!r}, expected three numbers{' above 0' if name == 'std' else ''}")
+    return pixels
 
 
 def _tokenizer(sources: Sources, text: Mapping[str, Any]) -> Any:
-    """CLIP's own tokenizer; a model with a vocabulary of its own brings the merges beside its configuration."""
-    said = text.get("tokenizer_kwargs") or {}
-    if other := [*(said.keys() - TOKENIZING if isinstance(said, Mapping) else [said])]:
+    """CLIP's own tokenizer; the merges of another vocabulary lie beside the model's configuration."""
+    settings = text.get("tokenizer_kwargs") or {}
+    other = [*(settings.keys() - TOKENIZING if isinstance(settings, Mapping) else [settings])]
+    if other:
         raise DepthubError(
             f"tokenizer_kwargs of {sources.model!r} says {other[0]!r}, expected {' or '.join(sorted(TOKENIZING))}; "
-            "merges of one's own lie beside the configuration, as bpe*.txt.gz"
+            "put your own merges beside the configuration, as bpe*.txt.gz"
         )
     merges = {"bpe_path": str(sources.merges)} if sources.merges else {}
     try:
-        made = open_clip.SimpleTokenizer(context_length=text.get("context_length", 77), **merges, **said)
-    except Exception as error:  # of a file or a configuration that is the user's
+        tokenizer = open_clip.SimpleTokenizer(context_length=text.get("context_length", 77), **merges, **settings)
+    except Exception as error:  # open_clip does not check the user's files and configuration
         raise DepthubError(f"cannot make the tokenizer of {sources.model!r}: {_short(error)}") from error
-    if made.vocab_size > text.get("vocab_size", made.vocab_size):
-        raise DepthubError(f"the tokenizer of {sources.model!r} has {made.vocab_size} tokens, its text tower {text['vocab_size']}")
-    return made
+    tokens = tokenizer.vocab_size
+    if tokens > text.get("vocab_size", tokens):
+        raise DepthubError(f"the tokenizer of {sources.model!r} has {tokens} tokens, its text tower {text['vocab_size']}")
+    return tokenizer
 
 
 @torch.no_grad()
@@ -184,26 +187,26 @@ def _fill(model: Any, sources: Sources, config: Mapping[str, Any]) -> None:
     """Give the model every weight of its file; nothing stays random."""
     path = sources.weights
     assert path is not None
-    held = weights.read(path)
-    if held.quick_gelu is not None:
-        _check_activation(held.quick_gelu, sources, config)
+    file = weights.read(path)
+    if file.quick_gelu is not None:
+        _check_activation(file.quick_gelu, sources, config)
     expected = model.state_dict()
     try:
-        state = _adapted(model, dict(held.tensors))
+        state = _adapted(model, dict(file.tensors))
     except Exception as error:  # open_clip's conversions take the shapes for granted
-        raise unusable(path, f"it is {held}, which does not fit", _short(error)) from error
-    if misfit := _misfit(state, expected):
-        raise unusable(path, f"it is {held}", f"for {Path(sources.model).name} {misfit}")
+        raise unusable(path, f"it is {file}, which does not fit", _short(error)) from error
+    misfit = _misfit(state, expected)
+    if misfit:
+        raise unusable(path, f"it is {file}", f"for {Path(sources.model).name} {misfit}")
     model.load_state_dict(state)
     for name, value in model.state_dict().items():
         if value.is_floating_point() and not value.isfinite().all():
-            raise unusable(
-                path, f"its tensor {name!r} holds {int((~value.isfinite()).sum())} numbers that are NaN or infinite", "get it anew"
-            )
+            broken = int((~value.isfinite()).sum())
+            raise unusable(path, f"its tensor {name!r} holds {broken} numbers that are NaN or infinite", "download it again")
 
 
 def _adapted(model: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors as this model calls and shapes them, by open_clip's own conversions."""
+    """The tensors under this model's names and in its shapes, by open_clip's own conversions."""
     state = convert_state_dict(model, state)
     if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
         state = convert_to_custom_text_state_dict(state)
@@ -215,11 +218,12 @@ def _adapted(model: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _misfit(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    """What is wrong with the tensors, or an empty string."""
+    """The first misfit of the tensors, or an empty string."""
     lacking = [name for name in expected if name not in state]
     if lacking:
         return f"{len(lacking)} of {len(expected)} tensors are lacking ({lacking[0]})"
-    if extra := [name for name in state if name not in expected]:
+    extra = [name for name in state if name not in expected]
+    if extra:
         return f"{len(extra)} are too many ({plain(extra[0])[:60]})"
     for name, value in expected.items():
         if state[name].shape != value.shape:

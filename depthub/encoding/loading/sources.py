@@ -1,4 +1,4 @@
-"""The files that a backbone is made of, and the digest that tells other files of the same name apart. Torch is not imported for it."""
+"""The files of a backbone, and a digest of their content, which may differ under the same name. Torch is not imported for it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from depthub.spec import HUB, BackboneSpec, NamedBackbone
 from depthub.system import network
 
 LOCAL = "local-dir:"
-RANDOM = "random"  # what `pretrained` says for seeded random weights: benchmarks and tests, never results
+RANDOM = "random"  # value of `pretrained` for seeded random weights: benchmarks and tests, never results
 CONFIG = "open_clip_config.json"
 HUB_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")  # of weights; the first comes before the others, the last after them
-# open_clip's order of names that come before all others
+SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")  # of weights, in order of preference: the first before all others, the last after them
+# names of weights before all others, in open_clip's order
 PREFERRED = (
     "open_clip_model.safetensors",
     "open_clip_pytorch_model.safetensors",
@@ -30,18 +30,18 @@ PREFERRED = (
     "pytorch_model.pth",
     "model.pth",
 )
-MERGES = "bpe*.txt.gz"  # of a tokenizer with a vocabulary of its own
-HELD = ("*.json", *(f"*{suffix}" for suffix in SUFFIXES), "bpe*")  # what a directory's digest is of
+MERGES = "bpe*.txt.gz"  # of a tokenizer with another vocabulary than CLIP's
+DIGESTED = ("*.json", *(f"*{suffix}" for suffix in SUFFIXES), "bpe*")  # files in the digest of a directory
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a backbone comes from.
+    """The sources of a backbone.
 
     Args:
-        model: open_clip's name of it, or what the spec calls it.
+        model: open_clip's name of it, or the spec's.
         pretrained: open_clip's tag of the weights; empty where a file holds them; `RANDOM`.
-        config: the model's configuration; None where open_clip has it.
+        config: the model's configuration; None for open_clip's own.
         weights: the file of weights; None for a tag, and for `RANDOM`.
         merges: of the tokenizer's vocabulary; None for CLIP's own.
     """
@@ -54,17 +54,17 @@ class Sources:
 
 
 def locate(spec: BackboneSpec, named: Mapping[str, NamedBackbone]) -> tuple[str, str]:
-    """The open_clip model (or `local-dir:PATH`, `hf-hub:OWNER/NAME`, or configuration file) and weights that a spec means.
+    """The open_clip model (or `local-dir:PATH`, `hf-hub:OWNER/NAME`, or configuration file) and weights of a spec.
 
     Raises:
-        DepthubError: if weights are named for a model that brings its own.
+        DepthubError: if weights are given for a model with its own.
     """
     model, pretrained = spec.model, spec.pretrained
     if model in named:
-        _check_own(model, pretrained)
+        _check_no_weights(model, pretrained)
         return named[model].model, named[model].pretrained
     if model.startswith(HUB) or (model.startswith(LOCAL) and pretrained != RANDOM):
-        _check_own(model, pretrained)
+        _check_no_weights(model, pretrained)
     return model, pretrained
 
 
@@ -72,12 +72,12 @@ def find(spec: BackboneSpec, named: Mapping[str, NamedBackbone], download: bool 
     """The files of a backbone.
 
     Args:
-        spec: which one.
+        spec: of the backbone.
         named: backbones that plugins provide, by name.
-        download: whether the network may be asked for what is not on this machine.
+        download: whether to download files that are not on this machine.
 
     Raises:
-        DepthubError: if they are not where they should be.
+        DepthubError: if a file is missing.
     """
     model, pretrained = locate(spec, named)
     if model.startswith(LOCAL):
@@ -85,40 +85,40 @@ def find(spec: BackboneSpec, named: Mapping[str, NamedBackbone], download: bool 
     if model.startswith(HUB):
         return _of_hub(model, download)
     config = Path(model) if model.endswith(".json") else None
-    if pretrained != RANDOM and Path(pretrained).is_file():  # a file is taken before a tag of the same name
+    if pretrained != RANDOM and Path(pretrained).is_file():  # a file has precedence over a tag of the same name
         return Sources(model, config=config, weights=Path(pretrained))
     return Sources(model, pretrained, config)
 
 
 def weights_digest(spec: BackboneSpec, named: Mapping[str, NamedBackbone], download: bool = False) -> str:
-    """SHA-256 over the digests of all files that the model is made of: configuration, weights, vocabulary.
+    """SHA-256 over the digests of all files of the model: configuration, weights, vocabulary.
 
-    It is the same wherever they lie. Of a directory all files of these kinds count, in the order of their names; otherwise configuration
-    and weights, in this order. Empty where there are none: what open_clip's names and tags mean is fixed.
+    It does not depend on their folders. It covers all files of these kinds in a directory, in the order of their names; otherwise
+    configuration and weights, in this order. It is empty without files: open_clip's names and tags have a fixed meaning.
 
     Args:
-        spec: which model.
+        spec: of the backbone.
         named: backbones that plugins provide, by name.
-        download: whether the network may be asked for what is not on this machine.
+        download: whether to download files that are not on this machine.
 
     Raises:
         DepthubError: for a file that cannot be read, or a model of the Hub that is not on this machine.
     """
     model, _ = locate(spec, named)
     if model.startswith(LOCAL):
-        files = sorted({path for form in HELD for path in _folder(model).glob(form)}, key=lambda path: path.name)
+        files = sorted({path for form in DIGESTED for path in _folder(model).glob(form)}, key=lambda path: path.name)
     else:
-        found = find(spec, named, download)
-        files = [path for path in (found.config, found.weights) if path]
+        sources = find(spec, named, download)
+        files = [path for path in (sources.config, sources.weights) if path]
     digests = files_sha256([path for path in files if path.is_file()])
     return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
 
 
 def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A model's open_clip configuration, and what it says of the pixels (mean, standard deviation) where it says anything.
+    """A model's open_clip configuration, and its settings of pixels (mean, standard deviation), if there are any.
 
     Raises:
-        DepthubError: if the file is not there, or holds something else.
+        DepthubError: if the file is missing or is not a configuration.
     """
     if not path.is_file():
         raise DepthubError(f"no model configuration at {path}; expected an open_clip configuration (JSON)")
@@ -141,7 +141,7 @@ def _is_config(config: Any) -> bool:
     )
 
 
-def _check_own(model: str, pretrained: str) -> None:
+def _check_no_weights(model: str, pretrained: str) -> None:
     if pretrained:
         raise DepthubError(f"backbone {model!r} brings its own weights; leave backbone.pretrained empty, not {pretrained!r}")
 
@@ -164,16 +164,16 @@ def _in_directory(model: str, pretrained: str) -> Sources:
 
 
 def _rank(path: Path) -> tuple[int, bool, bool, str]:
-    """The order in which open_clip takes files of weights; it does not know the last suffix."""
+    """A file of weights in open_clip's order of preference, which does not have the last suffix."""
     preferred = PREFERRED.index(path.name) if path.name in PREFERRED else len(PREFERRED)
     return preferred, path.suffix != SUFFIXES[0], path.suffix == SUFFIXES[-1], path.name
 
 
 def _of_hub(model: str, download: bool) -> Sources:
-    """The files of a model of the Hugging Face Hub, in the folder where its client keeps them."""
+    """The files of a model of the Hugging Face Hub, in the folder of its client."""
     repository = model.removeprefix(HUB)
     if repository.count("/") != 1 or not all(repository.split("/")):
-        raise DepthubError(f"backbone {model!r} is no model of the Hugging Face Hub; expected {HUB}OWNER/NAME")
+        raise DepthubError(f"backbone {model!r} is not a model of the Hugging Face Hub; expected {HUB}OWNER/NAME")
     with network.needed(f"backbone {model!r}", download):
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError
@@ -182,6 +182,6 @@ def _of_hub(model: str, download: bool) -> Sources:
         for name in HUB_WEIGHTS[:-1]:
             try:
                 return Sources(model, config=config, weights=Path(hf_hub_download(repository, name)))
-            except EntryNotFoundError:  # also where only the last form is on this machine
+            except EntryNotFoundError:  # also raised if only the last form is on this machine
                 continue
         return Sources(model, config=config, weights=Path(hf_hub_download(repository, HUB_WEIGHTS[-1])))

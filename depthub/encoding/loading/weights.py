@@ -1,4 +1,4 @@
-"""Files of weights: of what kind each is, and its tensors by name. Nothing that a file holds is run."""
+"""Files of weights: the kind of each, and its tensors by name. No code in a file is run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from depthub.errors import DepthubError
 from depthub.values.text import plain
 
 EXPECTED = "expected a safetensors file, a state dict that torch saved, or OpenAI's archive"
-WRAPPERS = ("state_dict", "model_state_dict", "model")  # under these a training program keeps the model beside other things
-COMPILED = "_orig_mod"  # what torch.compile puts before the names of a module's parameters
+WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training programs store the model beside other things
+COMPILED = "_orig_mod"  # prefix of torch.compile before the names of a module's parameters
 OPENAI = {"input_resolution", "context_length", "vocab_size"}  # beside the parameters in OpenAI's archives, and in no others
 DEEPEST = 4  # wrappers in wrappers
 MOST_WORDS = 200  # characters of a message about a file
@@ -33,9 +33,9 @@ class Weights:
     """The tensors of one file.
 
     Args:
-        kind: what the file is, in words.
-        tensors: by open_clip's names where the file has those or Hugging Face's, else by its own; wrappers are taken off.
-        quick_gelu: whether they were trained with QuickGELU; None where nothing tells.
+        kind: of the file, in words.
+        tensors: without wrappers, by open_clip's names if the file has these or Hugging Face's, else by its own.
+        quick_gelu: whether they were trained with QuickGELU; None if unknown.
     """
 
     kind: str
@@ -51,12 +51,12 @@ def read(path: Path) -> Weights:
     """The tensors of a file.
 
     Raises:
-        DepthubError: for a file that is none of weights, is damaged, or holds more than tensors and plain containers.
+        DepthubError: for a file that does not hold weights, is damaged, or holds more than tensors and plain containers.
     """
     try:
         kind, load = _kind(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's own, of old formats
+            warnings.simplefilter("ignore")  # warnings of torch about old formats
             content = load(path)
     except DepthubError:
         raise
@@ -73,14 +73,14 @@ def unusable(path: Path, reason: str, remedy: str = EXPECTED) -> DepthubError:
 
     Args:
         path: of the file.
-        reason: what is wrong with it.
-        remedy: what was expected, or what to do.
+        reason: of the refusal.
+        remedy: expected file, or advice.
     """
     return DepthubError(f"cannot load {plain(path.name)}: {reason[:MOST_WORDS]}; {remedy}")
 
 
 def _kind(path: Path) -> tuple[str, Callable[[Path], Any]]:
-    """What a file is, by its content, in words, and what reads it."""
+    """The kind of a file, in words and by its content, and the function that reads it."""
     with path.open("rb") as file:
         head = file.read(1024)
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= path.stat().st_size:
@@ -105,9 +105,9 @@ def _no_weights(head: bytes) -> str:
     if not head:
         return "it is empty (0 bytes)"
     if head.startswith(b"version https://git-lfs"):
-        return "it is a pointer of Git LFS, not the file itself; `git lfs pull` gets that"
+        return "it is a pointer of Git LFS, not the file itself; `git lfs pull` downloads it"
     if head.startswith(b"PK"):
-        return "it is a zip file that ends too early; get it anew"
+        return "it is a zip file that ends too early; download it again"
     start = head[:64]
     text = start.decode("utf-8", "ignore")
     is_text = b"\0" not in head and len(text.encode()) > len(start) - 4  # the last character may be cut
@@ -115,7 +115,7 @@ def _no_weights(head: bytes) -> str:
 
 
 def _load(path: Path) -> Any:
-    with path.open("rb") as file:  # from a path, torch would go by its suffix
+    with path.open("rb") as file:  # torch would judge a path by its suffix
         return torch.load(file, map_location="cpu", weights_only=True)
 
 
@@ -123,13 +123,14 @@ def _in_words(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, OSError):
         return error.strerror or text
-    if found := re.search(r"(?:GLOBAL |it names |class )([\w.]*\w)", text):
-        return f"it holds {found[1]}, which only running code of the file could read; save the state dict alone"
+    name = re.search(r"(?:GLOBAL |it names |class )([\w.]*\w)", text)
+    if name:
+        return f"it holds {name[1]}, which only running code of the file could read; save the state dict alone"
     return f"it is damaged or was not written by torch ({plain(text)[:80] or type(error).__name__})"
 
 
 def _unwrapped(content: Any) -> dict[str, Tensor]:
-    """The tensors by name, out of what a training program wrapped them in; empty if there are none."""
+    """The tensors by name, without the wrappers of a training program; empty if there are none."""
     for _ in range(DEEPEST):
         if not isinstance(content, Mapping):
             return {}
@@ -143,13 +144,13 @@ def _unwrapped(content: Any) -> dict[str, Tensor]:
 
 
 def _unprefixed(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """Names without torch.compile's mark, and without a first part that all have (of DistributedDataParallel, or of a larger model)."""
+    """Tensors by names without torch.compile's prefix, and without a first part in all names (DistributedDataParallel, larger models)."""
     names = {name: ".".join(part for part in name.split(".") if part != COMPILED) for name in tensors}
     while len({name.partition(".")[0] for name in names.values()}) == 1 and all("." in name for name in names.values()):
-        names = {own: name.partition(".")[2] for own, name in names.items()}
+        names = {in_file: name.partition(".")[2] for in_file, name in names.items()}
     if len({*names.values()}) < len(names):
         return dict(tensors)
-    return {names[own]: value for own, value in tensors.items()}
+    return {names[in_file]: value for in_file, value in tensors.items()}
 
 
 def _in_our_names(weights: Weights, path: Path) -> Weights:
@@ -165,12 +166,12 @@ def _in_our_names(weights: Weights, path: Path) -> Weights:
 
 
 def _activation(config: Path) -> bool | None:
-    """Whether the configuration that Hugging Face keeps beside the weights says QuickGELU, which is also what it means by silence."""
+    """Whether Hugging Face's configuration beside the weights says QuickGELU, its default; None without one."""
     try:
-        told = json.loads(config.read_bytes())["text_config"].get("hidden_act", "quick_gelu")
+        activation = json.loads(config.read_bytes())["text_config"].get("hidden_act", "quick_gelu")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return bool(told == "quick_gelu")
+    return bool(activation == "quick_gelu")
 
 
 def _summary(content: Any) -> str:

@@ -13,7 +13,7 @@ import jsonschema_rs
 
 from depthub.errors import DepthubError
 
-Kind = Literal["run", "leaderboard"]
+Kind = Literal["run", "leaderboard", "packed", "top1"]
 VERSION = "1.1.0"
 LARGEST = 64 * 2**20  # bytes of a document
 EXACT = 2**53  # integers from here on are not exact in every reader of JSON
@@ -36,8 +36,8 @@ def validate(document: Any, kind: Kind, source: str) -> None:
     """Check a document's form.
 
     Args:
-        document: what JSON gave.
-        kind: what it must be.
+        document: a value of JSON.
+        kind: the expected kind.
         source: the file's name, for the message.
 
     Raises:
@@ -47,7 +47,7 @@ def validate(document: Any, kind: Kind, source: str) -> None:
     if present != kind:
         raise DepthubError(f"{source}: not a {kind} document (kind is {_short(repr(present))})")
     try:
-        error = next(_validator(kind).iter_errors(_telling(document)), None)
+        error = next(_validator(kind).iter_errors(_without_whole_floats(document)), None)
     except (ValueError, TypeError) as unfit:  # objects that JSON does not have
         raise DepthubError(f"{source}: {_short(str(unfit))}") from unfit
     if error is not None:
@@ -55,14 +55,14 @@ def validate(document: Any, kind: Kind, source: str) -> None:
 
 
 def parse(content: str | bytes, source: str) -> Any:
-    """JSON in UTF-8, of which every reader makes the same: no key twice, no NaN or infinity, no integer that is not exact, at most
-    `DEEPEST` levels.
+    """The value of JSON in UTF-8 that every reader understands alike: no key twice, no NaN or infinity, no integer that is not exact, at
+    most `DEEPEST` levels.
 
     Raises:
-        DepthubError: if it is not that.
+        DepthubError: for any other content.
     """
     if len(content) > LARGEST:
-        raise DepthubError(f"{source}: {len(content)} bytes, expected at most {LARGEST}: this is no document of depthub's")
+        raise DepthubError(f"{source}: {len(content)} bytes, expected at most {LARGEST}: this is not a document of depthub")
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
         document = json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_exact, object_pairs_hook=_distinct)
@@ -75,7 +75,7 @@ def parse(content: str | bytes, source: str) -> Any:
 
 
 def _require_shallow(document: Any) -> None:
-    """Refuse what would exhaust the stack of those that go through it, level by level."""
+    """Refuse, level by level, a document so deep that functions which call themselves would exhaust the stack."""
     level = [document]
     for _ in range(DEEPEST):
         level = [
@@ -91,19 +91,19 @@ def _validator(kind: Kind) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(load(kind))
 
 
-def _telling(value: Any) -> Any:
+def _without_whole_floats(value: Any) -> Any:
     """The value with 5.0 a little less than 5: JSON Schema takes 5.0 for an integer, a count is written as one."""
     if isinstance(value, float) and value.is_integer():
         return math.nextafter(value, 0.0) if value else math.ulp(0.0)
     if isinstance(value, Mapping):
-        return {key: _telling(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple) and not {*map(type, value)} <= {int, str}:  # long lists of which nothing changes stay as they are
-        return [_telling(inner) for inner in value]
+        return {key: _without_whole_floats(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple) and not {*map(type, value)} <= {int, str}:  # long lists without floats stay as they are
+        return [_without_whole_floats(inner) for inner in value]
     return value
 
 
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(text: str) -> float:
@@ -120,11 +120,11 @@ def _exact(text: str) -> int:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         keys = [key for key, _ in pairs]
         raise ValueError(f"key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
-    return made
+    return fields
 
 
 def _sentence(error: jsonschema_rs.ValidationError) -> str:

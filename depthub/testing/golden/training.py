@@ -2,65 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from copy import copy
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from depthub.data.views import PerEpoch
 from depthub.encoding.sentences import write
-from depthub.errors import DepthubError, hint
-from depthub.head import ITM, Head
-from depthub.method import Method, PromptMethod
-from depthub.registry.plugins import installed
-from depthub.registry.settings import complete, make
-from depthub.spec import Component, Training as Recipe
+from depthub.method import PromptMethod
+from depthub.spec import Training as Recipe
 from depthub.testing.golden import model as small_clip
 from depthub.testing.golden.comparison import Comparison
+from depthub.testing.golden.readings import FIRST_BATCH, READINGS
+from depthub.testing.golden.start import parameter_names, tuner_at_start
 from depthub.training.loop import fit
 from depthub.training.schedule import learning_rate
 from depthub.training.tuner import Tuner
-from depthub.types import ClassSet, Features
+from depthub.types import ClassSet
 
 LAST = 5  # the step after which the parameters are recorded and evaluated once more
 EPOCHS = 10  # of the published schedule, of which as many are recorded as there are batches
 EVALUATIONS = ("eval_start", "eval_after5", "eval_after5_new")
 REFERENCE = "reference_text_features"
-
-
-@runtime_checkable
-class Classifies(Protocol):
-    """A head that learns from rows of its own making."""
-
-    classifier: nn.Module
-
-    def samples(self, features: Features, labels: Tensor) -> Tensor:
-        """The rows that the classifier reads in training, (kB, d)."""
-
-
-# What an evaluation records, from a head and the features of images and classes.
-READINGS: dict[str, Callable[[Head, Features], Tensor]] = {
-    "logits": lambda head, features: head(features),
-    "logits_itm": lambda head, features: _itm(head)(features),
-    "logits_cat": lambda head, features: _part(head, "cat")(features),
-    "text_features": lambda head, features: features.text,
-    "image_features": lambda head, features: features.image,
-}
-# What is recorded of the first batch at the start values; logits are those of image-text matching where nothing else is said.
-FIRST_BATCH: dict[str, Callable[[Tuner, Features, Tensor], Tensor]] = {
-    "logits": lambda tuner, features, labels: _itm(tuner.head)(features),
-    "logits_itm": lambda tuner, features, labels: _itm(tuner.head)(features),
-    "logits_cat": lambda tuner, features, labels: _learned(_part(tuner.head, "cat"), features, labels),
-    "loss_itm": lambda tuner, features, labels: _itm(tuner.head).loss(features, labels),
-    "loss_cat": lambda tuner, features, labels: _part(tuner.head, "cat").loss(features, labels),
-    "loss_kg": lambda tuner, features, labels: _pull(tuner.method, features),
-}
 
 
 def training(comparison: Comparison, model: Path | None) -> None:
@@ -85,7 +53,7 @@ class Case:
     def __init__(self, comparison: Comparison, model: Path | None) -> None:
         self.comparison, self.record = comparison, comparison.record
         record = self.record
-        self.parameters = self._parameters()
+        self.parameters = parameter_names(record)
         record.check_names(self._vocabulary())
         self.backbone = small_clip.load(record.path, model, comparison.dtype)
         names, size = tuple(record.entries(str, "classes")), self.backbone.image_size
@@ -101,14 +69,14 @@ class Case:
 
     def compare_start(self) -> None:
         """Tokens, the losses and scores of the first batch, and the evaluation before training."""
-        tuner = self.tuner()
+        tuner = tuner_at_start(self.comparison, self.backbone, self.classes, self.parameters)
         self._compare_tokens(tuner)
         self._compare_first_batch(tuner)
         self._evaluate(tuner, "eval_start", self.classes)
 
     def compare_steps(self) -> None:
         """Steps at constant rates, and the evaluations after the fifth."""
-        tuner, losses = self.tuner(), list[float]()
+        tuner, losses = tuner_at_start(self.comparison, self.backbone, self.classes, self.parameters), list[float]()
         groups = [{"params": [tuner.get_parameter(ours)], "lr": self.rates[name]} for name, ours in self.parameters.items()]
         optimizer = torch.optim.SGD(groups, momentum=self.momentum, weight_decay=self.weight_decay)
         for step, (images, labels) in enumerate(zip(self.images, self.labels, strict=True), start=1):
@@ -129,7 +97,7 @@ class Case:
         """Where recorded: the same through the engine's own loop, one batch an epoch, with the schedule switched on."""
         if not self.comparison.recorded("sched/"):
             return
-        tuner, losses = self.tuner(), list[float]()
+        tuner, losses = tuner_at_start(self.comparison, self.backbone, self.classes, self.parameters), list[float]()
         batch, rate = self.images.shape[1], self._base_rate(tuner)
         recipe = Recipe(epochs=EPOCHS, batch_size=batch, lr=rate, momentum=self.momentum, weight_decay=self.weight_decay)
 
@@ -145,41 +113,6 @@ class Case:
         self.comparison.compare("sched/lr", torch.tensor(rates, dtype=torch.float64))
         self.comparison.compare("sched/loss", torch.tensor(losses, dtype=torch.float64))
         self._compare_parameters(tuner, f"sched/after{LAST}")
-
-    def tuner(self) -> Tuner:
-        """Our method and head at the recorded start values.
-
-        Raises:
-            DepthubError: for a component or parameter that is not there, a start value of another shape, or a parameter without one.
-        """
-        plugins, dim = installed(), self.backbone.dim
-        method, head = (complete(self._component("replay", part), f"{part}s", plugins) for part in ("method", "head"))
-        with torch.random.fork_rng(devices=[]):  # the recorded values replace what is drawn
-            parts = make(method, "methods", plugins, self.backbone, self.classes), make(head, "heads", plugins, dim, self.classes)
-        tuner = Tuner(self.backbone, *parts).to(self.comparison.dtype)
-        tuned = tuner.tuned()
-        for name, ours in self.parameters.items():
-            if ours not in tuned:
-                raise self.record.error(f"replay.parameters maps {name!r} to {ours!r}, which is not trained here{hint(ours, tuned)}")
-            start = self.comparison.floats(f"start/{name}", *tuned[ours].shape)
-            tuned[ours].data.copy_(start)
-        if unmapped := sorted(tuned.keys() - set(self.parameters.values())):
-            raise self.record.error(f"replay.parameters does not map the trained parameter {unmapped[0]!r}")
-        return tuner
-
-    def _parameters(self) -> dict[str, str]:
-        """Published name to ours."""
-        listed = self.record.key(dict, "replay", "parameters")
-        parameters = {name: self.record.typed(ours, str, f"replay.parameters.{name}") for name, ours in listed.items()}
-        if not parameters or len(set(parameters.values())) < len(parameters):
-            raise self.record.error("replay.parameters has to map one published parameter at least, and no two of them to one of ours")
-        return parameters
-
-    def _component(self, *names: str) -> Component:
-        """A method or head as the record spells it; heads within its settings likewise."""
-        name, settings = self.record.key(str, *names, "name"), self.record.key(dict, *names, "settings")
-        inner = {key: self._component(*names, "settings", key) for key, value in settings.items() if isinstance(value, dict)}
-        return Component(name, settings | inner)
 
     def _vocabulary(self) -> Iterator[str]:
         """Names that results of this case may have; a published parameter without a gradient may still have values."""
@@ -256,31 +189,3 @@ class _OneBatch(PerEpoch):
 
     def __getitem__(self, i: int) -> tuple[Tensor, Any]:
         return self.images[self.epoch][i], self.labels[self.epoch][i]
-
-
-def _itm(head: Head) -> Any:
-    return head if isinstance(head, ITM) else _part(head, "itm")
-
-
-def _part(head: Head, name: str) -> Any:
-    """The part of a head whose logits and losses go by that word."""
-    part = getattr(head, name, None)
-    if not isinstance(part, Head):
-        raise DepthubError(f"the head {type(head).__name__} has no part {name!r}, of which something is recorded: check replay.head")
-    return part
-
-
-def _learned(head: Head, features: Features, labels: Tensor) -> Tensor:
-    """The logits that a head's loss is computed from."""
-    logits: Tensor = head.classifier(head.samples(features, labels)) if isinstance(head, Classifies) else head(features)
-    return logits
-
-
-def _pull(method: Method, features: Features) -> Tensor:
-    """The method's own loss without its weight, as the records hold it."""
-    alone: Any = copy(method)  # its parameters are shared
-    alone.weight = 1.0
-    losses = list(alone.losses(features).values())
-    if not losses:
-        raise DepthubError(f"the method {type(method).__name__} has no loss of its own, but one is recorded: check replay.method")
-    return torch.stack(losses).sum()

@@ -1,0 +1,72 @@
+"""The label space of a finished run: which class a name stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from depthub.boundary import check_classes
+from depthub.data.class_names import words
+from depthub.errors import DepthubError, UnknownNameError
+from depthub.records.result import RunResult, TrainedStage
+from depthub.types import ClassSet
+
+
+class LabelSpace:
+    """The classes of a run by number and by the words of their names.
+
+    A run trained on cat (0) and dog (1) and tested on owl (2) recognises the list "owl", "Cat", "fox" as the classes 2, 0 and 3: the first
+    two are its own, the third is new to it and gets the next number.
+
+    Args:
+        result: of the run.
+        stage: what of the run was trained.
+    """
+
+    def __init__(self, result: RunResult, stage: TrainedStage) -> None:
+        self.result, self.stage = result, stage
+
+    def of_task(self, task: str) -> ClassSet:
+        """The classes of a test task.
+
+        Raises:
+            UnknownNameError: if there is no such task.
+        """
+        if task not in self.stage.tests:
+            raise UnknownNameError("test task", task, self.stage.tests)
+        return self.result.tasks[task].classes
+
+    def of_names(self, names: Sequence[str]) -> ClassSet:
+        """The classes of names.
+
+        Raises:
+            DepthubError: for anything but a list of names that texts can tell apart.
+        """
+        if isinstance(names, str) or not len(names) or not all(isinstance(name, str) for name in names):
+            raise DepthubError(f"class_names is {names!r:.80}, expected a list of names")
+        listed = replace(self.stage.classes, space="", ids=tuple(range(len(names))), names=tuple(names))
+        return self.recognised(listed, "class_names")
+
+    def recognised(self, classes: ClassSet, where: str, homonyms: Sequence[str] = ()) -> ClassSet:
+        """Classes of another list with the numbers that they have in this space; see `Classifier.recognised`.
+
+        Raises:
+            DepthubError: for classes that no text tells apart.
+        """
+        space, by_id = self.stage.classes.space, self._words_by_id()
+        names = [words(name) for name in classes.names]
+        if classes.space != space or any(by_id.get(i, name) != name for i, name in zip(classes.ids, names, strict=True)):
+            ids = {name: i for i, name in reversed(by_id.items())}  # of classes with the same words the first, a trained one
+            new = max(by_id) + 1
+            # a second class with the same words gets a number of its own, and is refused below
+            classes = replace(classes, space=space, ids=tuple(ids.pop(name, new + place) for place, name in enumerate(names)))
+        check_classes(classes, where, homonyms)
+        return classes
+
+    def _words_by_id(self) -> dict[int, str]:
+        """Words of every class of the space by its number, the trained ones first."""
+        tested = [task.classes for task in self.result.tasks.values() if task.classes.space == self.stage.classes.space]
+        by_id: dict[int, str] = {}
+        for classes in (self.stage.classes, *tested):
+            by_id |= {i: words(name) for i, name in zip(classes.ids, classes.names, strict=True)}
+        return by_id

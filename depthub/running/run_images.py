@@ -1,0 +1,82 @@
+"""The images of a run as its method takes them: features, pixels or random views."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from depthub.data.dataset import Fingerprinting
+from depthub.data.image_cache import cached
+from depthub.data.views import Views, drafted, pixels, transform
+from depthub.encoding.image_features import ViewFeatures
+from depthub.running.models import features_of
+from depthub.system.activity import tell
+from depthub.system.disk_cache import Cache
+
+if TYPE_CHECKING:
+    from depthub.data.dataset import Examples
+    from depthub.encoding.image_features import ImageFeatures
+    from depthub.protocol import Task
+    from depthub.running.options import RunOptions
+    from depthub.spec import RunSpec
+    from depthub.training.job import Labelled
+    from depthub.training.tuner import Tuner
+
+
+class RunImages:
+    """Images of a run's tasks.
+
+    Whether the method tunes the image side, and whether the recipe trains on random views, gives four cases:
+
+        tunes_image   test images, or training without views   training on random views
+        no            features, encoded once                   features of the views, encoded in every epoch
+        yes           pixels, from the image cache if any      random views, decoded in every epoch
+
+    Args:
+        spec: of the run, resolved.
+        options: of the run.
+
+    Raises:
+        DepthubError: if the environment names a wrong limit for the cache of image features.
+    """
+
+    def __init__(self, spec: RunSpec, options: RunOptions) -> None:
+        self.spec, self.options = spec, options
+        self._cache = Cache.here() if options.cache else None
+
+    @property
+    def encoding_seconds(self) -> float:
+        """Seconds of encoding images so far, of all runs of this process."""
+        return self._features().seconds
+
+    def of(self, task: Task, tuner: Tuner, *, random_views: bool) -> Labelled:
+        """Images and labels of a task.
+
+        Args:
+            task: of the run.
+            tuner: the method in it decides between features and pixels.
+            random_views: random crops and flips instead of the test transform.
+
+        Raises:
+            DepthubError: for an image that cannot be read.
+        """
+        size, examples = tuner.backbone.image_size, task.examples
+        if self.spec.data.decoding == "draft" and not random_views:  # a random view may enlarge a small part of the picture
+            examples = drafted(examples, size)
+        if not tuner.method.tunes_image:
+            return self._encoded(examples, random_views)
+        statistics = tuner.backbone.image_statistics
+        if self.options.image_cache and not random_views and isinstance(examples.read, Fingerprinting):
+            decoded = cached(examples, size, self.options.image_cache, self.options.workers)
+            return Views(decoded, pixels(statistics), self.spec.seed)
+        return Views(examples, transform(size, statistics, augment=random_views), self.spec.seed)
+
+    def _encoded(self, examples: Examples, random_views: bool) -> Labelled:
+        workers = self.options.workers
+        if random_views:
+            on_progress = partial(tell, "encoding views of training images")
+            return ViewFeatures(self._features(), examples, self.spec.seed, workers, on_progress)
+        return self._features().of(examples, workers, partial(tell, "encoding images"))
+
+    def _features(self) -> ImageFeatures:
+        return features_of(self.spec.backbone, self.options.download, self._cache)
