@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from graphlib import TopologicalSorter
 from importlib.metadata import version
@@ -13,6 +14,7 @@ import pytest
 
 import depthub
 from depthub.registry import hookspecs
+from depthub.registry.plugins import KINDS, installed
 
 ROOT = Path(__file__).parent.parent
 CORE = sorted((ROOT / "depthub").rglob("*.py"))
@@ -104,6 +106,33 @@ def test_no_circle(of: Callable[[str], str]) -> None:
     TopologicalSorter(below).prepare()  # raises CycleError with the circle
 
 
+# Names of plugins' things that the core says all the same, and why.
+NAMED = {
+    "depthub/spec.py": {"CoOp", "ITM", "BaseToNew", "shapes"},  # a run's defaults, in one place: the ids of runs depend on them
+    "depthub/head.py": {"DePT", "ITM"},  # the core's own head; the remedy of a refusal
+    "depthub/testing/executors.py": {"CoOp"},  # runs for an executor's examination: of a method that every process can load
+}
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_core_names_no_plugins_things(path: Path) -> None:
+    """Data sets of depthub_shapes are left out: their names are ordinary words."""
+    of_plugins = {
+        name
+        for kind in KINDS
+        for name in installed().names(kind)
+        if (kind, installed().provider(kind, name).name) != ("datasets", "shapes")
+    }
+    tree = ast.parse(path.read_text())
+    docstrings = {
+        ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+    }
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)} - docstrings
+    words = {word for text in texts for word in (text, *re.findall(r"\b[A-Z]\w+", text))}
+    place = path.relative_to(ROOT).as_posix()
+    assert (words & of_plugins) - NAMED.get(place, set()) == set() or place.startswith("depthub/cli/")
+
+
 @pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_module_leans_on_many_others(path: Path) -> None:
     assert len(modules_imported(path, for_types=False)) <= 12
@@ -156,8 +185,6 @@ def test_what_is_public_is_documented(thing: type) -> None:
 
 
 def test_every_hook_has_its_kind_or_is_a_run_event() -> None:
-    from depthub.registry.plugins import KINDS
-
     assert {hook.__name__ for hook in HOOKS} == {*(f"depthub_{kind}" for kind in KINDS), "depthub_run_started", "depthub_run_finished"}
 
 

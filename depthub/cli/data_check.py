@@ -93,7 +93,7 @@ def _check_published(config: Namespace, names: Sequence[str]) -> tuple[list[Repo
 
 def _with_zero_shot(report: Report, one: OnDisk, config: Namespace) -> Report:
     from depthub.running import zero_shot_check
-    from depthub.spec import BackboneSpec
+    from depthub.spec import BackboneSpec, Component
 
     if not one.card.zero_shot:
         return report.with_level(zero_shot_check.LEVEL, skipped="no accuracy is published")
@@ -101,7 +101,7 @@ def _with_zero_shot(report: Report, one: OnDisk, config: Namespace) -> Report:
         return report.with_level(zero_shot_check.LEVEL, skipped="there are faults")
     model, pretrained, published = config.backbone.model, config.backbone.pretrained, zero_shot_check.PUBLISHED
     backbone = BackboneSpec(model, pretrained) if model else replace(published, pretrained=pretrained or published.pretrained)
-    faults, note = zero_shot_check.check_zero_shot(one.card, config.data_root, backbone)
+    faults, note = zero_shot_check.check_zero_shot(one.card, config.data_root, Component("ZeroShot"), backbone)
     return report.with_level(zero_shot_check.LEVEL, faults, note)
 
 

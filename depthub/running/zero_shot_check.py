@@ -17,18 +17,19 @@ ALLOWED = 0.3  # points in accuracy: other versions of Pillow and other precisio
 REMEDY = "with the levels before it in order, look at template, preprocessing and weights"
 
 
-def check_zero_shot(card: DatasetCard, root: Path, backbone: BackboneSpec = PUBLISHED) -> tuple[list[Fault], str]:
+def check_zero_shot(card: DatasetCard, root: Path, method: Component, backbone: BackboneSpec = PUBLISHED) -> tuple[list[Fault], str]:
     """Classify the test images of the base and of the new classes by the hand-written prompts alone.
 
     Args:
         card: of a data set that plugins provide under the same name, with published zero-shot accuracies.
         root: the data root.
+        method: that scores by the hand-written prompts.
         backbone: use `PUBLISHED` except in tests.
 
     Returns:
         Faults, and the counts in one line. A run that cannot be done, because weights are missing for example, counts as one fault.
     """
-    spec = RunSpec(method=Component("ZeroShot"), data=DataSpec(card.name), backbone=backbone, shots=1)
+    spec = RunSpec(method=method, data=DataSpec(card.name), backbone=backbone, shots=1)
     try:
         with TemporaryDirectory(prefix="depthub-zero-shot-") as runs:
             counts = run(spec, runs=Path(runs), data_root=root).counts

@@ -19,7 +19,7 @@ DEFAULT = ROOT / "build/docs"
 def main(folder: Path) -> int:
     """Write the pages' source to `folder/source`, and the site to `folder/site`; the exit status is the generator's."""
     # a page must not depend on what else is installed here, or on the width of somebody's terminal
-    os.environ |= {"DEPTHUB_LOAD_PLUGINS": "", "COLUMNS": "100", "NO_COLOR": "1"}
+    os.environ |= {"DEPTHUB_LOAD_PLUGINS": "", "COLUMNS": "80", "NO_COLOR": "1"}
     for part in ("source", "site"):
         shutil.rmtree(folder / part, ignore_errors=True)
     write(ROOT / CONFIGURATION, folder / "source")

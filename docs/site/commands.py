@@ -25,7 +25,8 @@ def help_of(words: tuple[str, ...]) -> str:
     """What a command prints for `--help`."""
     with redirect_stdout(StringIO()) as out:
         main([*words, "--help"])
-    return out.getvalue().replace(str(Path.home()), "~")
+    # argparse's parser steps back over a blank before what may follow an option directly
+    return out.getvalue().replace(" \b", "").replace(str(Path.home()), "~")
 
 
 def _section(words: tuple[str, ...]) -> str:

@@ -17,11 +17,13 @@ from depthub.data.published.cards import DatasetCard, ZeroShotTarget
 from depthub.data.published.check import check
 from depthub.data.published.on_disk import OnDisk
 from depthub.running.zero_shot_check import check_zero_shot
-from depthub.spec import BackboneSpec
+from depthub.spec import BackboneSpec, Component
 from tests import damage, miniature
 from tests.miniature import alone, entries
 
 Damage = Callable[[Path], None]
+
+ZERO_SHOT = Component("ZeroShot")
 
 
 @pytest.fixture(scope="module")
@@ -337,19 +339,19 @@ def test_zero_shot_accuracy_is_compared_with_the_published_one(healthy: Path) ->
     trial = BackboneSpec("shapes")
     card = replace(miniature.card("dtd"), zero_shot={"base": ZeroShotTarget(50.0, 3, 3), "new": ZeroShotTarget(100.0, 6, 6)})
     before = entries(healthy)
-    _, note = check_zero_shot(card, healthy, trial)
+    _, note = check_zero_shot(card, healthy, ZERO_SHOT, trial)
     counts = dict(part.split(" ") for part in note.split(", "))
     assert {half: count.endswith("/6") for half, count in counts.items()} == {"base": True, "new": True}
     reached = {half: 100 * int(count.removesuffix("/6")) / 6 for half, count in counts.items()}
     right = {half: ZeroShotTarget(percent - 0.2, 0, 0) for half, percent in reached.items()}
-    assert check_zero_shot(replace(card, zero_shot=right), healthy, trial) == ([], note)
+    assert check_zero_shot(replace(card, zero_shot=right), healthy, ZERO_SHOT, trial) == ([], note)
     wrong = {half: ZeroShotTarget(percent - 0.4, 0, 0) for half, percent in reached.items()}
-    assert len(check_zero_shot(replace(card, zero_shot=wrong), healthy, trial)[0]) == 2
+    assert len(check_zero_shot(replace(card, zero_shot=wrong), healthy, ZERO_SHOT, trial)[0]) == 2
     assert entries(healthy) == before
 
 
 def test_missing_weights_are_reported_in_one_line(healthy: Path) -> None:
-    (fault,), note = check_zero_shot(miniature.card("dtd"), healthy, BackboneSpec("ViT-B-16-quickgelu", "nowhere.pt"))
+    (fault,), note = check_zero_shot(miniature.card("dtd"), healthy, ZERO_SHOT, BackboneSpec("ViT-B-16-quickgelu", "nowhere.pt"))
     assert "nowhere.pt" in fault.what
     assert "\n" not in str(fault)
     assert note == ""
