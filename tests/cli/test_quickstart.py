@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from depthub import boards
-from depthub.cli import main
+from depthub.cli import main, quickstart_runs
 from depthub.cli.commands import quickstart
 from depthub.errors import DepthubError
 from depthub.records.result import RunResult
@@ -24,9 +24,9 @@ from tests.processes import needs_proc, started, wait_until
 
 
 def test_quickstart_specs() -> None:
-    made = quickstart.specs(["tones", "flags"], [1, 2, 2], None)
+    made = quickstart_runs.specs(["tones", "flags"], [1, 2, 2], None)
     assert len(made) == len({s.run_id for s in made}) == 12
-    assert {s.training for s in quickstart.specs(["tones"], [1], 3)} == {Training(epochs=3)}
+    assert {s.training for s in quickstart_runs.specs(["tones"], [1], 3)} == {Training(epochs=3)}
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Quickstart's command line, on a small random model and pictures on disk."""
     data, backbone = write_pictures(folder / "colours"), write_backbone(folder / "model")
-    plain = quickstart.specs
-    monkeypatch.setattr(quickstart, "specs", lambda *given: [replace(s, data=data, backbone=backbone, shots=2) for s in plain(*given)])
+    plain = quickstart_runs.specs
+    monkeypatch.setattr(quickstart_runs, "specs", lambda *given: [replace(s, data=data, backbone=backbone, shots=2) for s in plain(*given)])
     places = ["--runs", str(folder / "runs"), "--out", str(folder / "out")]
     return lambda *names: ["quickstart", "--epochs", "1", "--seeds", "1", "--workers", "1", *places, "--datasets", *names]
 
@@ -92,7 +92,7 @@ def two(folder: Path) -> list[RunSpec]:
     """Every method with two seeds on two data sets."""
     backbone = write_backbone(folder / "model")
     sets = [write_pictures(folder / "five"), write_pictures(folder / "four", classes=4)]
-    plain = quickstart.specs(["tones"], [1, 2], 2)
+    plain = quickstart_runs.specs(["tones"], [1, 2], 2)
     return [replace(spec, data=data, backbone=backbone, shots=2) for data in sets for spec in plain]
 
 
@@ -102,12 +102,12 @@ def measured(results: Sequence[RunResult]) -> list[Any]:
 
 
 def test_processes_give_the_counts_and_the_stacks_of_one(two: list[RunSpec], tmp_path: Path) -> None:
-    here = quickstart.run_all(two, tmp_path / "here", 1)
-    there = quickstart.run_all(two, tmp_path / "there", 2)
+    here = quickstart_runs.run_all(two, tmp_path / "here", 1)
+    there = quickstart_runs.run_all(two, tmp_path / "there", 2)
     assert measured(here) == measured(there)
     assert max(run.provenance["execution"].get("stacked", 1) for run in there) > 1
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "there").rglob("run.json")}
-    assert measured(quickstart.run_all(two, tmp_path / "there", 2)) == measured(there)
+    assert measured(quickstart_runs.run_all(two, tmp_path / "there", 2)) == measured(there)
     assert {path: path.stat().st_mtime_ns for path in files} == files
 
 
@@ -115,7 +115,7 @@ def test_failures_in_processes_are_told_and_the_rest_is_kept(two: list[RunSpec],
     diverging = Training(epochs=8, lr=9e5, weight_decay=9e5, warmup_epochs=0)
     specs = [replace(spec, training=diverging) if spec.method.name != "ZeroShot" and spec.data == two[0].data else spec for spec in two]
     with pytest.raises(DepthubError):
-        quickstart.run_all(specs, tmp_path, 2)
+        quickstart_runs.run_all(specs, tmp_path, 2)
     failures = [line for line in capfd.readouterr().err.splitlines() if "failed" in line]
     assert len(failures) == 4
     assert all(line.startswith("depthub: CoOp") and "five" in line for line in failures)
