@@ -19,7 +19,10 @@ from .method import (
     PromptMethod as PromptMethod,
     canonical_context as canonical_context,
     canonical_words as canonical_words,
+    check_depth as check_depth,
+    deep_prompts as deep_prompts,
     start_context as start_context,
+    start_words as start_words,
 )
 from .protocol import Count as Count, Protocol as Protocol, Stage as Stage, Summary as Summary, Task as Task
 from .records.collection import Results as Results, results as results

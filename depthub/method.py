@@ -146,9 +146,53 @@ def start_context(backbone: Backbone, words: str, *shape: int) -> Tensor:
     return 0.02 * torch.randn(*shape, backbone.text_width)
 
 
+def start_words(ctx_init: str) -> str:
+    """The words of a setting `ctx_init`: underscores become blanks, since published configurations write "a_photo_of_a"."""
+    return ctx_init.replace("_", " ")
+
+
+def check_depth(method: Method, depth: int, layers: int) -> None:
+    """Check the number of layers with prompts.
+
+    Args:
+        method: the method, for the message.
+        depth: number of layers with prompts, the input included.
+        layers: number of layers of the tower; of the shorter one for prompts in both.
+
+    Raises:
+        DepthubError: unless the depth is 1 to `layers`.
+    """
+    if not 1 <= depth <= layers:
+        raise DepthubError(f"{type(method).__name__}: depth is {depth}, expected 1 to {layers}, the layers that can have prompts")
+
+
+def deep_prompts(method: Method, depth: int, layers: int, n_ctx: int, width: int, start: Tensor | None = None) -> nn.ParameterList:
+    """Learned tokens for the first layers of a tower: `depth` parameters (n_ctx, width), normal with standard deviation 0.02.
+
+    Args:
+        method: the method, for messages.
+        depth: number of layers with prompts, the input included.
+        layers: number of layers of the tower; of the shorter one for prompts in both.
+        n_ctx: tokens per layer.
+        width: of the tower.
+        start: embedded words (n, width); the first `n_ctx` start the input's prompt.
+
+    Raises:
+        DepthubError: if the tower has fewer layers, or `start` fewer tokens.
+    """
+    check_depth(method, depth, layers)
+    if start is not None and len(start) < n_ctx:
+        name = type(method).__name__
+        raise DepthubError(f"{name}: {n_ctx} tokens per layer, but ctx_init gives {len(start)}; give more words or none")
+    prompts = [0.02 * torch.randn(n_ctx, width) for _ in range(depth)]
+    if start is not None:
+        prompts[0] = start[:n_ctx]
+    return nn.ParameterList(prompts)
+
+
 def canonical_words(words: str) -> str:
     """Words in the tokenizer's form: in lower case, one blank between two."""
-    return " ".join(words.replace("_", " ").lower().split())
+    return " ".join(start_words(words).lower().split())
 
 
 def canonical_context(settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -75,6 +75,10 @@ class BackboneSpec:
         for name in ("model", "pretrained", "sha256"):
             text(f"backbone.{name}", getattr(self, name))
 
+    def without_folders(self) -> BackboneSpec:
+        """The spec of a backbone of local files by their names alone: its digest says which files they are, wherever they lie."""
+        return replace(self, model=_last_name(self.model), pretrained=_last_name(self.pretrained)) if self.sha256 else self
+
 
 @dataclass(frozen=True)
 class NamedBackbone:
@@ -266,14 +270,12 @@ class RunSpec:
 
         So is it for a user's own pictures among the protocol's settings; their digests are in `other_data`.
         """
-        data, backbone = self.data, self.backbone
+        data = self.data
         protocol = replace(self.protocol, settings=changed(self.protocol.settings, placeless))
         others = {placeless(name): sha256 for name, sha256 in self.other_data.items()}
         if data.sha256:
             data = replace(data, name=_last_name(data.name))
-        if backbone.sha256:
-            backbone = replace(backbone, model=_last_name(backbone.model), pretrained=_last_name(backbone.pretrained))
-        return replace(self, protocol=protocol, data=data, backbone=backbone, other_data=others)
+        return replace(self, protocol=protocol, data=data, backbone=self.backbone.without_folders(), other_data=others)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> RunSpec:

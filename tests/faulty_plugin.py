@@ -204,14 +204,14 @@ class WholeImage(Made):
 class Hooking(Plain):
     def __init__(self, backbone, classes):
         super().__init__(backbone, classes)
-        backbone.text.transformer.resblocks[0].register_forward_hook(lambda layer, given, out: 2 * out)
+        backbone.text.transformer.resblocks[0].register_forward_hook(lambda layer, args, out: 2 * out)
 
 
 class ImageHooking(Plain):
     def __init__(self, backbone, classes):
         super().__init__(backbone, classes)
         backbone.encoding = "reference"
-        backbone.clip.visual.transformer.resblocks[0].register_forward_pre_hook(lambda layer, given: None)
+        backbone.clip.visual.transformer.resblocks[0].register_forward_pre_hook(lambda layer, args: None)
 
 
 class Holding(Plain):
@@ -220,7 +220,7 @@ class Holding(Plain):
     def __init__(self, backbone, classes):
         super().__init__(backbone, classes)
         backbone.encoding = "reference"
-        backbone.text.transformer.register_forward_hook(lambda layer, given, out: out)
+        backbone.text.transformer.register_forward_hook(lambda layer, args, out: out)
 
 
 class PlainHooking(Plain):
@@ -230,7 +230,7 @@ class PlainHooking(Plain):
         super().__init__(backbone, classes)
         backbone.encoding = "reference"
         self.gain = nn.Parameter(torch.ones(()))
-        backbone.text.transformer.resblocks[0].register_forward_hook(lambda layer, given, out: self.gain * out)
+        backbone.text.transformer.resblocks[0].register_forward_hook(lambda layer, args, out: self.gain * out)
 
 
 class Writing(Plain):

@@ -1,4 +1,4 @@
-"""The recorded cases, and copies of them that a test changes."""
+"""The recorded cases, and changed copies of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def copied(name: str, folder: Path) -> Path:
 
 
 def changed(case: Path, change: Change) -> Path:
-    """The case after a change of its JSON and arrays; the JSON's list of arrays goes, so that it cannot contradict."""
+    """The case after a change of its JSON and arrays; the JSON's list of arrays is removed, since it may no longer be true."""
     meta, arrays = json.loads(case.read_text()), dict(np.load(case.with_suffix(".npz")))
     meta.pop("arrays", None)
     change(meta, arrays)

@@ -1,4 +1,4 @@
-"""Records in the form of tests/golden, computed with open_clip's own layers and the published formulas, one after the other."""
+"""Records in the form of tests/golden, computed with open_clip's own layers and the published formulas, step by step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Parameters = dict[str, Tensor]
 STEPS, LABELLED = 5, 3  # batches of training, images in each
 BASE, HEAD_SCALE = 0.02, 6.5  # learning rate of the prompts, and the head's relative to it
 
-# Settings by method, as depthub spells them, where a case says nothing else.
+# Settings by method, with depthub's names; a case may change them.
 SETTINGS: dict[str, dict[str, Any]] = {
     "CoOp": {"n_ctx": 4, "ctx_init": "", "class_specific": False, "position": "end"},
     "CoCoOp": {"n_ctx": 4, "ctx_init": "a photo of a"},
@@ -52,9 +52,9 @@ def text(clip: Any, tokenizer: Any, start_words: str, names: list[str], contexts
     rows = []
     for i, name in enumerate(names):
         length = len(tokenizer.encode(name))
-        own, rest = tokens[i, 1 + n : 1 + n + length], tokens[i, 1 + n + length :]
-        rows.append(torch.cat([tokens[i, :1], first[i, :half], own, first[i, half:], rest]))
-    length = int(ids.argmax(dim=-1).max()) + 8  # nothing reaches the end token from far behind it
+        name_tokens, rest = tokens[i, 1 + n : 1 + n + length], tokens[i, 1 + n + length :]
+        rows.append(torch.cat([tokens[i, :1], first[i, :half], name_tokens, first[i, half:], rest]))
+    length = int(ids.argmax(dim=-1).max()) + 8  # later tokens cannot change the end token
     x = (torch.stack(rows) + clip.positional_embedding)[:, :length]
     for i, block in enumerate(clip.transformer.resblocks):
         if 0 < i < len(contexts):
@@ -88,7 +88,7 @@ class Plain:
     Args:
         method: "CoOp", "CoCoOp", "KgCoOp" or "MaPLe".
         names: of the trained classes.
-        changed: settings of the method other than `SETTINGS`.
+        changed: settings of the method that differ from `SETTINGS`.
         balance: weight of CAT in a DePT head; None: the head is ITM.
         fusion: of the DePT head.
         cat: name of its CAT.
@@ -135,7 +135,7 @@ class Plain:
         return path
 
     def replay(self, start: Parameters) -> dict[str, Any]:
-        """The components and parameters as depthub spells them."""
+        """The components and parameters, with depthub's names."""
         head: dict[str, Any] = {"name": "ITM", "settings": {}}
         if self.balance is not None:
             cat = {"name": self.cat, "settings": {} if self.cat == "MatchingCAT" else {"transform": self.transform}}
@@ -155,15 +155,15 @@ class Plain:
 
     @property
     def start_words(self) -> str:
-        """The words that hold the context's place."""
+        """The words in the place of the context."""
         return self.settings["ctx_init"].replace("_", " ") or " ".join(["X"] * self.settings["n_ctx"])
 
     def start(self) -> Parameters:
         """Start values, rounded to float32 as the records are."""
         width, image_width, dim = 64, 128, 48
         n = self.settings["n_ctx"] if self.method == "MaPLe" else len(self.start_words.split())
-        own = (len(self.names),) if self.settings.get("class_specific") else ()
-        start = {"prompt_learner.ctx": 0.3 * torch.randn(*own, n, width)}
+        classes = (len(self.names),) if self.settings.get("class_specific") else ()
+        start = {"prompt_learner.ctx": 0.3 * torch.randn(*classes, n, width)}
         if self.method == "CoCoOp":
             for name, shape in (("linear1", (3, dim)), ("linear2", (width, 3))):
                 start[f"prompt_learner.meta_net.{name}.weight"] = 0.3 * torch.randn(shape)

@@ -106,11 +106,10 @@ def test_no_circle(of: Callable[[str], str]) -> None:
     TopologicalSorter(below).prepare()  # raises CycleError with the circle
 
 
-# Names of plugins' things that the core says all the same, and why.
+# Names of plugins' components in the core, and the reason for each.
 NAMED = {
     "depthub/spec.py": {"CoOp", "ITM", "BaseToNew", "shapes"},  # a run's defaults, in one place: the ids of runs depend on them
     "depthub/head.py": {"DePT", "ITM"},  # the core's own head; the remedy of a refusal
-    "depthub/testing/executors.py": {"CoOp"},  # runs for an executor's examination: of a method that every process can load
 }
 
 

@@ -1,6 +1,6 @@
-"""What plugins hand over, checked once in every run: what cannot give a right number is refused in one line.
+"""Checks of all values that plugins return to a run, each once per run. A value that could make a number wrong is refused in one line.
 
-`data`: data sets; `stages`: protocols; `outputs`: methods and heads; `frozen`: the backbone that all of them share; `owner`: whose it is.
+`data`: data sets; `stages`: protocols; `outputs`: methods and heads; `frozen`: the backbone that they share; `owner`: names in messages.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What data sets hand over."""
+"""Checks of loaded data sets."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections import Counter
 from collections.abc import Sequence
 
 from depthub.boundary.fields import check_fields
-from depthub.boundary.owner import origin, refuse, told
+from depthub.boundary.owner import brief, origin, refuse
 from depthub.data.dataset import Data, Examples
 from depthub.errors import DepthubError
 from depthub.registry.foreign import class_name
 from depthub.types import ClassSet, filled
 
 
-def check_data(data: Data, name: str, given_by: object = None) -> None:
+def check_data(data: Data, name: str, provider: object = None) -> None:
     """Check a loaded data set.
 
     Args:
-        data: what its `load` gave.
-        name: the data set's.
-        given_by: the data set, so that a message can say whose it is.
+        data: the value of its `load`.
+        name: name of the data set.
+        provider: the data set itself, for messages.
 
     Raises:
         DepthubError: for fields of other types, labels without a class, ids that repeat, classes without a name or with the same words,
             or templates that do not name the class.
     """
-    where = f"data set {name!r}{origin(type(given_by))}"
+    where = f"data set {name!r}{origin(type(provider))}"
     if not isinstance(data, Data):
-        refuse(where, getattr(type(given_by), "load", None), f"load() gives {told(data)}", "Data")
+        refuse(where, getattr(type(provider), "load", None), f"load() gives {brief(data)}", "Data")
     check_fields(data, where)
     check_classes(data.classes, where, data.homonyms)
     for split in ("train", "val", "test"):
@@ -39,9 +39,9 @@ def check_classes(classes: ClassSet, where: str, homonyms: Sequence[str] = ()) -
     """Check a class set.
 
     Args:
-        classes: M of them.
-        where: whose they are, for the message.
-        homonyms: words that several classes share in the published list itself.
+        classes: M classes.
+        where: their owner, for messages.
+        homonyms: words that several classes share already in the published list.
 
     Raises:
         DepthubError: as `check_data`.
@@ -69,8 +69,8 @@ def check_examples(examples: Examples, classes: ClassSet, where: str) -> None:
 
     Args:
         examples: N images.
-        classes: what their labels index.
-        where: whose they are, for the message.
+        classes: the classes that the labels index.
+        where: their owner, for messages.
 
     Raises:
         DepthubError: as `check_data`.

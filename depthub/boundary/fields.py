@@ -1,4 +1,4 @@
-"""The types of what data sets and protocols fill in: a list in a tuple's place would fail deep inside, where a tuple is hashed."""
+"""Types of the fields that data sets and protocols fill in: a list in place of a tuple would fail only later, where it is hashed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from depthub.types import ClassSet
 
 @dataclass(frozen=True)
 class Field:
-    """What a field holds.
+    """The type of a field.
 
     Args:
-        holds: whether a value will do.
-        expected: what will, in words.
-        items: of a tuple: whether an item will do.
+        holds: whether a value is valid.
+        expected: the valid values, in words.
+        items: for tuples: whether an item is valid.
     """
 
     holds: Callable[[Any], bool]
@@ -65,14 +65,14 @@ FIELDS: Mapping[type, Mapping[str, Field]] = {
 
 
 def check_fields(thing: Any, where: str) -> None:
-    """Check the types of all that one of these holds.
+    """Check the types of all fields.
 
     Args:
-        thing: ClassSet, Examples, Data, Task or Stage.
-        where: whose it is, for the message.
+        thing: a ClassSet, Examples, Data, Task or Stage.
+        where: its owner, for messages.
 
     Raises:
-        DepthubError: for the first field that holds something else.
+        DepthubError: for the first field of another type.
     """
     kind = next(kind for kind in FIELDS if isinstance(thing, kind))
     for name, field in FIELDS[kind].items():

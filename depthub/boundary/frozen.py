@@ -1,4 +1,4 @@
-"""The frozen model, which runs that follow one another share: what a method changes of it would be in other runs' numbers."""
+"""Checks that the frozen model is unchanged: later runs share it, so a method's change would reach their numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from depthub.boundary.owner import refuse, whose
+from depthub.boundary.owner import owner_name, refuse
 from depthub.encoding import image_tower, text_tower
 from depthub.method import Method
 
@@ -20,32 +20,32 @@ Marks = Mapping[str, Hashable]
 
 
 def marks(backbone: Backbone) -> Marks:
-    """What tells, in microseconds and without reading a weight, whether the model is as it was: of every parameter which it is, its version
-    and whether it is trainable; the names of buffers; hooks, and how it encodes. Writes past torch's own counting (`p.data`) are not told.
+    """A fingerprint of the model's state, in microseconds and without reading a weight: identity, version and `requires_grad` of every
+    parameter, names of buffers, modules with hooks, and the encoding. Writes that torch does not count (to `p.data`) stay unnoticed.
     """
-    # not the place in memory, nor a buffer's identity: a model may be moved
+    # neither addresses nor identities of buffers: moving the model to another device is not a change
     state: dict[str, Hashable] = {name: (id(value), value._version, value.requires_grad) for name, value in backbone.named_parameters()}
     state |= dict.fromkeys(name for name, _ in backbone.named_buffers())
     return {**state, "": (backbone.encoding, *(id(module) for module in backbone.modules() if _hooked(module)))}
 
 
 def check_unchanged(before: Marks, backbone: Backbone, method: Method) -> None:
-    """Check that weights and layers are as they were.
+    """Check that weights and layers are unchanged.
 
     Args:
         before: `marks` at the start of the run.
-        backbone: of the run.
-        method: the only one that it was given to.
+        backbone: the model of the run.
+        method: the only method that used it since.
 
     Raises:
-        DepthubError: if not; hooks and the way of encoding are `check_hooks`'s matter.
+        DepthubError: if a parameter or buffer changed; for hooks see `check_hooks`.
     """
     now = marks(backbone)
     changed = [name for name in {**before, **now} if name and before.get(name, ...) != now.get(name, ...)]
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         refuse(
-            whose("method", method),
+            owner_name("method", method),
             None,
             f"it changed {changed[0]}{more} of the backbone",
             "a frozen model, which other runs share",
@@ -54,28 +54,29 @@ def check_unchanged(before: Marks, backbone: Backbone, method: Method) -> None:
 
 
 def check_hooks(backbone: Backbone, method: Method) -> None:
-    """Check that the model has no hooks that would be called sometimes, or never.
+    """Check that every hook on the model would be called whenever the model encodes.
+
+    Three kinds of hooks would not be: on a layer that the fast encoding computes in parts, on a module that contains the layers, which
+    prompts bypass; and on the image tower if `tunes_image` is false, since its features are then computed only once.
 
     Raises:
-        DepthubError: if it has: layers that are computed part by part call none, what holds the layers is passed by where there are
-            prompts, and images are encoded once where `tunes_image` is false.
+        DepthubError: for the first such hook.
     """
     if not any(map(_hooked, backbone.modules())):
         return
-    owner, call = whose("method", method), type(method).__init__
+    owner, call = owner_name("method", method), type(method).__init__
     for tower, name, module, called in _parts(backbone):
         if not _hooked(module):
             continue
         if not called:
-            refuse(
-                owner, call, f"a hook on {name} of the backbone is not called", "one on a layer, with backbone.encoding = 'plain'", COMPUTE
-            )
+            expected = "one on a layer, with backbone.encoding = 'reference'"
+            refuse(owner, call, f"a hook on {name} of the backbone is not called", expected, COMPUTE)
         if tower == "image" and not method.tunes_image:
             refuse(owner, call, f"a hook on {name} of the backbone changes the image features", "tunes_image = True for it", COMPUTE)
 
 
 def _parts(backbone: Backbone) -> Iterator[tuple[str, str, nn.Module, bool]]:
-    """Every module of the model: tower, name, the module, and whether its hooks are called in all encodings."""
+    """Every module of the model: its tower, name, the module itself, and whether its hooks are called in every forward pass."""
     text, visual = backbone.text, backbone.clip.visual
     plain = backbone.encoding == "reference"
     called = {"text": plain or not text_tower.fits(text), "image": plain or not image_tower.fits(visual)}

@@ -1,4 +1,4 @@
-"""What methods and heads hand over."""
+"""Checks of the values that methods and heads return."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from depthub.boundary.owner import refuse, told, whose, within
+from depthub.boundary.owner import brief, owner_name, refuse, within
 from depthub.errors import DepthubError
 from depthub.head import Head
 from depthub.method import Method
@@ -16,144 +16,153 @@ from depthub.registry.foreign import described, package_of, place, shown
 from depthub.types import ClassSet, Features
 
 HEAD = "head"  # name of the head's loss
-SUM = 1e-3  # how far the probabilities of an image may add up to something else than 1, by rounding
+SUM = 1e-3  # tolerance of the sum of an image's probabilities: rounding
 KINDS: Mapping[type, str] = {Method: "method", Head: "head"}
 
 
 def kind_of(part: object) -> str:
-    """ "method" or "head"."""
+    """The word for a part in messages: "method" or "head"."""
     return next((word for base, word in KINDS.items() if isinstance(part, base)), "method")
 
 
 def check_part(part: Any, kind: str) -> None:
-    """Check that a constructor gave a module that is ready.
+    """Check a newly constructed method or head.
 
     Raises:
-        DepthubError: if it is no `Method` or `Head`, or its constructor left the base class's out.
+        DepthubError: if it is not a `torch.nn.Module`, or its constructor does not call `super().__init__`.
     """
     base = next(base for base, word in KINDS.items() if word == kind)
     if not isinstance(part, nn.Module):
-        raise DepthubError(f"{whose(kind, part)} is no torch.nn.Module, expected an instance of {base.__name__}")
+        raise DepthubError(f"{owner_name(kind, part)} is not a torch.nn.Module, expected an instance of {base.__name__}")
     if not is_ready(part):
         _unready(part, kind)
 
 
 def is_ready(part: nn.Module) -> bool:
-    """Whether the constructor of torch's modules was called."""
+    """Whether `torch.nn.Module.__init__` was called."""
     return "_parameters" in vars(part)
 
 
-def explain_making(error: Exception) -> None:
-    """Say of an error that came out of a constructor whose it was.
+def explain_constructor_error(error: Exception) -> None:
+    """Add a note to an error in the constructor of a method or head: the name of the component.
 
     Args:
-        error: gets a note.
+        error: the error, with its traceback.
 
     Raises:
-        DepthubError: instead, if the constructor did not call its base class's first, which torch refuses in words of its own.
+        DepthubError: instead of the error, if the constructor did not call `super().__init__` first: torch's own message is obscure.
     """
-    made: Method | Head | None = None
-    trace = error.__traceback__
+    part = _part_in(error)
+    if part is None:
+        return
+    if not is_ready(part):
+        _unready(part, kind_of(part), error)
+    if not isinstance(error, DepthubError):
+        error.add_note(f"in {owner_name(kind_of(part), part)}")
+
+
+def _part_in(error: Exception) -> Method | Head | None:
+    """The innermost method or head that is `self` in a frame of the traceback."""
+    part, trace = None, error.__traceback__
     while trace:
-        part = trace.tb_frame.f_locals.get("self")
-        made = part if isinstance(part, Method | Head) else made
+        candidate = trace.tb_frame.f_locals.get("self")
+        part = candidate if isinstance(candidate, Method | Head) else part
         trace = trace.tb_next
-    if made is not None and not is_ready(made):
-        _unready(made, kind_of(made), error)
-    if made is not None and not isinstance(error, DepthubError):
-        error.add_note(f"in {whose(kind_of(made), made)}")
+    return part
 
 
 def _unready(part: Any, kind: str, error: Exception | None = None) -> None:
     first = "backbone, classes" if kind == "method" else "dim, classes"
-    owner, expected = whose(kind, part), f"super().__init__({first}) before anything is assigned"
+    owner, expected = owner_name(kind, part), f"super().__init__({first}) before anything is assigned"
     if error is None:
         refuse(owner, type(part).__init__, "its constructor does not call its base class's", expected)
-    seen = described(error, package_of(type(part)))
-    raise DepthubError(f"{owner}: its constructor fails with {seen}, expected {expected}") from error
+    line = described(error, package_of(type(part)))
+    raise DepthubError(f"{owner}: its constructor fails with {line}, expected {expected}") from error
 
 
-def refused(part: Any, kind: str, classes: ClassSet) -> None:
-    """Ask a method or head whether it can name classes.
+def call_check(part: Any, kind: str, classes: ClassSet) -> None:
+    """Call `check` of a method or head.
 
     Raises:
-        DepthubError: if it cannot; and if `check` raises something else, or gives an answer, which would not be heard.
+        DepthubError: if it refuses the classes; also if it raises another error, or returns a value, which would have no effect.
     """
-    owner, call, expected = whose(kind, part), type(part).check, "None, or a DepthubError that says what to do"
+    owner, call, expected = owner_name(kind, part), type(part).check, "None, or a DepthubError that says what to do"
     try:
         answer = part.check(classes)
     except DepthubError:
         raise
     except Exception as error:
-        seen = described(error, package_of(type(part)))
-        raise DepthubError(f"{owner}: check() raised {seen}, expected {expected}") from error
+        line = described(error, package_of(type(part)))
+        raise DepthubError(f"{owner}: check() raised {line}, expected {expected}") from error
     if answer is not None:
-        refuse(owner, call, f"check() gives {told(answer)}", expected)
+        refuse(owner, call, f"check() gives {brief(answer)}", expected)
 
 
 def after_epoch(method: Method, epoch: int, epochs: int) -> None:
-    """Tell a method that an epoch is done.
+    """Call `after_epoch` of a method.
 
     Raises:
-        DepthubError: if it gives something, which nobody would take.
+        DepthubError: if it returns a value, which would have no effect.
     """
     with within("method", method):
-        given: object = method.after_epoch(epoch, epochs)  # type: ignore[func-returns-value]
-    if given is not None:
-        refuse(whose("method", method), type(method).after_epoch, f"after_epoch() gives {told(given)}", "None: it changes buffers in place")
+        value: object = method.after_epoch(epoch, epochs)  # type: ignore[func-returns-value]
+    if value is not None:
+        _refuse(method, "after_epoch", brief(value), "None: it changes buffers in place")
 
 
 def gives_probabilities(head: Head, classes: ClassSet) -> bool:
-    """What a head says of its scores.
+    """Whether a head's scores are probabilities, by its own `gives_probabilities`.
 
     Raises:
-        DepthubError: if that is neither True nor False.
+        DepthubError: if the answer is neither True nor False.
     """
     with within("head", head):
-        given: object = head.gives_probabilities(classes)
-    if not isinstance(given, bool):
-        refuse(whose("head", head), type(head).gives_probabilities, f"gives_probabilities() gives {told(given)}", "True or False")
-    return given
+        answer: object = head.gives_probabilities(classes)
+    if not isinstance(answer, bool):
+        _refuse(head, "gives_probabilities", brief(answer), "True or False")
+    return answer
 
 
 def check_features(method: Method, features: Any, images: int, classes: ClassSet, scale: Tensor, dim: int) -> None:
     """Check the features of B images and M classes.
 
     Args:
-        method: whose.
-        features: what it gave.
+        method: the method.
+        features: the value of its `features`.
         images: B.
-        classes: that it was asked for.
-        scale: the backbone's, for the device.
+        classes: the M classes of the call.
+        scale: the backbone's scale; its device is the expected one.
         dim: size d of the joint space.
 
     Raises:
-        DepthubError: if they are no `Features` of these shapes and classes on the backbone's device.
+        DepthubError: if they are not `Features` of these shapes and classes on the backbone's device.
     """
     if not isinstance(features, Features):
-        _refuse(method, "features", told(features), "Features")
+        _refuse(method, "features", brief(features), "Features")
     m = len(classes)
     for part, shapes in (("image", ((images, dim),)), ("text", ((m, dim), (images, m, dim))), ("scale", ((),))):
         value = getattr(features, part)
         if not _fits(value, shapes):
-            _refuse(method, "features", f"{part}: {told(value)}", f"floating-point numbers of the shape {' or '.join(map(str, shapes))}")
+            _refuse(method, "features", f"{part}: {brief(value)}", f"floating-point numbers of the shape {' or '.join(map(str, shapes))}")
         if value.device != scale.device:
             _refuse(method, "features", f"{part} on {value.device}", f"{scale.device}, where the backbone is")
     if features.classes != classes:
         _refuse(method, "features", f"classes {shown(features.classes)}", "the classes as they were given")
     if not isinstance(features.reference, Tensor | None):
-        _refuse(method, "features", f"reference: {told(features.reference)}", "a tensor or None")
+        _refuse(method, "features", f"reference: {brief(features.reference)}", "a tensor or None")
 
 
 def check_losses(method: Method, losses: Any) -> None:
     """Check a method's own losses.
 
     Raises:
-        DepthubError: if they are no dict of single numbers under names of their own.
+        DepthubError: if they are not a dict of single numbers under names of their own.
     """
-    if not isinstance(losses, Mapping) or HEAD in losses or not all(isinstance(name, str) for name in losses):
-        given = f"a loss named {HEAD!r}, which is the head's" if isinstance(losses, Mapping) and HEAD in losses else told(losses)
-        _refuse(method, "losses", given, "a dict of losses under names of their own")
+    expected = "a dict of losses under names of their own"
+    if not isinstance(losses, Mapping) or not all(isinstance(name, str) for name in losses):
+        _refuse(method, "losses", brief(losses), expected)
+    if HEAD in losses:
+        _refuse(method, "losses", f"a loss named {HEAD!r}, which is the head's", expected)
     for name, value in losses.items():
         _check_loss(value, method, f"loss {name!r}", type(method).losses)
 
@@ -162,7 +171,7 @@ def check_loss(head: Head, loss: Any) -> None:
     """Check a head's loss.
 
     Raises:
-        DepthubError: if it is no single number.
+        DepthubError: if it is not a single number.
     """
     _check_loss(loss, head, "loss()", type(head).loss)
 
@@ -171,38 +180,38 @@ def check_scores(head: Head, scores: Any, images: int, classes: int) -> None:
     """Check the scores of B images and M classes.
 
     Raises:
-        DepthubError: if they are no floating-point tensor (B, M).
+        DepthubError: if they are not a floating-point tensor (B, M).
     """
     if not _fits(scores, ((images, classes),)):
-        given = f"gives {told(scores)} for {images} images and {classes} classes, expected scores of the shape {(images, classes)}"
+        fault = f"gives {brief(scores)} for {images} images and {classes} classes, expected scores of the shape {(images, classes)}"
         remedy = f"its forward{place(type(head).forward)} must score every class of features.classes"
-        raise DepthubError(f"{whose('head', head)} {given}; {remedy}")
+        raise DepthubError(f"{owner_name('head', head)} {fault}; {remedy}")
 
 
 def check_probabilities(head: Head, scores: Tensor) -> None:
-    """Check scores (B, M) of which a head says that they are probabilities; waits for the device.
+    """Check scores (B, M) that are probabilities according to the head; waits for the device.
 
     Raises:
-        DepthubError: if they are negative, or those of an image do not add up to 1.
+        DepthubError: if one is negative, or those of an image do not add up to 1.
     """
     total = scores.sum(dim=1)
     if not scores.isfinite().all():
-        return  # evaluation says it of all images together
+        return  # evaluation reports this once for all images
     if (scores < 0).any() or not torch.allclose(total, torch.ones_like(total), rtol=0, atol=SUM):
-        seen = f"from {scores.min():.4g} on, that add up to between {total.min():.4g} and {total.max():.4g}"
+        extremes = f"from {scores.min():.4g} on, that add up to between {total.min():.4g} and {total.max():.4g}"
         expected = "probabilities, at least 0 and adding up to 1 for each image, as gives_probabilities() says"
-        _refuse(head, "forward", f"scores {seen}", expected)
+        _refuse(head, "forward", f"scores {extremes}", expected)
 
 
 def _check_loss(value: Any, part: Method | Head, what: str, call: Callable[..., Any]) -> None:
     if not _fits(value, ((),)):
-        owner, expected = whose(kind_of(part), part), "a single number, a tensor of the shape ()"
-        refuse(owner, call, f"{what} gives {told(value)}", expected, "take its mean")
+        owner, expected = owner_name(kind_of(part), part), "a single number, a tensor of the shape ()"
+        refuse(owner, call, f"{what} gives {brief(value)}", expected, "take its mean")
 
 
 def _fits(value: Any, shapes: tuple[tuple[int, ...], ...]) -> bool:
     return isinstance(value, Tensor) and value.is_floating_point() and tuple(value.shape) in shapes
 
 
-def _refuse(part: Method | Head, call: str, given: str, expected: str) -> NoReturn:
-    refuse(whose(kind_of(part), part), getattr(type(part), call), f"{call}() gives {given}", expected)
+def _refuse(part: Method | Head, call: str, value: str, expected: str) -> NoReturn:
+    refuse(owner_name(kind_of(part), part), getattr(type(part), call), f"{call}() gives {value}", expected)

@@ -1,4 +1,4 @@
-"""Whose a component is, as a message says it, and whose code an error came out of."""
+"""The component that a message or an error is about: its kind, name, distribution and version."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from depthub.registry.distributions import normalized, plugin_entries
 from depthub.registry.foreign import class_name, is_class, package_of, place, shown
 from depthub.values.text import plain
 
-BUILT_IN = "depthub"  # the distribution that needs no naming
+BUILT_IN = "depthub"  # the distribution that messages do not name
 
 
-def whose(kind: str, thing: object, name: str = "") -> str:
-    """`method Mine of mine 1.0`; without distribution and version for what comes with depthub, or with none.
+def owner_name(kind: str, thing: object, name: str = "") -> str:
+    """`method Mine of mine 1.0`; only kind and name for components of depthub itself and for those of no distribution.
 
     Args:
-        kind: what a message calls it, "method" for example.
+        kind: the word for the kind, for example "method".
         thing: the component, or its class.
-        name: its public name; empty: its class's.
+        name: its public name; empty: that of its class.
     """
     cls: Any = thing if is_class(thing) else type(thing)
     return plain(f"{kind} {name or class_name(cls)}{origin(cls)}")
 
 
 def origin(cls: type) -> str:
-    """` of mine 1.0`: distribution and version of the plugin that a class is from; empty where `whose` leaves it out."""
+    """` of mine 1.0`: distribution and version of a class; empty for depthub itself and for no distribution."""
     return _origin(package_of(cls))
 
 
 def refuse(owner: str, call: Callable[..., Any] | None, gives: str, expected: str, remedy: str = "") -> NoReturn:
-    """Say in one line what a component gave.
+    """Refuse a value from a component, in one line.
 
     Args:
-        owner: see `whose`.
-        call: the plugin's own function, whose place is named.
-        gives: the call and what it gave.
-        expected: what it should have given.
-        remedy: what to do, where that does not follow.
+        owner: see `owner_name`.
+        call: the plugin's function; the message names its place.
+        gives: the call and its value: "losses() gives 3".
+        expected: the valid values.
+        remedy: the correction, if `expected` does not imply it.
 
     Raises:
         DepthubError: always.
@@ -52,8 +52,8 @@ def refuse(owner: str, call: Callable[..., Any] | None, gives: str, expected: st
     raise DepthubError(f"{owner}: {gives}, expected {expected}{where}{remedy and '; '}{remedy}")
 
 
-def told(value: object) -> str:
-    """A value as a message tells of it: a tensor by its shape, anything else by its type."""
+def brief(value: object) -> str:
+    """A value in a message: a tensor by its shape, short values as they are, others by their type."""
     if isinstance(value, Tensor):
         kind = "" if value.is_floating_point() else f" and the type {str(value.dtype).removeprefix('torch.')}"
         return f"a tensor of the shape {tuple(value.shape)}{kind}"
@@ -62,14 +62,14 @@ def told(value: object) -> str:
 
 @contextmanager
 def within(kind: str, thing: object, name: str = "") -> Iterator[None]:
-    """A call of a component's code: an error that comes out of it keeps its traceback and gets a note that says whose code it was."""
+    """Add a note with the component's name to every error of the block; the traceback stays."""
     try:
         yield
     except DepthubError:
         raise
     except Exception as error:
-        note = f"in {whose(kind, thing, name)}"
-        if note not in getattr(error, "__notes__", ()):  # one call may stand within another
+        note = f"in {owner_name(kind, thing, name)}"
+        if note not in getattr(error, "__notes__", ()):  # blocks may be nested
             error.add_note(note)
         raise
 

@@ -1,4 +1,4 @@
-"""What protocols hand over."""
+"""Checks of a protocol's stages and scores."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from typing import Any
 
 from depthub.boundary.data import check_classes, check_examples
 from depthub.boundary.fields import check_fields
-from depthub.boundary.owner import origin, refuse, told, whose
+from depthub.boundary.owner import brief, origin, owner_name, refuse
 from depthub.data.dataset import Data
 from depthub.errors import DepthubError
 from depthub.protocol import Protocol, Stage, Task
 from depthub.registry.foreign import place, shown
 
 
-def check_stages(stages: Sequence[Stage], data: Mapping[str, Data], protocol: str, given_by: object = None) -> None:
-    """Check what a protocol makes of data sets.
+def check_stages(stages: Sequence[Stage], data: Mapping[str, Data], protocol: str, provider: object = None) -> None:
+    """Check a protocol's stages.
 
     Args:
-        stages: of the protocol.
+        stages: the value of `Protocol.stages`.
         data: the data sets by name.
-        protocol: its name, for the message.
-        given_by: the protocol, so that a message can say whose it is.
+        protocol: name of the protocol.
+        provider: the protocol itself, for messages.
 
     Raises:
-        DepthubError: if there is nothing to train or test, two test tasks have one name, a task has no images or wrong labels, or
-            training images are among the test images; and for fields of other types.
+        DepthubError: if there is nothing to train or test, two test tasks have the same name, a task has no images or wrong labels,
+            training images are among the test images, or a field has another type.
     """
-    where = f"protocol {protocol}{origin(type(given_by))}"
+    where, call = f"protocol {protocol}{origin(type(provider))}", getattr(type(provider), "stages", None)
     if not isinstance(stages, list | tuple):
-        refuse(where, getattr(type(given_by), "stages", None), f"stages() gives {told(stages)}", "a list of Stage")
+        refuse(where, call, f"stages() gives {brief(stages)}", "a list of Stage")
     if not stages or not all(isinstance(stage, Stage) and stage.tests for stage in stages):
-        raise DepthubError(f"{where} makes no test task of this data set{place(getattr(type(given_by), 'stages', None))}")
+        raise DepthubError(f"{where} makes no test task of this data set{place(call)}")
     homonyms = [word for loaded in data.values() for word in loaded.homonyms]
     for stage in stages:
         check_fields(stage, where)
@@ -50,13 +50,13 @@ def check_scores(scores: Any, protocol: Protocol) -> None:
     """Check the scores of a run.
 
     Args:
-        scores: what `Protocol.scores` gave.
-        protocol: whose.
+        scores: the value of `Protocol.scores`.
+        protocol: the protocol.
 
     Raises:
-        DepthubError: if there is none, or one is no number of 0 to 100.
+        DepthubError: if there is no score, or one is not a number of 0 to 100.
     """
-    owner, call = whose("protocol", protocol), type(protocol).scores
+    owner, call = owner_name("protocol", protocol), type(protocol).scores
     if not isinstance(scores, Mapping) or not scores or not all(isinstance(name, str) and name for name in scores):
         refuse(owner, call, f"scores() gives {shown(scores)}", "a dict with at least one score in percent, by name")
     for name, value in scores.items():

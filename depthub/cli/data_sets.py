@@ -13,6 +13,7 @@ from jsonargparse import Namespace
 
 from depthub.data.published.on_disk import OnDisk
 from depthub.errors import DepthubError, UnknownNameError
+from depthub.registry.aliases import names_of_alias
 from depthub.registry.hookspecs import GROUP
 
 if TYPE_CHECKING:
@@ -41,9 +42,8 @@ def by_name(names: Sequence[str], installed: Mapping[str, OnDisk]) -> list[OnDis
     """
     for name in names:
         if name not in installed:
-            called = [one.name for one in installed.values() if name.lower() in {alias.lower() for alias in one.aliases}]
-            if called:
-                raise DepthubError(f"data set {name!r} is called {called[0]!r} here")
+            if names_here := names_of_alias(name, installed):
+                raise DepthubError(f"data set {name!r} is called {names_here[0]!r} here")
             raise UnknownNameError("data set", name, installed)
     return [installed[name] for name in dict.fromkeys(names)]
 

@@ -24,6 +24,8 @@ def in_one_line(items: Iterable[Item]) -> Iterator[Item]:
             return
         except DepthubError as error:
             error.args = (_own_message(error),)
+            if stop_processes := getattr(iterator, "_shutdown_workers", None):  # else their queues report errors of their own at the end
+                stop_processes()
             raise
         yield item
 

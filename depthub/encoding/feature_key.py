@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import PurePath
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from depthub.data.dataset import Examples, fingerprints
-from depthub.encoding.loading.sources import LOCAL
-from depthub.spec import HUB, BackboneSpec
+from depthub.spec import BackboneSpec
 from depthub.system.provenance import version
 
 PACKAGES = ("numpy", "open_clip_torch", "pillow", "torch", "torchvision")  # they make pixels and features
@@ -33,7 +31,7 @@ class Encoder:
     """The model's part of a kind.
 
     Args:
-        backbone: the spec of the backbone, see `without_folders`.
+        backbone: the spec of the backbone, without folders.
         weights: digest of the model as it is in memory.
         dtype: of its parameters, for example "torch.float32".
         device: kind of its device; each kind rounds in its own way.
@@ -77,18 +75,3 @@ def row_keys(examples: Examples, view: View | None, device: str) -> Sequence[Has
         return [(view, device, place, examples.read, name) for place, name in zip(places, examples.ids, strict=True)]
     texts = (f"{view} {device} {place} {of_image}" for place, of_image in zip(places, prints, strict=True))
     return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
-
-
-def without_folders(spec: BackboneSpec) -> BackboneSpec:
-    """The spec of a backbone of local files by their names alone: its digest says which files they are, wherever they lie."""
-    if not spec.sha256:
-        return spec
-    return replace(spec, model=_last_name(spec.model), pretrained=_last_name(spec.pretrained))
-
-
-def _last_name(path: str) -> str:
-    """A path without the folders above it; a name on the Hub is not a path."""
-    if path.startswith(HUB):
-        return path
-    scheme = LOCAL if path.startswith(LOCAL) else ""
-    return scheme + PurePath(path.removeprefix(scheme)).name

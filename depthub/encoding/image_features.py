@@ -19,7 +19,7 @@ from depthub.data.dataset import Examples, Fingerprinting
 from depthub.data.loader import OnProgress, on_device
 from depthub.data.views import PerEpoch, Views, transform
 from depthub.encoding.backbone import Backbone
-from depthub.encoding.feature_key import Encoder, View, kind, row_keys, without_folders
+from depthub.encoding.feature_key import Encoder, View, kind, row_keys
 from depthub.encoding.recent_features import RecentFeatures
 from depthub.spec import BackboneSpec
 from depthub.system import launch
@@ -44,7 +44,7 @@ class ImageFeatures:
 
     def __init__(self, backbone: Backbone, spec: BackboneSpec, cache: Cache | None = None) -> None:
         self.backbone, self.cache = backbone, cache
-        self._spec = without_folders(spec)
+        self._spec = spec.without_folders()
         self._recent = RecentFeatures(MEMORY)
         self.seconds = 0.0  # of encoding so far
         size, statistics = backbone.image_size, backbone.image_statistics

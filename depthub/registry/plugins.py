@@ -297,13 +297,13 @@ def _disabled(entries: list[PluginEntry], environ: Mapping[str, str]) -> list[Pl
     Raises:
         UnknownNameError: if `DEPTHUB_LOAD_PLUGINS` names a plugin that is not installed.
     """
+    names = {entry.name for entry in entries}
     disabled = _listed(environ.get("DEPTHUB_DISABLE_PLUGINS", ""))
-    if "DEPTHUB_LOAD_PLUGINS" in environ:
-        allowed, names = _listed(environ["DEPTHUB_LOAD_PLUGINS"]), {entry.name for entry in entries}
-        for name in sorted(allowed - names):
-            raise UnknownNameError("plugin in DEPTHUB_LOAD_PLUGINS", name, names)
-        disabled |= {entry.name for entry in entries if not _is_built_in(entry)} - allowed
-    return [entry for entry in entries if entry.name in disabled]
+    allowed = _listed(environ["DEPTHUB_LOAD_PLUGINS"]) if "DEPTHUB_LOAD_PLUGINS" in environ else names
+    for name in sorted(allowed - names):
+        raise UnknownNameError("plugin in DEPTHUB_LOAD_PLUGINS", name, names)
+    # By entry, not by name: a plugin that is left out may have the name of a built-in one.
+    return [entry for entry in entries if entry.name in disabled or not (_is_built_in(entry) or entry.name in allowed)]
 
 
 def _listed(names: str) -> set[str]:

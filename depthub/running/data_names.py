@@ -12,6 +12,7 @@ from depthub.data.own.naming import Naming
 from depthub.data.own.own_pictures import OwnPictures
 from depthub.data.pictures import colour
 from depthub.errors import DepthubError
+from depthub.registry.aliases import names_of_alias
 from depthub.registry.plugins import Plugins
 from depthub.spec import DataSpec, changed
 
@@ -41,10 +42,9 @@ def data_set_of(spec: DataSpec, plugins: Plugins, *, test_only: bool = False) ->
     for setting, reason in OWN_PICTURES_ONLY.items():
         if getattr(spec, setting) != getattr(DataSpec(), setting):
             raise DepthubError(f"{setting} is for folder:PATH and list:FILE only; data set {spec.name!r} {reason}")
-    names = plugins.names("datasets")
-    aliased = [name for name in names if spec.name.lower() in map(str.lower, plugins.get("datasets", name).aliases)]
-    if spec.name not in names and aliased:
-        raise DepthubError(f"unknown data set {spec.name!r}; did you mean {aliased[0]!r}?")
+    data_sets = {name: plugins.get("datasets", name) for name in plugins.names("datasets")}
+    if spec.name not in data_sets and (names := names_of_alias(spec.name, data_sets)):
+        raise DepthubError(f"unknown data set {spec.name!r}; did you mean {names[0]!r}?")
     data_set: DataSet = plugins.get("datasets", spec.name)
     return data_set
 

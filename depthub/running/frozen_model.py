@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from depthub.boundary.frozen import check_hooks, check_unchanged, marks
-from depthub.boundary.outputs import explain_making
+from depthub.boundary.outputs import explain_constructor_error
 from depthub.running.models import forget_models, frozen, untrained
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class FrozenModel:
         try:
             tuner = untrained(self.spec, self.backbone, stage.train.classes, plugins)
         except Exception as error:
-            explain_making(error)
+            explain_constructor_error(error)
             raise
         self.check(tuner)
         for task in stage.tests:

@@ -40,7 +40,7 @@ def stages_of(
             sources[label] = load_beside(path)
         elif sources[label].name != path:
             raise DepthubError(
-                f"{sources[label].name!r} and {path!r} are both {label!r} without their places, which no result shows; "
+                f"{sources[label].name!r} and {path!r} are both {label!r} without their paths, which no result shows; "
                 "rename one, or name a link to it"
             )
         return sources[label].data.named(label)

@@ -1,4 +1,4 @@
-"""For authors of plugins: the contract of what plugins provide, as checks that run in seconds on a CPU.
+"""For authors of plugins: the contract of plugins as checks that run in seconds on a CPU.
 
 `depthub check PLUGIN` runs them, or one class in the plugin's own tests:
 
@@ -7,7 +7,7 @@
     class TestMine(ConformanceSuite):
         plugin = "my_plugin"
 
-What each check asks, and why, is in docs/contract.md.
+docs/contract.md explains each check.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ TOKENS = 3
 
 @dataclass(eq=False)
 class BackboneCase(Part):
-    """A named backbone, if its weights are here."""
+    """A named backbone, if its weights are on this machine."""
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -77,19 +77,19 @@ def encoding(case: BackboneCase) -> str:
 
 
 def _alike(backbone: Backbone, encode: Callable[[], Tensor], what: str) -> Tensor:
-    """What is encoded, finite and the same in both ways."""
-    given = []
+    """Features, checked to be finite and equal under both encodings."""
+    features = []
     before = backbone.encoding
     try:
         for backbone.encoding in ("reference", "fast"):
-            given.append(encode())
+            features.append(encode())
     finally:
         backbone.encoding = before
-    plain, shared = given
-    assert shared.isfinite().all(), f"{what} give features that are not finite"
-    apart = (plain - shared).abs().max().item() / plain.abs().max().item()
-    assert apart <= CLOSE, f"{what} give other features by open_clip's own layers, by up to {apart:.2g} of the largest"
-    return shared
+    reference, fast = features
+    assert fast.isfinite().all(), f"{what} give features that are not finite"
+    deviation = (reference - fast).abs().max().item() / reference.abs().max().item()
+    assert deviation <= CLOSE, f"{what} give other features by open_clip's own layers, by up to {deviation:.2g} of the largest"
+    return fast
 
 
 def _check_gradient(token: Tensor, features: Tensor, what: str) -> None:
@@ -108,7 +108,7 @@ def _pixels(backbone: Backbone) -> Tensor:
 
 
 def _published(spec: BackboneSpec, named: dict[str, NamedBackbone]) -> bool:
-    """Whether its weights are no files of the plugin's own, but published ones that may be elsewhere."""
+    """Whether its weights are published ones, which may be missing on this machine, and not files of the plugin."""
     model, tag = named[spec.model].model, named[spec.model].pretrained
     if model.startswith(HUB):
         return True

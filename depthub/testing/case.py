@@ -1,4 +1,4 @@
-"""A component under examination; of a method or head the trainings that several checks share."""
+"""A component under examination; for a method or head also the trainings that several checks share."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ class Part:
     Args:
         kind: "methods", "heads", "protocols", "datasets", "backbones" or "executors".
         thing: the class, for data sets and backbones the instance; it need not be installed.
-        settings: of its constructor, where its defaults do not suit the toy model.
-        data_root: the folder that holds data sets on this machine.
-        told: what checks saw that failed, and the first of them.
+        settings: settings of its constructor, if the defaults do not suit the toy model.
+        data_root: the folder of data sets on this machine.
+        failures: reasons of failed checks, each with the first check that failed for it.
     """
 
     kind: str
     thing: Any
     settings: Mapping[str, Any] = field(default_factory=dict)
     data_root: Path | None = None
-    told: dict[str, str] = field(default_factory=dict, repr=False)
+    failures: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -55,42 +55,42 @@ class Part:
 
     @property
     def package(self) -> str:
-        """The outermost name of the module that its class is from."""
+        """The top-level package of its class."""
         return package_of(self.thing if is_class(self.thing) else type(self.thing))
 
     def make(self, *args: Any) -> Any:
-        """The component itself; `args` are what its kind's constructor takes first."""
+        """The component itself; `args` are the arguments of its constructor before the settings."""
         return self.thing(*args, **self.settings) if is_class(self.thing) else self.thing
 
 
 @dataclass(eq=False)
 class Case(Part):
-    """A method or head, put together with the plainest head or method.
+    """A method or head, combined with the plainest head or method.
 
     Args:
-        peers: the cases that are trained in two processes together with it; starting processes is slow, training is not.
+        peers: cases to train in the same two processes: starting processes takes longer than training.
     """
 
     peers: list[Case] = field(default_factory=list, repr=False)
 
     def tuner(self, other: Callable[..., Any] | None = None) -> Tuner:
-        """New, with a backbone of its own; always the same start, as in a run.
+        """A new tuner with a backbone of its own; always with the same start values, as in a run.
 
         Args:
-            other: what is on the other side instead of the plainest: a head for a method, a method for a head.
+            other: replaces the plainest counterpart: a head for a method, a method for a head.
         """
         method, head = (self.make, other or ITM) if self.kind == "methods" else (other or toy.Context, self.make)
         backbone = toy.backbone()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(toy.SEED)
-            made = method(backbone, toy.BASE)
+            method_part = method(backbone, toy.BASE)
             torch.manual_seed(toy.SEED + 1)
-            return Tuner(backbone, made, head(backbone.dim, toy.BASE))
+            return Tuner(backbone, method_part, head(backbone.dim, toy.BASE))
 
     def train(
         self, tuner: Tuner | None = None, *, precision: str = "fp32", checkpoint: Checkpoint | None = None, recipe: Training = toy.RECIPE
     ) -> Tuner:
-        """Train on the toy images, by the engine, on the CPU."""
+        """Train on the toy images with the training loop of runs, on the CPU."""
         tuner = tuner or self.tuner()
         with on_cpu(precision) as accelerator:
             fit(tuner, images(tuner, *toy.TRAIN), toy.BASE, recipe, toy.SEED, accelerator, checkpoint=checkpoint)
@@ -98,18 +98,18 @@ class Case(Part):
 
     @cached_property
     def trained(self) -> Tuner:
-        """Trained once, for all checks that only look."""
+        """A trained tuner, shared by all checks that do not change it."""
         return self.train()
 
     @cached_property
-    def again(self) -> State:
-        """What a second training gives."""
+    def retrained(self) -> State:
+        """The tuned parameters of a second training."""
         return tuned(self.train())
 
 
 @contextmanager
 def on_cpu(precision: str = "fp32") -> Iterator[Accelerator]:
-    """A run's accelerator, on the CPU; what this process had before comes back after it."""
+    """A run's accelerator, on the CPU; accelerate's state in this process is restored afterwards."""
     states = (AcceleratorState, PartialState, GradientState)
     before = [dict(state._shared_state) for state in states]
     try:
@@ -124,36 +124,36 @@ def on_cpu(precision: str = "fp32") -> Iterator[Accelerator]:
 
 
 def images(tuner: Tuner, number: int, seed: int) -> TensorDataset:
-    """Toy images as a run hands them over: features where the method says that those never change, else pixels."""
+    """Toy images as in a run: features if the method does not tune the image side, pixels otherwise."""
     pixels, labels = toy.images(number, seed)
     return TensorDataset(pixels if tuner.method.tunes_image else tuner.backbone.encode_image(pixels), labels)
 
 
 def scores(tuner: Tuner, inputs: Tensor, classes: ClassSet = toy.BASE) -> Tensor:
-    """Scores (B, M) as the engine's evaluation gets them, in whatever mode it puts the modules.
+    """Scores (B, M) of the evaluation loop of runs, with the modules in its mode.
 
     Args:
-        tuner: is asked.
+        tuner: the tuner.
         inputs: pixels (B, 3, H, W) or features (B, d).
-        classes: M of them.
+        classes: the M classes.
     """
-    found: list[Tensor] = []
-    handle = tuner.register_forward_hook(lambda module, args, output: found.append(output))
+    batches: list[Tensor] = []
+    handle = tuner.register_forward_hook(lambda module, args, output: batches.append(output))
     try:
         with on_cpu() as accelerator:
             evaluate(tuner, TensorDataset(inputs, torch.zeros(len(inputs), dtype=torch.long)), classes, accelerator)
     finally:
         handle.remove()
-    return torch.cat(found)
+    return torch.cat(batches)
 
 
 def tuned(tuner: Tuner) -> State:
-    """Copies of what is trained, by name."""
+    """Copies of the tuned parameters, by name."""
     return {name: p.detach().clone() for name, p in tuner.tuned().items()}
 
 
 def difference(one: State, other: State) -> str:
-    """The first parameter that differs, and by how much; empty if none does."""
+    """The first parameter that differs, and the difference; empty if all are equal."""
     if one.keys() != other.keys():
         return f"{', '.join(sorted(one.keys() ^ other.keys()))} in one of them only"
     for name, value in one.items():

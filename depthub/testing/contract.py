@@ -1,4 +1,4 @@
-"""What a check is, and the error that says which part of the contract was broken and what was seen."""
+"""A check of the contract, and its error: the broken part of the contract, and the observed fault."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class ContractError(AssertionError):
 
     Args:
         case: the component.
-        check: what it was asked.
-        seen: what it did instead, in one line.
-        first: the check that told the same before; empty if none did.
+        check: the failed check.
+        seen: the observed fault, in one line.
+        first: id of an earlier check that failed for the same reason; empty if none did.
     """
 
     def __init__(self, case: Part, check: Check, seen: str, first: str = "") -> None:
-        told = f"Seen: {seen}" if not first else f"Seen: the same as by the check {first}"
-        super().__init__(f"{case.name} breaks the contract. Expected: {check.contract} {told}. See {check.see}")
+        observation = f"Seen: the same as by the check {first}" if first else f"Seen: {seen}"
+        super().__init__(f"{case.name} breaks the contract. Expected: {check.contract} {observation}. See {check.see}")
         self.case, self.check, self.seen, self.first = case, check, seen, first
 
 
 class SkippedError(SkipTest):
-    """A check cannot be made here, for the reason given: files that are not on this machine. Test runners take it for a skipped test."""
+    """A check is impossible here, for example without files of a data set. Test runners count it as a skipped test."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Check:
     """One part of the contract. Calling it raises `ContractError` for a component that breaks it.
 
     Args:
-        id: its name, and the anchor of its section on the page `docs/contract.md` of the documentation, which is made from the checks.
-        contract: what must hold, in one sentence.
-        kinds: what it asks: "methods", "heads", "protocols" and so on.
-        function: does the work; raises AssertionError with what was seen. Any other error counts as seen, too. What it returns is a note:
-            what was left out, and why. Its docstring explains the part to authors of plugins.
+        id: its name, and the anchor of its section in `docs/contract.md`, which is generated from the checks.
+        contract: the rule, in one sentence.
+        kinds: the kinds of components that it examines: "methods", "heads", "protocols" and so on.
+        function: examines a component; raises AssertionError with the observed fault. Any other error is a fault, too. It returns a note
+            on omitted parts of the check, with the reason. Its docstring explains the rule to authors of plugins.
     """
 
     id: str
@@ -54,12 +54,12 @@ class Check:
 
     @property
     def explanation(self) -> str:
-        """Why this part of the contract is there and how to keep it, for authors of plugins; paragraphs in Markdown."""
+        """The reason for the rule and how to keep it, for authors of plugins; paragraphs in Markdown."""
         return inspect.cleandoc(self.function.__doc__ or "")
 
     @property
     def see(self) -> str:
-        """Where the contract is explained."""
+        """The place of the explanation in the documentation."""
         return f"{PAGE}#{self.id}"
 
     def __call__(self, case: Part) -> str:
@@ -67,7 +67,7 @@ class Check:
 
         Raises:
             ContractError: if the component breaks this part of the contract.
-            SkippedError: if that cannot be seen here.
+            SkippedError: if the check is impossible here.
         """
         if not __debug__:
             raise DepthubError("the checks are assertions, which `python -O` leaves out: run them without it")
@@ -76,27 +76,27 @@ class Check:
         except SkippedError:
             raise
         except AssertionError as error:
-            seen = str(error) or "an assertion failed"
-            reason = in_words(error.__cause__, case.package) if error.__cause__ else seen
-            raise self._error(case, seen, reason) from error
+            fault = str(error) or "an assertion failed"
+            reason = in_words(error.__cause__, case.package) if error.__cause__ else fault
+            raise self._error(case, fault, reason) from error
         except Exception as error:
-            seen = in_words(error, case.package)
-            raise self._error(case, seen, seen) from error
+            fault = in_words(error, case.package)
+            raise self._error(case, fault, fault) from error
 
-    def _error(self, case: Part, seen: str, reason: str) -> ContractError:
-        first = case.told.setdefault(reason, self.id)
-        return ContractError(case, self, seen, "" if first == self.id else first)
+    def _error(self, case: Part, fault: str, reason: str) -> ContractError:
+        first = case.failures.setdefault(reason, self.id)
+        return ContractError(case, self, fault, "" if first == self.id else first)
 
 
 def contract(id: str, sentence: str, *kinds: str) -> Callable[[Callable[[Any], str | None]], Check]:
-    """Make a function a check."""
+    """A decorator that makes a function a check; without kinds, a check of methods and heads."""
     return lambda function: Check(id, sentence, kinds or ("methods", "heads"), function)
 
 
-def tried(case: Part, do: Callable[[], Any], where: str) -> Any:
-    """What it gives; an error is told with what was tried, and the plugin's own line."""
+def attempt(case: Part, function: Callable[[], Any], where: str) -> Any:
+    """Call a function of the component; the message of an error begins with `where` and names the plugin's own line."""
     try:
-        return do()
+        return function()
     except (AssertionError, SkippedError):
         raise
     except Exception as error:
@@ -104,5 +104,5 @@ def tried(case: Part, do: Callable[[], Any], where: str) -> Any:
 
 
 def in_words(error: BaseException, package: str) -> str:
-    """An error in one line, with the plugin's own line; what depthub says itself in full."""
+    """An error in one line, with the plugin's own line; depthub's own errors in full."""
     return f"DepthubError: {' '.join(str(error).split())}" if isinstance(error, DepthubError) else described(error, package)

@@ -16,25 +16,25 @@ from depthub.registry.plugins import installed
 from depthub.testing.case import Part
 from depthub.testing.contract import SkippedError, contract
 
-SEEN = 4  # pictures of each split that are read, from all over it
+SAMPLE = 4  # pictures to read of each split, evenly spread
 SPLITS = ("train", "val", "test")
 
 
 @dataclass(eq=False)
 class DataSetCase(Part):
-    """A data set, if its files are here."""
+    """A data set, if its files are on this machine."""
 
     @property
     def data_set(self) -> DataSet:
         """The data set itself."""
-        given: DataSet = self.make()
-        return given
+        data_set: DataSet = self.make()
+        return data_set
 
     def load(self) -> Data:
-        """What it loads, checked as in a run.
+        """The loaded data, checked as in a run.
 
         Raises:
-            SkippedError: if it says that its files are not here.
+            SkippedError: if it refuses, usually because its files are missing.
         """
         try:
             data = self.data_set.load(self.data_root)
@@ -45,7 +45,7 @@ class DataSetCase(Part):
 
     @cached_property
     def loaded(self) -> Data:
-        """Loaded once, for the checks that only look."""
+        """The loaded data, shared by the checks."""
         return self.load()
 
     def splits(self) -> list[tuple[str, Examples]]:
@@ -55,7 +55,7 @@ class DataSetCase(Part):
 
 @contract("loading", "its list loads, twice the same: ids, labels and classes that fit, and other data sets that exist.", "datasets")
 def loading(case: DataSetCase) -> None:
-    """Few-shot samples are drawn by place, so the order of the images is part of the data set: sort what a file system lists. `targets` and
+    """Few-shot samples are drawn by position, so the order of the images is part of the data set: sort lists of files. `targets` and
     `variants` name data sets of installed plugins.
     """
     first, second = case.loaded, case.load()
@@ -65,16 +65,18 @@ def loading(case: DataSetCase) -> None:
         one, other = (_listed(getattr(data, split)) for data in (first, second))
         assert one == other, f"{split} has other images or labels, or another order, when it is loaded again"
     assert len(first.test), "it has no test images"
-    known = {*installed().names("datasets"), case.name}
+    names_here = {*installed().names("datasets"), case.name}
     for kind, names in (("target", first.targets), ("variant", first.variants)):
-        lacking = [name for name in names if name not in known]
+        lacking = [name for name in names if name not in names_here]
         assert not lacking, f"it declares a {kind} {lacking[0]!r}, which no installed plugin provides"
 
 
-@contract("digest", "the digest of what it holds is the same each time: SHA-256, or empty where name and version say it all.", "datasets")
+@contract(
+    "digest", "the digest of its contents is the same each time: SHA-256, or empty if name and version determine the contents.", "datasets"
+)
 def digest(case: DataSetCase) -> None:
-    """A finished run is recognised by it. Without a `digest` of its own, a data set's is made of classes, ids, labels and pictures. Write
-    one where that takes too long, and take care that it changes with the contents.
+    """It identifies finished runs. By default it is computed from classes, ids, labels and pictures. Write a `digest` if that takes too
+    long; it must change with the contents.
     """
     _ = case.loaded
     first, second = (case.data_set.digest(case.data_root) for _ in range(2))
@@ -110,15 +112,15 @@ def _check_fingerprints(examples: Examples, split: str) -> None:
 
 
 def _picture(picture: object, where: str) -> tuple[tuple[int, int], bytes]:
-    """Size and pixels of what a reader gave."""
+    """Size and pixels of a picture, checked to be an RGB image."""
     assert isinstance(picture, Image), f"{where}: read gives a {type(picture).__name__}, expected a picture (PIL.Image.Image)"
     assert picture.mode == "RGB", f"{where}: read gives a picture in mode {picture.mode}, expected RGB: .convert('RGB')"
     return picture.size, picture.tobytes()
 
 
 def _spread(ids: tuple[str, ...]) -> list[str]:
-    """A few ids from all over a split."""
-    return [*dict.fromkeys(ids[len(ids) * i // SEEN] for i in range(SEEN))] if ids else []
+    """A few ids, evenly spread over a split."""
+    return [*dict.fromkeys(ids[len(ids) * i // SAMPLE] for i in range(SAMPLE))] if ids else []
 
 
 def _listed(examples: Examples | None) -> tuple[tuple[str, ...], tuple[int, ...]] | None:

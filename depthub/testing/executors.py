@@ -13,14 +13,14 @@ from tempfile import TemporaryDirectory
 from depthub import run
 from depthub.executor import Executor
 from depthub.records.result import RunResult
-from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, Training
+from depthub.spec import BackboneSpec, DataSpec, RunSpec, Training
 from depthub.testing import toy
 from depthub.testing.case import Part
 from depthub.testing.contract import contract
 
-PATIENCE = 60.0  # seconds that a run waits for a word that does not come
-MOMENT = 2.0  # seconds after which what was stopped has not gone on
-OTHERS = 3  # runs that wait beside the first, as many as start at once on most machines
+PATIENCE = 60.0  # seconds until a run stops to wait for the file "go"
+MOMENT = 2.0  # seconds in which a run that was not stopped would go on
+OTHERS = 3  # waiting runs beside the first: most machines start all of them at once
 WENT_ON = "went-on-"
 MODEL = {
     "embed_dim": 16,
@@ -35,20 +35,20 @@ class ExecutorCase(Part):
 
     @property
     def executor(self) -> Executor:
-        """A new one."""
-        made: Executor = self.make()
-        return made
+        """A new executor."""
+        executor: Executor = self.make()
+        return executor
 
     @cached_property
     def outcomes(self) -> tuple[list[RunSpec], list[tuple[int, RunResult | Exception]], list[RunResult]]:
-        """Three specs, of which the second fails; what the executor gives of them, and the results of the others here."""
+        """Three specs, of which the second fails; the executor's outcomes; and the results of the other two in this process."""
         with TemporaryDirectory() as name:
             folder = Path(name)
             first, last = (tiny(folder, seed) for seed in (1, 2))
-            specs = [first, RunSpec(first.method, data=DataSpec(f"folder:{folder}/nowhere"), backbone=first.backbone), last]
+            specs = [first, RunSpec(data=DataSpec(f"folder:{folder}/nowhere"), backbone=first.backbone), last]
             with closing(self.executor.map(partial(run, runs=folder / "runs"), specs)) as outcomes:
-                given = [*outcomes]
-            return specs, given, [run(spec, runs=folder / "here") for spec in (first, last)]
+                yielded = [*outcomes]
+            return specs, yielded, [run(spec, runs=folder / "here") for spec in (first, last)]
 
 
 @contract("outcomes", "each run comes back once, with the result that it has here, or with its error; the others go on.", "executors")
@@ -56,17 +56,17 @@ def outcomes(case: ExecutorCase) -> None:
     """The other runs are done whatever happens to one of them. What `do` raises is yielded as it is, with the index of its run, and not
     raised.
     """
-    specs, given, here = case.outcomes
-    wrong = [one for one in given if not (isinstance(one, tuple) and len(one) == 2)]
+    specs, yielded, here = case.outcomes
+    wrong = [item for item in yielded if not (isinstance(item, tuple) and len(item) == 2)]
     assert not wrong, f"map() yields {str(wrong[0])[:60]}, expected (index, result or error)"
-    indices = sorted(index for index, _ in given)
+    indices = sorted(index for index, _ in yielded)
     assert indices == [*range(len(specs))], f"of {len(specs)} runs map() yields the indices {indices}, expected each once"
-    found = dict(given)
-    assert isinstance(found[1], Exception), (
-        f"a run whose data set does not exist comes back as a {type(found[1]).__name__}, expected its error"
+    outcome = dict(yielded)
+    assert isinstance(outcome[1], Exception), (
+        f"a run whose data set does not exist comes back as a {type(outcome[1]).__name__}, expected its error"
     )
     for index, expected in ((0, here[0]), (2, here[1])):
-        result = found[index]
+        result = outcome[index]
         assert isinstance(result, RunResult), f"beside a run that fails, another comes back as {result!r}, expected its result"
         assert result.spec == expected.spec, f"index {index} comes back with the result of another run"
         assert result.counts == expected.counts, f"run {index} counts {result.counts}, done here {expected.counts}"
@@ -92,8 +92,8 @@ def tiny(folder: Path, seed: int) -> RunSpec:
     """A run of one step, with data and model in a folder.
 
     Args:
-        folder: is filled if it is empty.
-        seed: of the run; the pictures do not depend on it.
+        folder: the folder; data and model are written if they are missing.
+        seed: seed of the run; the pictures do not depend on it.
     """
     config, pictures = folder / "tiny_clip.json", folder / "pictures"
     if not config.exists():
@@ -106,11 +106,11 @@ def tiny(folder: Path, seed: int) -> RunSpec:
                     toy.picture("x" * (40 * label + 3 * i + len(split))).save(place / f"{i}.png")
     recipe = Training(epochs=1, batch_size=4, warmup_epochs=0, augmentation="none")
     data, backbone = DataSpec(f"folder:{pictures}"), BackboneSpec(str(config), "random")
-    return RunSpec(Component("CoOp", {"n_ctx": 2}), data=data, backbone=backbone, training=recipe, shots=1, seed=seed)
+    return RunSpec(data=data, backbone=backbone, training=recipe, shots=1, seed=seed)
 
 
 def patient(spec: RunSpec, folder: Path) -> RunResult:
-    """A run that, but for the first, waits for a word before it begins, and says that it got it."""
+    """A run that waits for the file "go" before it begins, and then leaves a file of its own; the run of seed 0 does neither."""
     if spec.seed:
         end = time.monotonic() + PATIENCE
         while not (folder / "go").exists() and time.monotonic() < end:

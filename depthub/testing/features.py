@@ -1,4 +1,4 @@
-"""Checks of what is computed: new classes, prompts per image, other heads, static prompts, settings, other images of the batch."""
+"""Checks of features and scores: new classes, prompts per image, other heads, static prompts, settings, other images of the batch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from depthub.registry.plugins import Plugins, installed
 from depthub.spec import Component
 from depthub.testing import toy
 from depthub.testing.case import Case, Part, difference, images, scores, tuned
-from depthub.testing.contract import contract, tried
+from depthub.testing.contract import attempt, contract
 from depthub.training.tuner import Tuner
 from depthub.types import ClassSet, Features
 
@@ -29,8 +29,8 @@ CLOSE = 1e-4  # relative, and absolute between scores: the rounding of fp32 in s
 @contract("new-classes", "classes never trained on are scored, or refused by check() with a DepthubError; trained ones in any order.")
 def new_classes(case: Case) -> None:
     """`check(classes)` is called before training with every class set that will be tested. Either it raises a `DepthubError` that says what
-    to do, or the classes are scored: some or all of them new, or of another label space whose ids mean other classes. `ClassSet.rows_in`
-    compares safely. The trained classes may come in another order, and the scores come in that order.
+    to do, or the classes are scored: some or all of them new, or of another label space with other classes under the same ids.
+    `ClassSet.rows_in` compares safely. The trained classes may come in another order, and the scores come in that order.
     """
     tuner, part = case.trained, _part(case)
     inputs = images(tuner, *toy.TEST).tensors[0]
@@ -40,11 +40,9 @@ def new_classes(case: Case) -> None:
             _scored(case, tuner, inputs, classes, f"check() accepts {what}, but")
     order = [3, 0, 4, 1, 2]
     assert not _refused(part, toy.BASE.take(order)), "check() refuses the trained classes in another order"
-    expected, found = (
-        scores(tuner, inputs)[:, order],
-        _scored(case, tuner, inputs, toy.BASE.take(order), "trained classes in another order:"),
-    )
-    assert _close(expected, found), f"trained classes in another order score otherwise, by up to {_apart(expected, found):.2g}"
+    expected = scores(tuner, inputs)[:, order]
+    actual = _scored(case, tuner, inputs, toy.BASE.take(order), "trained classes in another order:")
+    assert _close(expected, actual), f"trained classes in another order score otherwise, by up to {_apart(expected, actual):.2g}"
 
 
 @contract("prompts-per-image", "text features (B, M, d) are read like (M, d), and give the same where all rows are equal.", "heads")
@@ -61,10 +59,11 @@ def prompts_per_image(case: Case) -> None:
                 continue
             shared = tuner.method.features(tuner.backbone, pixels, classes)
             each = replace(shared, text=shared.text.expand(len(pixels), -1, -1))
-            one, other = tuner.head(shared), tried(case, partial(tuner.head, each), "text features (B, M, d):")
+            one, other = tuner.head(shared), attempt(case, partial(tuner.head, each), "text features (B, M, d):")
             assert _close(one, other), f"scores of (B, M, d) differ by up to {_apart(one, other):.2g}"
             if classes == toy.BASE:
-                one, other = tuner.head.loss(shared, labels), tried(case, partial(tuner.head.loss, each, labels), "the loss of (B, M, d):")
+                one = tuner.head.loss(shared, labels)
+                other = attempt(case, partial(tuner.head.loss, each, labels), "the loss of (B, M, d):")
                 assert _close(one, other), f"the loss of (B, M, d) is {other:.6g}, that of (M, d) {one:.6g}"
 
 
@@ -96,7 +95,7 @@ def settings_survive(case: Part) -> None:
     """A run's name is made from its settings, and run files hold them as JSON: numbers, strings, booleans, None, lists of these, and heads
     (a class as the default, a function that makes one as the value). A tuple becomes a list.
     """
-    plugins = _With(case)
+    plugins = _PluginsWith(case)
     whole = settings.complete(Component(case.name, case.settings), case.kind, plugins)
     read = Component.of(json.loads(json.dumps(whole.as_dict())))
     other = [name for name, value in whole.settings.items() if read.settings[name] != value]
@@ -104,9 +103,9 @@ def settings_survive(case: Part) -> None:
     assert settings.complete(read, case.kind, plugins) == whole, "completing the settings again changes them"
     hash(whole)  # canonical JSON, of which a run's name is made
     if isinstance(case, Case):
-        made = Again(case.kind, partial(settings.make, read, case.kind, plugins))
-        found = difference(tuned(case.tuner()), tuned(made.tuner()))
-        assert not found, f"made from its settings, it starts otherwise: {found}"
+        copy = _MadeByFunction(case.kind, partial(settings.make, read, case.kind, plugins))
+        deviation = difference(tuned(case.tuner()), tuned(copy.tuner()))
+        assert not deviation, f"made from its settings, it starts otherwise: {deviation}"
     else:
         settings.make(read, case.kind, plugins)
 
@@ -131,7 +130,7 @@ def static_prompts(case: Case) -> None:
     if not method.tunes_image:
         frozen = tuner.backbone.encode_image(pixels)
         assert torch.equal(first.image, frozen), "tunes_image is False, but image features are not those of the frozen backbone"
-        before = tried(case, partial(_features, tuner, frozen), "tunes_image is False, but given image features (B, d):")
+        before = attempt(case, partial(_features, tuner, frozen), "tunes_image is False, but given image features (B, d):")
         same = _close(first.text, before.text) and _close(first.image, before.image)
         assert same, "tunes_image is False, but image features (B, d) encoded before give other features than pixels"
 
@@ -147,29 +146,29 @@ def one_image_at_a_time(case: Case) -> None:
     before = {name: value.clone() for part in (tuner.method, tuner.head) for name, value in _state(part).items()}
     together = scores(tuner, inputs)
     after = {name: value for part in (tuner.method, tuner.head) for name, value in _state(part).items()}
-    found = difference(before, after)
-    assert not found, f"evaluating changes the state: {found}"
-    again = scores(tuner, inputs)
-    assert torch.equal(together, again), f"the second evaluation differs by up to {_apart(together, again):.2g}"
+    change = difference(before, after)
+    assert not change, f"evaluating changes the state: {change}"
+    second = scores(tuner, inputs)
+    assert torch.equal(together, second), f"the second evaluation differs by up to {_apart(together, second):.2g}"
     alone = torch.cat([scores(tuner, inputs[i : i + 1]) for i in range(3)])
     assert _close(together[:3], alone), f"scores of an image on its own differ by up to {_apart(together[:3], alone):.2g}"
     turned = scores(tuner, inputs.flip(0)).flip(0)
     assert _close(together, turned), f"scores in another order of the images differ by up to {_apart(together, turned):.2g}"
 
 
-class Again(Case):
-    """A case whose component is made by a function that is called like its class."""
+class _MadeByFunction(Case):
+    """A case with a function in place of its class, called with the same arguments."""
 
     def make(self, *args: Any) -> Any:
-        """The component itself."""
+        """The component."""
         return self.thing(*args)
 
 
-class _With(Plugins):
-    """The installed plugins and the case's class, which none of them need provide."""
+class _PluginsWith(Plugins):
+    """The installed plugins, and the class of a case, which need not be installed."""
 
     def __init__(self, case: Part) -> None:
-        self.case = case  # what the installed ones are is known: they are not looked for again
+        self.case = case  # without super().__init__(), which would load all plugins again
 
     def get(self, kind: str, name: str) -> Any:
         return self.case.thing if (kind, name) == (self.case.kind, self.case.name) else installed().get(kind, name)
@@ -195,13 +194,13 @@ def _refused(part: Any, classes: ClassSet) -> bool:
 
 def _scored(case: Part, tuner: Tuner, inputs: Tensor, classes: ClassSet, where: str) -> Tensor:
     """Scores, checked to be finite."""
-    found: Tensor = tried(case, partial(scores, tuner, inputs, classes), where)
-    assert found.isfinite().all(), f"{where} scores are not finite"
-    return found
+    result: Tensor = attempt(case, partial(scores, tuner, inputs, classes), where)
+    assert result.isfinite().all(), f"{where} scores are not finite"
+    return result
 
 
 def _combinations(case: Case) -> Iterator[tuple[str, Callable[..., Head], Callable[..., Head]]]:
-    """Under which heads a method is tried, or in which heads a head: with each name the head, and the same head without the case."""
+    """For a method all heads, for a head all heads that take one: a name, the head with the case in it, and the same head without."""
     plugins = installed()
     for name in plugins.names("heads"):
         cls: type[Head] = plugins.get("heads", name)
@@ -215,12 +214,12 @@ def _combinations(case: Case) -> Iterator[tuple[str, Callable[..., Head], Callab
 
 def _train_and_score(method: Case, head: Callable[..., Head], where: str, case: Part) -> None:
     step = replace(toy.RECIPE, epochs=1, batch_size=toy.TRAIN[0])
-    tuner = tried(case, lambda: method.train(method.tuner(head), recipe=step), where)
+    tuner = attempt(case, lambda: method.train(method.tuner(head), recipe=step), where)
     _scored(case, tuner, images(tuner, *toy.TEST).tensors[0], toy.BASE, where)
 
 
 def _fault(head: Callable[..., Head], case: Part) -> str:
-    """What a head fails with although nothing of the case takes part; empty if it works."""
+    """The fault of a head without any part of the case; empty if it works."""
     try:
         _train_and_score(Case("methods", toy.Context), head, "with a plain learned context:", case)
     except AssertionError as error:
@@ -230,8 +229,8 @@ def _fault(head: Callable[..., Head], case: Part) -> str:
 
 def _features(tuner: Tuner, inputs: Tensor) -> Features:
     with torch.no_grad():
-        found: Features = tuner.method.features(tuner.backbone, inputs, toy.BASE)
-    return found
+        features: Features = tuner.method.features(tuner.backbone, inputs, toy.BASE)
+    return features
 
 
 def _state(part: torch.nn.Module) -> dict[str, Tensor]:

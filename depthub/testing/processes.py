@@ -1,6 +1,6 @@
 """The same training in one process and in two, for several cases at a time.
 
-Two processes are forked from a fresh interpreter: forking the caller's, whose torch has threads, may hang.
+The two processes are forked from a fresh interpreter: a fork of the caller, in which torch has threads, may hang.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from depthub.training.tuner import Tuner
 
 TOLERANCE = 1e-5  # between parameters; sums in another order differ in the last bits
 TIMEOUT = 120  # seconds for all cases together
-_known: WeakKeyDictionary[Case, Outcome] = WeakKeyDictionary()
+_OUTCOMES: WeakKeyDictionary[Case, Outcome] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training gave: parameters, and (correct, images, predicted) per class on the test images; or an error."""
+    """The outcome of a training: parameters, and (correct, images, predicted) per class on the test images; or an error."""
 
     state: State = field(default_factory=dict)
     per_class: list[list[int]] = field(default_factory=list)
@@ -43,17 +43,17 @@ class Outcome:
 
 
 def in_one_process(case: Case) -> Outcome:
-    """What the shared training gave."""
+    """The outcome of the shared training."""
     with on_cpu() as accelerator:
         return _outcome(case.trained, accelerator)
 
 
 def in_two_processes(case: Case) -> Outcome:
-    """What two processes give; the case's peers are trained along."""
-    if case not in _known:
+    """The outcome of a training in two processes; the same processes train the case's peers."""
+    if case not in _OUTCOMES:
         group = case.peers or [case]
-        _known.update(zip(group, _launched(group), strict=True))
-    return _known[case]
+        _OUTCOMES.update(zip(group, _launched(group), strict=True))
+    return _OUTCOMES[case]
 
 
 def _outcome(tuner: Tuner, accelerator: Accelerator) -> Outcome:
@@ -63,11 +63,12 @@ def _outcome(tuner: Tuner, accelerator: Accelerator) -> Outcome:
 
 def _launched(group: list[Case]) -> list[Outcome]:
     with TemporaryDirectory() as folder:
-        asked, given = Path(folder) / "asked.json", Path(folder) / "given.pt"
-        asked.write_text(json.dumps([[case.kind, case.thing.__module__, case.thing.__qualname__, dict(case.settings)] for case in group]))
+        trainings, outcomes = Path(folder) / "trainings.json", Path(folder) / "outcomes.pt"
+        rows = [[case.kind, case.thing.__module__, case.thing.__qualname__, dict(case.settings)] for case in group]
+        trainings.write_text(json.dumps(rows))
         path = [*(str(_root(case.thing.__module__)) for case in group), *sys.path]
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(asked), str(given)],
+            [sys.executable, "-m", __name__, str(trainings), str(outcomes)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -82,7 +83,7 @@ def _launched(group: list[Case]) -> list[Outcome]:
             return [Outcome(error=f"no end after {TIMEOUT} s: do both processes do the same steps?")] * len(group)
         if process.returncode:
             return [Outcome(error=(stderr.strip().splitlines() or ["the processes died"])[-1])] * len(group)
-        return [Outcome(**outcome) for outcome in torch.load(given, weights_only=True)]
+        return [Outcome(**outcome) for outcome in torch.load(outcomes, weights_only=True)]
 
 
 def _root(module: str) -> Path:
@@ -91,21 +92,21 @@ def _root(module: str) -> Path:
     return (file.parent if file.name == "__init__.py" else file).parents[module.count(".")]
 
 
-# What follows happens in the processes.
+# The code below runs in the two processes.
 
 
-def _train_all(asked: list[list[Any]], given: str) -> None:
+def _train_all(trainings: list[list[Any]], path: str) -> None:
     place, outcomes = accelerator("fp32"), []
-    for kind, module, name, settings in asked:
+    for kind, module, name, settings in trainings:
         try:
             case = Case(kind, getattr(import_module(module), name), settings)
             tuner = case.tuner()
             fit(tuner, images(tuner, *toy.TRAIN), toy.BASE, toy.RECIPE, toy.SEED, place)
             outcomes.append(vars(_outcome(tuner, place)))
-        except Exception as error:  # told with its case, the others go on
+        except Exception as error:  # reported with its case; the others go on
             outcomes.append({"error": in_words(error, module.partition(".")[0])})
     if place.is_main_process:
-        torch.save(outcomes, given)
+        torch.save(outcomes, path)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Checks of protocols: what they make of data sets, and scores of counts."""
+"""Checks of protocols: stages from data sets, and scores from counts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from depthub.protocol import Count, Protocol, Stage
 from depthub.records.scoring import check_summary
 from depthub.testing import toy
 from depthub.testing.case import Part
-from depthub.testing.contract import SkippedError, contract, tried
+from depthub.testing.contract import SkippedError, attempt, contract
 
 SOURCES = ("toys", "drawings")
-SHOTS, SEEDS = 2, (1, 2, 3, 4)  # of eight images a class: four equal draws of seeds that count do not happen
+SHOTS, SEEDS = 2, (1, 2, 3, 4)  # of eight images per class: four equal samples by chance are practically impossible
 
 
 @dataclass(eq=False)
@@ -27,36 +27,40 @@ class ProtocolCase(Part):
     """A protocol, on toy data sets.
 
     Args:
-        loaded: what it asked for, by name.
+        loaded: the data sets that it used, by name.
     """
 
     loaded: dict[str, Data] = field(default_factory=dict, repr=False)
 
     def stages(self, source: str = SOURCES[0], seed: int = 1) -> list[Stage]:
-        """What it makes of a toy data set.
+        """Its stages for a toy data set.
 
         Raises:
             SkippedError: if it refuses the data set.
         """
-        given = toy.data(source)
-        self.loaded = {source: given}
+        data = toy.data(source)
+        self.loaded = {source: data}
 
         def load(name: str) -> Data:
             return self.loaded.setdefault(name, toy.data(name))
 
-        made: Protocol = self.make()
+        protocol: Protocol = self.make()
         try:
-            stages = made.stages(given, load, SHOTS, seed)
+            stages = protocol.stages(data, load, SHOTS, seed)
         except DepthubError as error:
             raise SkippedError(f"it refuses the toy data set {source!r}: {error}") from error
-        check_stages(stages, self.loaded, self.name, made)
+        check_stages(stages, self.loaded, self.name, protocol)
         return [*stages]
 
 
-@contract("stages", "of every data set it makes tasks that can be trained and tested, of images that it was given or loaded.", "protocols")
+@contract(
+    "stages",
+    "for every data set it makes tasks that can be trained and tested, with images of that data set or of loaded ones.",
+    "protocols",
+)
 def stages(case: ProtocolCase) -> None:
-    """Images come from `source`, or from what `load(name)` gives: only what is asked for there is recorded, and only its contents are part
-    of what a run's name is made of. A protocol that cannot use a data set says so with a `DepthubError`.
+    """Images come from `source` or from a data set that `load(name)` returns: only these are recorded in the run, and its run id depends
+    only on their contents. A protocol that cannot use a data set says so with a `DepthubError`.
     """
     for source in SOURCES:
         for stage in case.stages(source):
@@ -65,8 +69,8 @@ def stages(case: ProtocolCase) -> None:
                 assert examples.source in case.loaded, (
                     f"task {task.name!r} has images of {examples.source!r}, neither given nor loaded; take them from `source` or `load`"
                 )
-                held = _images(case.loaded[examples.source])
-                other = [name for name in examples.ids if name not in held]
+                ids = _images(case.loaded[examples.source])
+                other = [name for name in examples.ids if name not in ids]
                 assert not other, f"task {task.name!r} has the image {other[0]!r}, which {examples.source!r} has not"
 
 
@@ -99,14 +103,14 @@ def scores(case: ProtocolCase) -> None:
     for what, chance in (("all predictions right", 1.0), ("none right", 0.0), ("two thirds right", 2 / 3)):
         generator = random.Random(toy.SEED)
         counts = {task.name: _count(task.examples.labels, len(task.classes), chance, generator) for task in tests}
-        made: Protocol = case.make()
-        found = tried(case, partial(made.scores, counts), f"with {what}:")
-        check_scores(found, made)
-        check_summary(made.summary(found), found, f"with {what}")
-        for how, again in (("a second time", counts), ("with the tasks in another order", dict(reversed(counts.items())))):
-            assert case.make().scores(again) == found, f"the same counts give other scores {how}"
-        assert not names or names == found.keys(), f"with {what} there are other scores: {', '.join(sorted(names ^ found.keys()))}"
-        names = set(found)
+        protocol: Protocol = case.make()
+        result = attempt(case, partial(protocol.scores, counts), f"with {what}:")
+        check_scores(result, protocol)
+        check_summary(protocol.summary(result), result, f"with {what}")
+        for how, same in (("a second time", counts), ("with the tasks in another order", dict(reversed(counts.items())))):
+            assert case.make().scores(same) == result, f"the same counts give other scores {how}"
+        assert not names or names == result.keys(), f"with {what} there are other scores: {', '.join(sorted(names ^ result.keys()))}"
+        names = set(result)
 
 
 def _images(data: Data) -> set[str]:
@@ -114,15 +118,15 @@ def _images(data: Data) -> set[str]:
 
 
 def _drawn(case: ProtocolCase, seed: int) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
-    """Training images and labels of each stage, whatever the generators of the process are at."""
-    for shake in (random.random, np.random.random):
-        shake()
+    """Training images and labels of each stage, after some draws from the process's random generators."""
+    for draw in (random.random, np.random.random):
+        draw()
     torch.rand(())
     return [(stage.train.examples.ids, stage.train.examples.labels) for stage in case.stages(seed=seed)]
 
 
 def _count(labels: tuple[int, ...], classes: int, chance: float, generator: random.Random) -> Count:
-    """Counts of predictions of which this share is right, by chance."""
+    """Counts of random predictions; each is right with probability `chance`."""
     predicted = [label if generator.random() < chance else (label + 1) % classes for label in labels]
     right = [label for label, guess in zip(labels, predicted, strict=True) if label == guess]
     rows = tuple((right.count(i), labels.count(i), predicted.count(i)) for i in range(classes))

@@ -1,4 +1,4 @@
-"""What there is to examine of a plugin."""
+"""The components of a plugin, as cases for the checks."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CASES: Mapping[str, type[Part]] = {
 
 
 def cases(plugin: str, data_root: Path | None = None) -> list[Part]:
-    """All that an installed plugin provides.
+    """All components of an installed plugin.
 
     Args:
         plugin: the name of its entry point.
-        data_root: the folder that holds data sets on this machine.
+        data_root: the folder of data sets on this machine.
 
     Raises:
         DepthubError: if there is no such plugin, it is broken, or it provides nothing.
@@ -40,10 +40,10 @@ def cases(plugin: str, data_root: Path | None = None) -> list[Part]:
     if not report.works:
         raise DepthubError(f"{report} is left out: {report.faults[0] if report.faults else 'disabled by an environment variable'}")
     provided = [(kind, name) for kind in CASES for name in report.provides.get(kind, ())]
-    made = [CASES[kind](kind, plugins.get(kind, name), data_root=data_root) for kind, name in provided]
-    if not made:
+    components = [CASES[kind](kind, plugins.get(kind, name), data_root=data_root) for kind, name in provided]
+    if not components:
         raise DepthubError(f"{report} provides nothing but run events: there is nothing to check")
-    trained = [case for case in made if isinstance(case, Case)]
+    trained = [case for case in components if isinstance(case, Case)]
     for case in trained:
         case.peers = trained
-    return made
+    return components

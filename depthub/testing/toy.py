@@ -1,4 +1,4 @@
-"""A random CLIP, classes and images, small enough for seconds on a CPU and made without files."""
+"""A random CLIP, classes and images: without files, and small enough for seconds on a CPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from depthub.spec import Training
 from depthub.types import ClassSet, Prompts
 
 SEED = 1
-# Two epochs of two steps, see `TRAIN`. The rate is high for prompts, so that what should change does.
+# Two epochs of two steps, see `TRAIN`. The rate is high for prompts, so that every tuned parameter changes visibly.
 RECIPE = Training(epochs=2, batch_size=4, lr=0.01, warmup_epochs=0, augmentation="none")
 
 # Names of one to six tokens, and one written with underscores.
@@ -32,20 +32,20 @@ OTHER = ClassSet("drawings", (0, 1, 2, 3), ("a house", "cat", "dog", "paper plan
 def _model() -> tuple[nn.Module, Any]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        # As deep as a ViT-B/32 and with as long sentences, since the published methods' defaults count on both; but 32 wide.
+        # Depth and context length are those of a ViT-B/32, which defaults of published methods require; the width is only 32.
         clip = open_clip.CLIP(
             64,
             {"image_size": 32, "patch_size": 16, "width": 32, "layers": 12, "head_width": 16},
             {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 12},
         )
-        for p in clip.parameters():  # biases and scales that differ from 0 and 1, so that a wrong use of them shows
+        for p in clip.parameters():  # biases other than 0 and scales other than 1, so that their wrong use shows
             if p.ndim == 1:
                 nn.init.normal_(p, p.mean().item(), 0.1)
     return clip, open_clip.get_tokenizer("ViT-B-32")
 
 
 def backbone() -> Backbone:
-    """A seeded random CLIP: 12 layers of width 32 in both towers, d = 64, images of 32 x 32 pixels. A copy of one's own each time."""
+    """A seeded random CLIP: 12 layers of width 32 in both towers, d = 64, images of 32 x 32 pixels. A new copy in each call."""
     clip, tokenizer = _model()
     return Backbone(deepcopy(clip), tokenizer)  # the tokenizer is not changed, and slow to copy
 
@@ -62,10 +62,10 @@ SPACES = {"toys": BASE, "toys-shifted": BASE, "drawings": OTHER, "drawings-shift
 
 
 def data(name: str) -> Data:
-    """A toy data set with eight training, two validation and three test images a class, with targets and a variant among the others.
+    """A toy data set: eight training, two validation and three test images per class; other toy data sets are its targets and variant.
 
     Args:
-        name: of `SPACES`; any other name has the classes of `OTHER`.
+        name: a key of `SPACES`; any other name has the classes of `OTHER`.
     """
     classes = SPACES.get(name, OTHER)
     train, val, test = (_examples(f"{name}/{split}", classes, number) for split, number in (("train", 8), ("val", 2), ("test", 3)))
@@ -80,12 +80,12 @@ def _examples(split: str, classes: ClassSet, number: int) -> Examples:
 
 
 def picture(name: str) -> Image.Image:
-    """Of an id of `data`: a picture of one colour, the redder the longer the id."""
+    """The picture of an id: of one colour, redder for a longer id."""
     return Image.new("RGB", (32, 32), (min(255, len(name)), 60, 90))
 
 
 class Context(PromptMethod):
-    """The plainest prompt there is, for checks of heads: four learned tokens in front of every class name."""
+    """The plainest prompt, for checks of heads: four learned tokens in front of every class name."""
 
     def __init__(self, backbone: Backbone, classes: ClassSet) -> None:
         super().__init__(backbone, classes)

@@ -1,4 +1,4 @@
-"""Checks of what training does: gradients, the frozen model, repetition, saving, processes, precision."""
+"""Checks of training: gradients, the frozen model, repetition, saving, processes, precision."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def gradients(case: Case) -> None:
     of the shape (). Those of `Method.losses` are added to the head's, under names of their own: `head` is taken.
     """
     tuner = case.tuner()
-    own = dict((tuner.method if case.kind == "methods" else tuner.head).named_parameters())
-    waiting = {name: p for name, p in own.items() if p.requires_grad}
+    part = tuner.method if case.kind == "methods" else tuner.head
+    waiting = {name: p for name, p in part.named_parameters() if p.requires_grad}
     pixels, labels = toy.images(*toy.TRAIN)
     optimizer = torch.optim.SGD(tuner.parameters(), lr=toy.RECIPE.lr)
-    for _ in range(2):  # what starts behind a zero gets its first gradient in the second step
+    for _ in range(2):  # a parameter behind a zero gets its first gradient in the second step
         losses = tuner(pixels, toy.BASE, labels)
         assert all(loss.ndim == 0 for loss in losses.values()), "a loss is not a single number, ()"
         total = torch.stack(list(losses.values())).sum()
@@ -38,15 +38,15 @@ def gradients(case: Case) -> None:
     assert not waiting, f"none for {', '.join(waiting)}"
 
 
-@contract("frozen-backbone", "the backbone stays bit-identical and is no part of the method or head.")
+@contract("frozen-backbone", "the backbone stays bit-identical and is not a part of the method or head.")
 def frozen_backbone(case: Case) -> None:
     """Runs that follow one another share the backbone. A method is given it at every call and need not keep it; assigned to an attribute,
     its parameters would become the method's own. Copies of some weights, as `Backbone.embed` gives them, are fine.
     """
     tuner = case.trained
-    kept = {id(p) for p in tuner.backbone.parameters()}
-    held = [name for part in (tuner.method, tuner.head) for name, p in part.named_parameters() if id(p) in kept]
-    assert not held, f"the {case.kind.removesuffix('s')} keeps the backbone's parameters as its own, {held[0]} among them"
+    frozen = {id(p) for p in tuner.backbone.parameters()}
+    shared = [name for part in (tuner.method, tuner.head) for name, p in part.named_parameters() if id(p) in frozen]
+    assert not shared, f"the {case.kind.removesuffix('s')} keeps the backbone's parameters as its own, {shared[0]} among them"
     unlocked = [name for name, p in tuner.backbone.named_parameters() if p.requires_grad]
     assert not unlocked, f"{unlocked[0]} of the backbone became trainable"
     fresh = toy.backbone().clip.state_dict()
@@ -59,8 +59,8 @@ def determinism(case: Case) -> None:
     """Start values come from torch's generator, which a run seeds before it makes the method and again before it makes the head. In
     training nothing is seeded for you: what needs chance there draws from a `torch.Generator` of its own, seeded in the constructor.
     """
-    found = difference(tuned(case.trained), case.again)
-    assert not found, found
+    deviation = difference(tuned(case.trained), case.retrained)
+    assert not deviation, deviation
 
 
 @contract("save-and-load", "a checkpoint restores the scores exactly and holds nothing of the backbone.")
@@ -88,13 +88,13 @@ def save_and_load(case: Case) -> None:
 def two_processes(case: Case) -> None:
     """Each process sees a part of every batch; its losses count for its share of the images, and gradients are added up. That equals one
     process only if the loss is a mean over the images, or does not depend on them: not a sum, and without comparing the images of a batch
-    with one another. A batch may have fewer images than there are processes; one without an image gets one whose losses count for nothing.
+    with one another. A batch may have fewer images than there are processes; one without an image gets an image with weight 0.
     Nothing is compared where `determinism` fails.
     """
     one, two = in_one_process(case), in_two_processes(case)
     assert not two.error, two.error
-    if difference(tuned(case.trained), case.again):
-        return  # chance would explain it, and determinism tells
+    if difference(tuned(case.trained), case.retrained):
+        return  # chance could explain a difference, and the check `determinism` reports it
     assert one.state.keys() == two.state.keys(), f"other parameters: {', '.join(sorted(one.state.keys() ^ two.state.keys()))}"
     far = {name: _apart(one.state, two.state, name) for name in one.state}
     worst = max(far, key=lambda name: far[name], default="")
@@ -102,12 +102,12 @@ def two_processes(case: Case) -> None:
     assert one.per_class == two.per_class, f"(correct, images, predicted) per class are {two.per_class}, with one process {one.per_class}"
 
 
-@contract("mixed-precision", "it trains and scores in bf16, what is tuned stays fp32 and finite, and heads read features in fp32.")
+@contract("mixed-precision", "it trains and scores in bf16, tuned parameters stay fp32 and finite, and heads read features in fp32.")
 def mixed_precision(case: Case) -> None:
     """Encoders and the method's `prompts` and `features` run under autocast, where the same tensor may be bf16 in one line and fp32 in the
-    next. Give new tensors there the dtype of what is written into them, and keep out of bf16 what cannot be computed in it, with
-    `.float()`. Heads and the method's `losses` get the features in fp32 and run without autocast: in bf16 the scores of different classes
-    tie, and a prediction would depend on their order. Leave it so; the same features must give the same predictions.
+    next. Give new tensors there the dtype of their contents, and use `.float()` for computations that fail in bf16. Heads and the method's
+    `losses` get the features in fp32 and run without autocast: in bf16 the scores of different classes tie, and a prediction would depend
+    on their order. Leave it so; the same features must give the same predictions.
     """
     tuner = case.train(precision="bf16")
     for name, p in tuner.tuned().items():

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from depthub.boundary import outputs
 from depthub.boundary.frozen import check_hooks
 from depthub.boundary.outputs import HEAD
-from depthub.boundary.owner import refuse, whose, within
+from depthub.boundary.owner import owner_name, refuse, within
 from depthub.encoding.backbone import Backbone
 from depthub.encoding.prompt_checks import PromptsError
 from depthub.errors import DepthubError
@@ -116,8 +116,8 @@ class Tuner(nn.Module):
         Raises:
             DepthubError: if one cannot, or its `check` returns a value or raises another error.
         """
-        outputs.refused(self.method, "method", classes)
-        outputs.refused(self.head, "head", classes)
+        outputs.call_check(self.method, "method", classes)
+        outputs.call_check(self.head, "head", classes)
 
     def after_epoch(self, epoch: int, epochs: int) -> None:
         """Call the method's `after_epoch`.
@@ -139,7 +139,7 @@ class Tuner(nn.Module):
         """
         scale = self.head.lr_scale
         if not isinstance(scale, int | float) or not 0 <= scale * lr <= MOST:
-            raise DepthubError(f"{whose('head', self.head)}: lr_scale is {scale!r}, expected a factor of 0 to {MOST / (lr or 1):g}")
+            raise DepthubError(f"{owner_name('head', self.head)}: lr_scale is {scale!r}, expected a factor of 0 to {MOST / (lr or 1):g}")
         rates = ((self.method, lr), (self.head, lr * scale))
         groups = [{"params": [p for p in part.parameters() if p.requires_grad], "lr": rate} for part, rate in rates]
         return [group for group in groups if group["params"]]
@@ -157,7 +157,7 @@ class Tuner(nn.Module):
         Raises:
             DepthubError: always.
         """
-        owner = whose("method", self.method)
+        owner = owner_name("method", self.method)
         if isinstance(self.method, PromptMethod):
             refuse(owner, self.method.prompts, f"prompts() gives {error.description}", error.expected)
         refuse(owner, self.method.features, f"features() gives the backbone {error.description}", error.expected)

@@ -1,4 +1,4 @@
-"""CLIP as it is: hand-written prompts and the image-text matching head. https://arxiv.org/abs/2103.00020"""
+"""Zero-shot CLIP: hand-written prompts and the image-text matching head. https://arxiv.org/abs/2103.00020"""
 
 from __future__ import annotations
 

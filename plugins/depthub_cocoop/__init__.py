@@ -1,4 +1,4 @@
-"""CoCoOp: shift the context by a token computed from each image. https://arxiv.org/abs/2203.05557"""
+"""CoCoOp: a context with a shift that is computed from each image. https://arxiv.org/abs/2203.05557"""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, canonical_context, hookimpl, start_context
+from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, canonical_context, hookimpl, start_context, start_words
 
 
 class CoCoOp(PromptMethod):
     """A context shared by all classes, plus the same shift of all its tokens for each image.
 
     Args:
-        n_ctx: number of learned tokens; start words set it themselves.
+        n_ctx: number of learned tokens; ignored when ctx_init is given (its words set the number).
         ctx_init: words whose embeddings start the context, one token for each word; empty: normal, standard deviation 0.02.
-        reduction: the shift's network has d // reduction hidden units.
+        reduction: the network of the shift has d // reduction hidden units.
     """
 
     needs_image = True
@@ -27,7 +27,7 @@ class CoCoOp(PromptMethod):
         self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 4, ctx_init: str = "a photo of a", reduction: int = 16
     ) -> None:
         super().__init__(backbone, classes)
-        self.words = ctx_init.replace("_", " ")
+        self.words = start_words(ctx_init)
         self.context = nn.Parameter(start_context(backbone, self.words, n_ctx))  # (n, w)
         hidden = backbone.dim // reduction
         if hidden < 1:
@@ -39,7 +39,7 @@ class CoCoOp(PromptMethod):
         return canonical_context(settings)
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
-        shift = self.meta_net(F.normalize(image, dim=-1))  # type: ignore[arg-type]  # (B, w); given, since needs_image
+        shift = self.meta_net(F.normalize(image, dim=-1))  # type: ignore[arg-type]  # (B, w); not None, since needs_image
         return Prompts(text=[self.context + shift[:, None, None]], words=self.words)  # (B, 1, n, w)
 
 

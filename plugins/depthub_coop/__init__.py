@@ -1,4 +1,4 @@
-"""CoOp: learn the words around the class name. https://arxiv.org/abs/2109.01134"""
+"""CoOp: learned words around the class name. https://arxiv.org/abs/2109.01134"""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from depthub import (
     canonical_context,
     hookimpl,
     start_context,
+    start_words,
     trained_rows,
 )
 
@@ -28,10 +29,10 @@ class CoOp(PromptMethod):
     """A context shared by all classes, or one for each.
 
     Args:
-        n_ctx: number of learned tokens; start words set it themselves.
+        n_ctx: number of learned tokens; ignored when ctx_init is given (its words set the number).
         ctx_init: words whose embeddings start the context, one token for each word; empty: normal, standard deviation 0.02.
-        class_specific: a context for each training class; such a method has nothing to say about other classes.
-        position: where the class token stands: after the context, in its middle, or in front of it.
+        class_specific: a context for each training class; cannot be evaluated on other classes.
+        position: place of the class name: after the context, in its middle, or in front of it.
     """
 
     presets = (
@@ -59,7 +60,7 @@ class CoOp(PromptMethod):
             raise DepthubError("CoOp: class_specific contexts start at random; leave ctx_init empty")
         if n_ctx < 1:
             raise DepthubError(f"CoOp: n_ctx is {n_ctx}, expected at least 1")
-        self.words = ctx_init.replace("_", " ")
+        self.words = start_words(ctx_init)
         self.classes, self.class_specific, self.position = classes, class_specific, position
         shape = (len(classes), n_ctx) if class_specific else (n_ctx,)
         self.context = nn.Parameter(start_context(backbone, self.words, *shape))  # (n, w), or (M, n, w)

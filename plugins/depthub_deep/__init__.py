@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from depthub import Backbone, ClassSet, DepthubError, Features, Method, Preset, PromptMethod, Prompts, hookimpl
-
-
-def layers(name: str, depth: int, available: int, n_ctx: int, width: int, start: Tensor | None = None) -> nn.ParameterList:
-    """`depth` prompts of (n_ctx, width), normal with standard deviation 0.02; `start` replaces the first.
-
-    Raises:
-        DepthubError: if the tower has fewer layers, or the start has another number of tokens.
-    """
-    if not 1 <= depth <= available:
-        raise DepthubError(f"{name}: depth is {depth}, expected 1 to {available}, the tower's layers")
-    if start is not None and len(start) != n_ctx:
-        raise DepthubError(f"{name}: {n_ctx} tokens a layer, but ctx_init gives {len(start)}; give more words or none")
-    drawn = [0.02 * torch.randn(n_ctx, width) for _ in range(depth)]
-    return nn.ParameterList(drawn if start is None else [start, *drawn[1:]])
+from depthub import Backbone, ClassSet, Features, Method, Preset, PromptMethod, Prompts, deep_prompts, hookimpl, start_words
 
 
 class VPT(Method):
     """Visual prompts; the text is a hand-written prompt.
 
     Args:
-        n_ctx: tokens a layer.
+        n_ctx: tokens per layer.
         depth: number of layers with prompts, the input included.
         template: the prompt, with `{}` for the class name; the same for all data sets as published. Empty: the data set's own.
     """
@@ -38,7 +23,7 @@ class VPT(Method):
         self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 8, depth: int = 12, template: str = "a photo of a {}."
     ) -> None:
         super().__init__(backbone, classes)
-        self.image = layers("VPT", depth, backbone.image_depth, n_ctx, backbone.image_width)
+        self.image = deep_prompts(self, depth, backbone.image_depth, n_ctx, backbone.image_width)
         self.template = template
 
     def features(self, backbone: Backbone, images: Tensor, classes: ClassSet) -> Features:
@@ -50,18 +35,18 @@ class DeepLanguage(PromptMethod):
     """Text prompts at several layers.
 
     Args:
-        n_ctx: tokens a layer.
+        n_ctx: tokens per layer.
         depth: number of layers with prompts, the input included.
-        ctx_init: words that stand in the text; the first `n_ctx` start the input's context. Empty: normal.
+        ctx_init: words in front of the class name; the first `n_ctx` start the input's context. Empty: normal.
     """
 
     presets = (Preset("original", {}, {"lr": 0.0025, "epochs": 5}),)
 
     def __init__(self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 4, depth: int = 12, ctx_init: str = "a photo of a") -> None:
         super().__init__(backbone, classes)
-        self.words = ctx_init.replace("_", " ")
-        start = backbone.embed(self.words)[:n_ctx] if self.words else None
-        self.text = layers("DeepLanguage", depth, backbone.text_depth, n_ctx, backbone.text_width, start)
+        self.words = start_words(ctx_init)
+        start = backbone.embed(self.words) if self.words else None
+        self.text = deep_prompts(self, depth, backbone.text_depth, n_ctx, backbone.text_width, start)
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
         return Prompts(text=list(self.text), words=self.words)
@@ -71,10 +56,10 @@ class IndependentVL(PromptMethod):
     """Prompts at several layers of both towers, independent of each other (IVLP).
 
     Args:
-        n_text: text tokens a layer.
-        n_image: image tokens a layer.
+        n_text: text tokens per layer.
+        n_image: image tokens per layer.
         depth: number of layers with prompts in each tower, the input included.
-        ctx_init: words that stand in the text; the first `n_text` start the input's context. Empty: normal.
+        ctx_init: words in front of the class name; the first `n_text` start the input's context. Empty: normal.
     """
 
     tunes_image = True
@@ -84,10 +69,10 @@ class IndependentVL(PromptMethod):
         self, backbone: Backbone, classes: ClassSet, *, n_text: int = 2, n_image: int = 2, depth: int = 12, ctx_init: str = "a photo of a"
     ) -> None:
         super().__init__(backbone, classes)
-        self.words = ctx_init.replace("_", " ")
-        start = backbone.embed(self.words)[:n_text] if self.words else None
-        self.text = layers("IndependentVL", depth, backbone.text_depth, n_text, backbone.text_width, start)
-        self.image = layers("IndependentVL", depth, backbone.image_depth, n_image, backbone.image_width)
+        self.words = start_words(ctx_init)
+        start = backbone.embed(self.words) if self.words else None
+        self.text = deep_prompts(self, depth, backbone.text_depth, n_text, backbone.text_width, start)
+        self.image = deep_prompts(self, depth, backbone.image_depth, n_image, backbone.image_width)
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
         return Prompts(text=list(self.text), image=list(self.image), words=self.words)

@@ -1,4 +1,4 @@
-"""DePT: a second head in a space of its own keeps base knowledge out of the shared one.
+"""DePT: a second head in a space of its own, which keeps base knowledge out of the shared space.
 
 Decoupled Prompt Tuning, CVPR 2024, https://arxiv.org/abs/2309.07439. Equation numbers are the paper's; defaults are the published code's.
 """
@@ -31,18 +31,18 @@ class ChannelwiseTransform(nn.Module):
 
 
 class LinearCAT(Head):
-    """A linear classifier over channelwise transformed features; what it is trained on is the subclass's matter.
+    """A linear classifier over channelwise transformed features; subclasses choose its training rows.
 
     Args:
         init: start of the channelwise transforms: "identity" as published, or "random" as the paper says.
-        bias: whether the classifier has one; eq. 6 has none.
-        normalize: read L2-normalised features; the published code does not.
+        bias: whether the classifier has a bias; eq. 6 has none.
+        normalize: L2-normalise the features first; the published code does not.
         transform: whether there are channelwise transforms at all.
         lr_scale: learning rate relative to the prompts'.
     """
 
     shared: ClassVar[bool] = False  # one transform for both modalities
-    reads_text: ClassVar[bool] = True  # without, there is no transform that would never learn
+    reads_text: ClassVar[bool] = True  # False: no text transform, which would never learn
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class LinearCAT(Head):
 
     @abstractmethod
     def samples(self, features: Features, labels: Tensor) -> Tensor:
-        """What the classifier learns from, (kB, d): k rows a label, all labels' first rows first."""
+        """The training rows of the classifier, (kB, d): k rows per label; row i belongs to label i modulo B."""
 
     def image_rows(self, features: Features) -> Tensor:
         """Transformed image features, (B, d)."""
@@ -106,8 +106,8 @@ class DePT(Head):
 
     Args:
         balance: weight of CAT in the loss and in the fusion, in [0, 1].
-        fusion: what is mixed at test time: "logits" as published, "probabilities" as in eq. 8, or "none": CAT alone.
-        cat: the head in the space of its own.
+        fusion: quantity that is mixed at test time: "logits" as published, "probabilities" as in eq. 8, or "none": CAT alone.
+        cat: the second head.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ class MatchingCAT(Head):
 
     Args:
         init: start of the channelwise transforms: "identity" as published, or "random" as the paper says.
-        normalize: transform L2-normalised features; the published code does not.
+        normalize: L2-normalise the features first; the published code does not.
         lr_scale: learning rate relative to the prompts'.
     """
 

@@ -1,4 +1,4 @@
-"""KgCoOp: keep the learned class features near those of hand-written prompts. https://arxiv.org/abs/2303.13283"""
+"""KgCoOp: class features stay near those of hand-written prompts. https://arxiv.org/abs/2303.13283"""
 
 from __future__ import annotations
 
@@ -8,16 +8,28 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, Features, Preset, PromptMethod, Prompts, canonical_context, hookimpl, start_context, trained_rows
+from depthub import (
+    Backbone,
+    ClassSet,
+    Features,
+    Preset,
+    PromptMethod,
+    Prompts,
+    canonical_context,
+    hookimpl,
+    start_context,
+    start_words,
+    trained_rows,
+)
 
 
 class KgCoOp(PromptMethod):
     """A context shared by all classes, with a pull towards the zero-shot class features.
 
     Args:
-        n_ctx: number of learned tokens; start words set it themselves.
+        n_ctx: number of learned tokens; ignored when ctx_init is given (its words set the number).
         ctx_init: words whose embeddings start the context, one token for each word; empty: normal, standard deviation 0.02.
-        weight: of the pull, one minus the mean cosine over all classes; 2 in the DePT paper's tables, 8 in KgCoOp's own repository.
+        weight: weight of the pull, one minus the mean cosine over all classes; 2 in the DePT paper's tables, 8 in KgCoOp's own repository.
         template: hand-written prompt with `{}` for the class name; empty: the data set's own.
     """
 
@@ -35,7 +47,7 @@ class KgCoOp(PromptMethod):
         template: str = "",
     ) -> None:
         super().__init__(backbone, classes)
-        self.words, self.weight, self.classes = ctx_init.replace("_", " "), weight, classes
+        self.words, self.weight, self.classes = start_words(ctx_init), weight, classes
         self.context = nn.Parameter(start_context(backbone, self.words, n_ctx))  # (n, w)
         sentences = classes.sentences(template or classes.template_of("kgcoop"))
         self.register_buffer("anchors", backbone.encode_sentences(sentences), persistent=False)

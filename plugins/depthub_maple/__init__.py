@@ -1,4 +1,4 @@
-"""MaPLe: deep prompts in both towers, the image's made from the text's. https://arxiv.org/abs/2210.03117"""
+"""MaPLe: deep prompts in both towers; those of the image tower are computed from those of the text tower. https://arxiv.org/abs/2210.03117"""
 
 from __future__ import annotations
 
@@ -9,16 +9,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from depthub import Backbone, ClassSet, DepthubError, Preset, PromptMethod, Prompts, canonical_words, hookimpl, start_context
+from depthub import (
+    Backbone,
+    ClassSet,
+    DepthubError,
+    Preset,
+    PromptMethod,
+    Prompts,
+    canonical_words,
+    check_depth,
+    hookimpl,
+    start_context,
+    start_words,
+)
 
 
 class MaPLe(PromptMethod):
     """Prompts for the first layers of both towers; a linear map of each layer's text prompt is its image prompt.
 
     Args:
-        n_ctx: tokens a layer.
+        n_ctx: tokens per layer.
         depth: number of layers with prompts, the input included.
-        ctx_init: words that stand in the text; the embeddings of the first `n_ctx` start the input's context, the others stay
+        ctx_init: words in front of the class name; the embeddings of the first `n_ctx` start the input's context, the others stay
             frozen. Empty: normal, standard deviation 0.02.
     """
 
@@ -30,10 +42,8 @@ class MaPLe(PromptMethod):
 
     def __init__(self, backbone: Backbone, classes: ClassSet, *, n_ctx: int = 2, depth: int = 9, ctx_init: str = "a photo of a") -> None:
         super().__init__(backbone, classes)
-        layers = min(backbone.text_depth, backbone.image_depth)
-        if not 1 <= depth <= layers:
-            raise DepthubError(f"MaPLe: depth is {depth}, expected 1 to {layers}, the layers of the shorter tower; lower it")
-        self.words = ctx_init.replace("_", " ")
+        check_depth(self, depth, min(backbone.text_depth, backbone.image_depth))
+        self.words = start_words(ctx_init)
         if n_ctx < 1:
             raise DepthubError(f"MaPLe: n_ctx is {n_ctx}, expected at least 1")
         if self.words and n_ctx > len(self.words.split()):
@@ -42,8 +52,8 @@ class MaPLe(PromptMethod):
         self.couple = nn.Linear(backbone.text_width, backbone.image_width)
         deeper = [0.02 * torch.randn(n_ctx, backbone.text_width) for _ in range(depth - 1)]
         self.contexts = nn.ParameterList([start, *deeper])  # depth x (n, w)
-        one = nn.Linear(backbone.text_width, backbone.image_width)
-        self.deeper_couples = nn.ModuleList(deepcopy(one) for _ in deeper)  # start identical, then part
+        couple = nn.Linear(backbone.text_width, backbone.image_width)
+        self.deeper_couples = nn.ModuleList(deepcopy(couple) for _ in deeper)  # equal at the start, separate parameters
 
     @classmethod
     def canonical(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""ProGrad: learn only what does not contradict the zero-shot predictions. https://arxiv.org/abs/2205.14865"""
+"""ProGrad: learning without contradiction to the zero-shot predictions. https://arxiv.org/abs/2205.14865"""
 
 from __future__ import annotations
 
@@ -8,26 +8,39 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import ITM, Backbone, ClassSet, DepthubError, Features, Method, Preset, Prompts, hookimpl, start_context, trained_rows
+from depthub import (
+    ITM,
+    Backbone,
+    ClassSet,
+    DepthubError,
+    Features,
+    Method,
+    Preset,
+    Prompts,
+    hookimpl,
+    start_context,
+    start_words,
+    trained_rows,
+)
 from depthub_prograd.gradient import TwoReaders
 
 RECIPE: dict[str, Any] = {"lr": 0.002, "batch_size": 32}
-OF_TEMPLATE = "<template>"  # as start words: those of the zero-shot prompt
+OF_TEMPLATE = "<template>"  # start words: those of the zero-shot prompt
 START: dict[str, Any] = {"ctx_init": OF_TEMPLATE}
-HARD = ("oxford_flowers", "dtd", "eurosat")  # learned with less of the correction where shots are many
+HARD = ("oxford_flowers", "dtd", "eurosat")  # a weaker correction for 8 and 16 shots
 
 
 class ProGrad(Method):
-    """A context shared by all classes. From the gradient of the head's loss that part is taken which would lead away from the zero-shot
-    predictions, as the gradient of a second loss tells; that loss itself is not followed.
+    """A context shared by all classes. The part of the head's gradient that opposes the gradient of a second loss, the distance from the
+    zero-shot predictions, is removed; the second loss has no other influence.
 
     Args:
         n_ctx: number of learned tokens.
         ctx_init: words whose embeddings start the last tokens, the others start at zero, as published. "<template>": the words before the
             class name in the prompt of the zero-shot predictions, as published; empty: all normal, standard deviation 0.02.
-        weight: how much of the opposing part is taken off, the paper's lambda: 1 all of it, 0 nothing. The published code has 0.8
+        weight: share of the opposing part that is removed, the paper's lambda: 1 all of it, 0 nothing. The published code has 0.8
             for three data sets with 8 and 16 shots.
-        temperature: of both predictions in the second loss.
+        temperature: temperature of both predictions in the second loss.
         template: hand-written prompt of the zero-shot predictions with `{}` for the class name; empty: the data set's own
             for ProGrad.
     """
@@ -57,7 +70,7 @@ class ProGrad(Method):
     ) -> None:
         super().__init__(backbone, classes)
         template = template or classes.template_of("prograd")
-        words = _before_name(template) if ctx_init == OF_TEMPLATE else ctx_init.replace("_", " ").split()
+        words = _before_name(template) if ctx_init == OF_TEMPLATE else start_words(ctx_init).split()
         if n_ctx < max(len(words), 1):
             raise DepthubError(
                 f"ProGrad: n_ctx is {n_ctx}, expected at least {max(len(words), 1)}, the words of ctx_init; raise it or give fewer words"
@@ -79,13 +92,13 @@ class ProGrad(Method):
         if features.reference is None:
             return {}
         anchors = self.anchors[trained_rows(features.classes, self.classes)]
-        known, found = (self.matching(replace(features, text=text)) / self.temperature for text in (anchors, features.reference))
-        return {"zero_shot": self.temperature**2 * F.cross_entropy(found, known.softmax(dim=-1))}
+        zero_shot, current = (self.matching(replace(features, text=text)) / self.temperature for text in (anchors, features.reference))
+        return {"zero_shot": self.temperature**2 * F.cross_entropy(current, zero_shot.softmax(dim=-1))}
 
 
 def _before_name(template: str) -> list[str]:
-    """The words of a prompt that stand before the class name."""
-    words = template.partition("{}")[0].replace("_", " ").split()
+    """The words of a prompt before the class name."""
+    words = start_words(template.partition("{}")[0]).split()
     if not words:
         raise DepthubError(f"ProGrad: the template {template!r} has no words before the class name; name start words with ctx_init")
     return words

@@ -1,4 +1,4 @@
-"""A gradient that does not contradict another."""
+"""A gradient without the part that opposes another gradient."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 
-def aligned(own: Tensor, general: Tensor, weight: float) -> Tensor:
-    """The gradient `own` (n, w) less `weight` times its part that opposes `general` (n, w); unchanged where they do not conflict."""
+def aligned(specific: Tensor, general: Tensor, weight: float) -> Tensor:
+    """The gradient `specific` (n, w) minus `weight` times its part that opposes `general` (n, w); unchanged if none does."""
     direction = F.normalize(general.flatten(), dim=0).view_as(general)
-    return own - weight * (own * direction).sum().clamp(max=0) * direction
+    return specific - weight * (specific * direction).sum().clamp(max=0) * direction
 
 
 class TwoReaders(torch.autograd.Function):
-    """A context (n, w) for two readers, (2, n, w). Its gradient is the first reader's, made to agree with the second's."""
+    """A context (n, w) twice, for two losses: (2, n, w). Backward returns the first gradient, `aligned` with the second."""
 
     @staticmethod
     def forward(ctx: Any, context: Tensor, weight: float) -> Tensor:

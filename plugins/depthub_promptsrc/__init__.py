@@ -1,12 +1,12 @@
-"""PromptSRC: prompts in both towers that are held near the frozen model and averaged over epochs. https://arxiv.org/abs/2307.06948"""
+"""PromptSRC: prompts in both towers, regularised towards the frozen model and averaged over epochs. https://arxiv.org/abs/2307.06948"""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, DepthubError, Features, Method, Preset, Prompts, hookimpl, trained_rows
+from depthub import Backbone, ClassSet, DepthubError, Features, Method, Preset, Prompts, deep_prompts, hookimpl, start_words, trained_rows
 from depthub_promptsrc.average import fill, flat, share
 from depthub_promptsrc.templates import TEMPLATES
 
@@ -19,12 +19,12 @@ class PromptSRC(Method):
     final prompts are an average of every epoch's, weighted by a normal density over the epochs.
 
     Args:
-        n_text: text tokens a layer.
-        n_image: image tokens a layer.
+        n_text: text tokens per layer.
+        n_image: image tokens per layer.
         depth: number of layers with prompts in each tower, the input included.
-        ctx_init: words that stand in the text; the first `n_text` start the input's context. Empty: normal, standard deviation 0.02.
-        text_weight: of the mean absolute difference between the normalised text features and the frozen ones.
-        image_weight: of the same between image features.
+        ctx_init: words in front of the class name; the first `n_text` start the input's context. Empty: normal, standard deviation 0.02.
+        text_weight: weight of the mean absolute difference between the normalised text features and the frozen ones.
+        image_weight: weight of the same for image features.
         mean: epoch of the largest weight in the average, counted from 1. For few shots published as 30, for five data sets as 45.
         std: width of the weights in epochs; 30, and 5 for those five.
         templates: sentences with `{}` for the class name; a frozen text feature is their average. Empty: the published code's 60.
@@ -56,18 +56,13 @@ class PromptSRC(Method):
         templates: list[str] | None = None,
     ) -> None:
         super().__init__(backbone, classes)
-        if not 1 <= depth <= (layers := min(backbone.text_depth, backbone.image_depth)):
-            raise DepthubError(f"PromptSRC: depth is {depth}, expected 1 to {layers}, the layers of the shorter tower")
-        self.words, self.classes = ctx_init.replace("_", " "), classes
-        if self.words and n_text > (given := len(self.words.split())):
-            raise DepthubError(f"PromptSRC: n_text is {n_text}, but ctx_init has {given} words; give more words or none")
         if std <= 0:
             raise DepthubError(f"PromptSRC: std is {std}, expected a positive number of epochs")
         self.text_weight, self.image_weight, self.mean, self.std = text_weight, image_weight, mean, std
-        self.text = nn.ParameterList(0.02 * torch.randn(n_text, backbone.text_width) for _ in range(depth))
-        if self.words:
-            self.text[0] = backbone.embed(self.words)[:n_text]
-        self.image = nn.ParameterList(0.02 * torch.randn(n_image, backbone.image_width) for _ in range(depth))
+        self.words, self.classes = start_words(ctx_init), classes
+        start, layers = backbone.embed(self.words) if self.words else None, min(backbone.text_depth, backbone.image_depth)
+        self.text = deep_prompts(self, depth, layers, n_text, backbone.text_width, start)
+        self.image = deep_prompts(self, depth, layers, n_image, backbone.image_width)
         each = [backbone.encode_sentences(classes.sentences(template)) for template in templates or TEMPLATES]
         self.register_buffer("anchors", F.normalize(torch.stack(each).mean(dim=0), dim=-1), persistent=False)
         self.register_buffer("average", torch.zeros(sum(p.numel() for p in self.parameters())))

@@ -1,4 +1,4 @@
-"""The sentences whose average is the frozen text feature of a class: the list of the published code, which is CLIP's for ImageNet.
+"""The sentences for the frozen text feature of a class, their average: the list of the published code, which is CLIP's for ImageNet.
 
 https://github.com/openai/CLIP/blob/main/notebooks/Prompt_Engineering_for_ImageNet.ipynb (MIT)
 """

@@ -134,7 +134,7 @@ def test_the_digest_of_a_target_and_not_its_place_is_identity(backbone: Backbone
 def test_one_last_name_for_two_places_is_refused(backbone: BackboneSpec, domains: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(domains / "sketch", tmp_path / "other/sketch")
     targets = [f"folder:{domains}/sketch", f"folder:{copy}"]
-    with pytest.raises(DepthubError, match="are both 'folder:sketch' without their places") as caught:
+    with pytest.raises(DepthubError, match="are both 'folder:sketch' without their paths") as caught:
         Resolver()(spec_of(backbone, f"folder:{domains}/photo", "CrossDataset", targets))
     assert "\n" not in str(caught.value)
     with pytest.raises(DepthubError, match="are both 'folder:sketch'"):

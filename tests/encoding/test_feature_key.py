@@ -10,7 +10,7 @@ from PIL.Image import Image
 from depthub import BackboneSpec
 from depthub.data.dataset import Examples
 from depthub.encoding import feature_key
-from depthub.encoding.feature_key import Encoder, kind, row_keys, without_folders
+from depthub.encoding.feature_key import Encoder, kind, row_keys
 from depthub.spec import digest
 
 FILES = BackboneSpec("/home/a/tiny.json", "/home/b/w.safetensors", "ab12")
@@ -52,7 +52,7 @@ class Reader:
 @pytest.mark.parametrize(("spec", "view"), KINDS, ids=str)
 def test_kinds_are_the_stored_ones(spec: BackboneSpec, view: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feature_key, "version", lambda name: f"{name} 1.0")
-    encoder = Encoder(without_folders(spec), "cd34", "torch.float32", "cpu", 8)
+    encoder = Encoder(spec.without_folders(), "cd34", "torch.float32", "cpu", 8)
     assert digest(kind(encoder, "", "'train'" if view else "'test'", view)) == KINDS[spec, view]
 
 
@@ -62,8 +62,8 @@ def test_row_keys_are_the_stored_ones(view: tuple[int, int] | None) -> None:
 
 
 def test_a_digest_replaces_the_folders_of_files() -> None:
-    assert without_folders(FILES) == BackboneSpec("tiny.json", "w.safetensors", "ab12")
-    assert without_folders(DIRECTORY) == BackboneSpec("local-dir:model", "", "ab12")
+    assert FILES.without_folders() == BackboneSpec("tiny.json", "w.safetensors", "ab12")
+    assert DIRECTORY.without_folders() == BackboneSpec("local-dir:model", "", "ab12")
     hub = BackboneSpec("hf-hub:owner/name", "", "ab12")
-    assert without_folders(hub) == hub
-    assert without_folders(TAG) == TAG
+    assert hub.without_folders() == hub
+    assert TAG.without_folders() == TAG

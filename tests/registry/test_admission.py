@@ -1,4 +1,4 @@
-"""Whatever a plugin gives, and however its package is damaged: one line, and everything else goes on."""
+"""Wrong components and damaged packages of plugins: each fault is one line, and everything else works."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ INSTANCES = ("datasets", "backbones")
 
 
 def plugin(kind: str, change: str = "") -> str:
-    """A working plugin of a kind, and what is done to the thing or its class before it is given."""
+    """The source of a working plugin of a kind, with a change to its component before the hook returns it."""
     return HEADER + PARTS[kind] + change + HOOK.format(kind=kind)
 
 
@@ -76,13 +76,13 @@ Outcome = Callable[[str, str], PluginReport]
 
 @pytest.fixture
 def outcome(make_distribution: MakeDistribution, capsys: pytest.CaptureFixture[str]) -> Outcome:
-    """Installs a plugin and gives its report, once every command goes on and what is built in is there."""
+    """Installs a plugin and returns its report, after a check that commands and built-in plugins still work."""
 
-    def found(module: str, code: str) -> PluginReport:
+    def install(module: str, code: str) -> PluginReport:
         make_distribution("odd-dist", {"odd": module}, {module: code}, version="1.5")
         return goes_on(capsys)
 
-    return found
+    return install
 
 
 def goes_on(capsys: pytest.CaptureFixture[str], name: str = "odd") -> PluginReport:
@@ -95,9 +95,9 @@ def goes_on(capsys: pytest.CaptureFixture[str], name: str = "odd") -> PluginRepo
     assert main(["plugins"]) == 0
     assert name in capsys.readouterr().out
     assert main(["plugins", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    listed = json.loads(capsys.readouterr().out)
     (report,) = (report for report in plugins.reports if report.name == name)
-    assert [one["faults"] for one in told if one["name"] == name] == [[*report.faults]]
+    assert [one["faults"] for one in listed if one["name"] == name] == [[*report.faults]]
     assert all("\n" not in fault and fault.isprintable() and len(fault) < 500 for fault in report.faults)
     assert report.works == (not report.faults)
     return report
@@ -108,7 +108,7 @@ def test_what_is_right_comes_in(kind: str, outcome: Outcome) -> None:
     assert outcome(f"right_{kind}", plugin(kind)).provides == {kind: ("Thing",)}
 
 
-# Every attribute of every kind: raising, of another type, gone; on what is given, and on the class of instances.
+# Every attribute of every kind: raising, of another type, missing; on components, and on the class of instances.
 
 METHODS = {
     "methods": ("features", "losses", "check", "after_epoch"),
@@ -147,7 +147,7 @@ def test_an_attribute_that_is_not_what_it_should_be(kind: str, name: str, value:
 
 
 def again(kind: str) -> str:
-    """Instances of a data class hold values of their own, before their class's."""
+    """Code that removes an instance's own values, which hide those of its class."""
     return "vars(GIVES).clear()\n" if kind == "backbones" else ""
 
 
@@ -176,9 +176,9 @@ GIVES = Odd
 
 @pytest.mark.parametrize("name", ["__instancecheck__", "__subclasscheck__", "__repr__", "__hash__", "__eq__", "__dir__", "__bool__"])
 def test_a_metaclass_that_answers_with_an_error(name: str, outcome: Outcome) -> None:
-    """Whether it is a fault or not, it costs nobody else anything."""
+    """Fault or not, other plugins are not affected."""
     outcome(f"answers_{name.strip('_')}", plugin("heads", METACLASS.format(name=name)))
-    assert not issubclass(int, Head), "asks every subclass that is left"
+    assert not issubclass(int, Head), "calls the metaclass of every remaining subclass"
     assert not [subclass for subclass in subclasses(Head) if package_of(subclass) == f"answers_{name.strip('_')}"]
 
 
@@ -368,9 +368,9 @@ def test_of_two_installations_the_first_on_the_path_counts(
     assert [report.version for report in Plugins({}).reports if report.name == "odd"] == ["1.5"]
 
 
-def test_what_is_loaded_is_told(make_distribution: MakeDistribution) -> None:
+def test_loaded_plugins_are_listed(make_distribution: MakeDistribution) -> None:
     make_distribution("odd-dist", {"odd": "right_told", "broken": "not_there"}, {"right_told": plugin("heads")}, version="1.5")
-    told = Plugins({}).loaded()
-    assert {"name": "odd", "distribution": "odd-dist", "version": "1.5"} in told
-    assert {"coop", "dept"} <= {one["name"] for one in told}
-    assert "broken" not in {one["name"] for one in told}
+    loaded = Plugins({}).loaded()
+    assert {"name": "odd", "distribution": "odd-dist", "version": "1.5"} in loaded
+    assert {"coop", "dept"} <= {one["name"] for one in loaded}
+    assert "broken" not in {one["name"] for one in loaded}

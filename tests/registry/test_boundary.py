@@ -1,4 +1,4 @@
-"""What a plugin hands over is checked in every run; what is wrong is said in one line that names the plugin and its own line."""
+"""Every run checks the values of its plugins and refuses a wrong one in one line that names the plugin and its own line."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> RunSpec:
     return RunSpec(Component("Plain"), data=data, backbone=backbone, training=recipe, shots=2, protocol=Component("AllOf"))
 
 
-def said(spec: RunSpec, folder: Path, **change: object) -> str:
-    """What a run with other parts is refused with, in one line; it leaves no result."""
+def refusal(spec: RunSpec, folder: Path, **change: object) -> str:
+    """The message, one line, that refuses a run with other parts; the run leaves no result."""
     parts = {name: DataSpec(str(part)) if name == "data" else Component(str(part)) for name, part in change.items()}
     with pytest.raises(DepthubError) as caught:
         depthub.run(RunSpec(**{**vars(spec), **parts}), runs=folder)
@@ -98,17 +98,17 @@ OTHERS = {
 
 @pytest.mark.parametrize(("method", "expected"), PROMPTS.items())
 def test_prompts(small: RunSpec, tmp_path: Path, method: str, expected: str) -> None:
-    assert _whole(rf"method {method} of wrong 1\.0: prompts\(\) gives {expected}{AT}", said(small, tmp_path, method=method))
+    assert _whole(rf"method {method} of wrong 1\.0: prompts\(\) gives {expected}{AT}", refusal(small, tmp_path, method=method))
 
 
 @pytest.mark.parametrize(("method", "expected"), FEATURES.items())
 def test_features(small: RunSpec, tmp_path: Path, method: str, expected: str) -> None:
-    assert _whole(rf"method {method} of wrong 1\.0: features\(\) gives {expected}{AT}", said(small, tmp_path, method=method))
+    assert _whole(rf"method {method} of wrong 1\.0: features\(\) gives {expected}{AT}", refusal(small, tmp_path, method=method))
 
 
 @pytest.mark.parametrize(("method", "expected"), OTHERS.items())
 def test_methods(small: RunSpec, tmp_path: Path, method: str, expected: str) -> None:
-    assert _whole(rf"method {method} of wrong 1\.0: {expected}", said(small, tmp_path, method=method))
+    assert _whole(rf"method {method} of wrong 1\.0: {expected}", refusal(small, tmp_path, method=method))
 
 
 HEADS = {
@@ -144,17 +144,17 @@ DATA_SETS = {
 
 @pytest.mark.parametrize(("head", "expected"), HEADS.items())
 def test_heads(small: RunSpec, tmp_path: Path, head: str, expected: str) -> None:
-    assert _whole(rf"head {head} of wrong 1\.0{expected}", said(small, tmp_path, head=head))
+    assert _whole(rf"head {head} of wrong 1\.0{expected}", refusal(small, tmp_path, head=head))
 
 
 @pytest.mark.parametrize(("protocol", "expected"), PROTOCOLS.items())
 def test_protocols(small: RunSpec, tmp_path: Path, protocol: str, expected: str) -> None:
-    assert _whole(rf"protocol {protocol} of wrong 1\.0{expected}", said(small, tmp_path, protocol=protocol))
+    assert _whole(rf"protocol {protocol} of wrong 1\.0{expected}", refusal(small, tmp_path, protocol=protocol))
 
 
 @pytest.mark.parametrize(("data", "expected"), DATA_SETS.items())
 def test_data_sets(small: RunSpec, tmp_path: Path, data: str, expected: str) -> None:
-    assert _whole(rf"data set '{data}'(?: of wrong 1\.0)?{expected}", said(small, tmp_path, data=data))
+    assert _whole(rf"data set '{data}'(?: of wrong 1\.0)?{expected}", refusal(small, tmp_path, data=data))
 
 
 def test_what_is_right_runs(small: RunSpec, tmp_path: Path) -> None:
@@ -194,9 +194,9 @@ def test_runs_that_might_train_together_are_refused_alike(small: RunSpec, tmp_pa
 def test_runs_that_follow_a_method_that_changed_the_model_get_another(small: RunSpec, tmp_path: Path) -> None:
     expected = depthub.run(small, runs=tmp_path / "alone").counts
     for method in ("Hooking", "Writing", "Unlocking", "Adapting"):
-        said(small, tmp_path / "wrong", method=method)
+        refusal(small, tmp_path / "wrong", method=method)
         assert depthub.run(small, runs=tmp_path / method).counts == expected
-    said(small, tmp_path / "wrong", method="ImageHooking")
+    refusal(small, tmp_path / "wrong", method="ImageHooking")
     assert frozen(small.backbone).encoding == "fast"
 
 

@@ -1,4 +1,4 @@
-"""What foreign code changes of the process is put back, and a run's numbers are those of a fresh process."""
+"""Changes of the process by foreign code are undone, and a run has the numbers of a fresh process."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def spoil(code: str) -> None:
 
 
 def of_numbers() -> list[object]:
-    """All that numbers depend on."""
+    """The state of the process that numbers depend on."""
     switches = [switch.get() for switch in numerics._torch_switches()]
     generators = [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()]  # type: ignore[index, union-attr]
     determinism = [torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()]
@@ -82,7 +82,7 @@ def of_process() -> list[object]:
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    """Whatever a test does, the next one starts where it started."""
+    """Restores the process after each test."""
     installed.cache_clear()
     with isolated(quiet=False):
         yield
@@ -99,7 +99,7 @@ def test_what_numbers_depend_on_is_kept(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SPOILS)
-def test_a_run_is_steady_and_restores_what_it_found(name: str) -> None:
+def test_a_run_is_steady_and_restores_the_process(name: str) -> None:
     def numbers() -> list[object]:
         generator = torch.Generator().manual_seed(0)
         x = torch.randn(8, 8, generator=generator, device="cpu", requires_grad=True)
@@ -110,14 +110,14 @@ def test_a_run_is_steady_and_restores_what_it_found(name: str) -> None:
 
     expected, fresh = numbers(), [switch.value for switch in numerics._torch_switches()]
     spoil(SPOILS[name])
-    found = of_numbers()
+    spoiled = of_numbers()
     with steady():
         assert [switch.get() for switch in numerics._torch_switches()] == fresh
         assert numbers() == expected
         assert torch.get_float32_matmul_precision() == "highest"
         assert not torch.backends.cuda.matmul.allow_tf32
         torch.rand(3)
-    assert of_numbers() == found
+    assert of_numbers() == spoiled
 
 
 def test_importing_it_imports_neither_torch_nor_numpy() -> None:
@@ -173,14 +173,14 @@ def test_what_a_plugin_prints_goes_to_stderr(make_distribution: MakeDistribution
     make_distribution("noisy", {"noisy": "noisy_mod"}, {"noisy_mod": NOISE})
     assert main(["plugins", "--json"]) == 0
     sys.stdout.flush()
-    told = capfd.readouterr()
-    assert "noisy" in {report["name"] for report in json.loads(told.out)}
-    assert all(words in told.err for words in ("to be read", "more", "from below", "from a child", "from a hook"))
+    output = capfd.readouterr()
+    assert "noisy" in {report["name"] for report in json.loads(output.out)}
+    assert all(words in output.err for words in ("to be read", "more", "from below", "from a child", "from a hook"))
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a hook may be handed, with something in it that can be changed."""
+    """A value for hooks with a mutable part."""
 
     scores: dict[str, list[float]] = field(default_factory=lambda: {"H": [1.0]})
 

@@ -1,4 +1,4 @@
-"""Plugins as distributions on disk: good ones load, broken ones are named and left out."""
+"""Plugins as distributions on disk: working ones load, broken ones are left out and reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def depthub_executors(): return [{name}]
 
 @dataclass(frozen=True)
 class Case:
-    """A plugin with one fault, and what its report must say."""
+    """A plugin with one fault, and the expected text of its report."""
 
     name: str
     source: str
@@ -142,6 +142,16 @@ def test_an_allow_list_keeps_built_ins(make_distribution: MakeDistribution) -> N
         Plugins({"DEPTHUB_LOAD_PLUGINS": "kep"})
 
 
+def test_a_built_in_stays_when_a_plugin_of_its_name_is_left_out(make_distribution: MakeDistribution) -> None:
+    make_distribution("third", {"executors": "third_mod"}, {"third_mod": EXECUTOR.format(name="Third")})
+    plugins = Plugins({"DEPTHUB_LOAD_PLUGINS": ""})
+    assert {report.distribution: report.disabled for report in plugins.reports if report.name == "executors"} == {
+        "depthub": False,
+        "third": True,
+    }
+    assert plugins.names("executors") == ("Local",)
+
+
 def test_order_is_built_ins_then_distribution_then_name(make_distribution: MakeDistribution) -> None:
     make_distribution("Beta", {"b": "beta_b", "a": "beta_a"}, {})
     make_distribution("alpha", {"z": "alpha_z"}, {})
@@ -151,7 +161,7 @@ def test_order_is_built_ins_then_distribution_then_name(make_distribution: MakeD
     assert [pair for pair in order if pair[0] in ("Beta", "alpha")] == [("alpha", "z"), ("Beta", "a"), ("Beta", "b")]
 
 
-def test_a_failing_run_event_warns_and_the_others_hear_it(make_distribution: MakeDistribution) -> None:
+def test_a_failing_run_event_warns_and_the_others_are_called(make_distribution: MakeDistribution) -> None:
     hook = "from depthub import hookimpl\nheard = []\n@hookimpl\ndef depthub_run_finished(result):\n    "
     make_distribution("ears", {"a": "ear_a", "b": "ear_b", "c": "ear_c"}, {
         "ear_a": hook + "heard.append(result)", "ear_b": hook + "raise SystemExit('deaf')", "ear_c": hook + "heard.append(result)",

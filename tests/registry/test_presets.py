@@ -1,4 +1,4 @@
-"""Published values as data: which apply where, and that a command line and a run file show them."""
+"""Presets: their values by protocol, shots and data set, on the command line and in run files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ TEMPLATE, LESS = {"ctx_init": "<template>"}, {"weight": 0.8}
 
 
 def spec(line: str) -> RunSpec:
-    (made,) = command.specs(command.parser().parse_args(line.split()))
-    return made
+    (only,) = command.specs(command.parser().parse_args(line.split()))
+    return only
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,10 @@ def spec(line: str) -> RunSpec:
     ],
 )
 def test_the_command_line_shows_a_presets_values(line: str, settings: dict[str, object], recipe: tuple[float, int, int]) -> None:
-    made = spec(line)
-    assert made.training is not None
-    assert (made.training.lr, made.training.batch_size, made.training.epochs) == recipe
-    assert settings.items() <= dict(made.method.settings).items()
+    full = spec(line)
+    assert full.training is not None
+    assert (full.training.lr, full.training.batch_size, full.training.epochs) == recipe
+    assert settings.items() <= dict(full.method.settings).items()
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_the_command_line_shows_a_presets_values(line: str, settings: dict[str, 
     ],
 )
 def test_the_originals_depend_on_protocol_shots_and_data(protocol: str, shots: int, data: str, epochs: int) -> None:
-    asked = RunSpec(protocol=Component(protocol), shots=shots, data=DataSpec(data))
-    assert preset("original", asked, installed()).training["epochs"] == epochs
-    made = spec(f"--preset original --protocol {protocol} --shots {shots} --data {data}")
-    assert made.training is not None
-    assert made.training.epochs == epochs
+    bare = RunSpec(protocol=Component(protocol), shots=shots, data=DataSpec(data))
+    assert preset("original", bare, installed()).training["epochs"] == epochs
+    full = spec(f"--preset original --protocol {protocol} --shots {shots} --data {data}")
+    assert full.training is not None
+    assert full.training.epochs == epochs
 
 
-# What the originals make of protocol, data and shots: settings that differ from the method's defaults, learning rate, batch size, epochs.
+# The presets "original" by protocol, data and shots: settings that differ from the method's defaults, learning rate, batch size, epochs.
 WORDS = {"n_ctx": 4, "ctx_init": "a photo of a"}
 ORIGINALS = [
     *(("CoOp", "BaseToNew", "dtd", shots, WORDS, (0.002, 32, 200)) for shots in (1, 4, 16)),
@@ -104,12 +104,12 @@ ORIGINALS = [
 def test_the_originals_of_every_method(
     method: str, protocol: str, data: str, shots: int, settings: dict[str, object], recipe: tuple[float, int, int]
 ) -> None:
-    asked = RunSpec(method=Component(method), protocol=Component(protocol), data=DataSpec(data), shots=shots)
-    found = preset("original", asked, installed())
-    training = Training(**found.training)
+    bare = RunSpec(method=Component(method), protocol=Component(protocol), data=DataSpec(data), shots=shots)
+    original = preset("original", bare, installed())
+    training = Training(**original.training)
     assert (training.lr, training.batch_size, training.epochs) == recipe
-    given = complete(Component(method, found.settings), "methods", installed())
-    assert given == complete(Component(method, settings), "methods", installed())
+    full = complete(Component(method, original.settings), "methods", installed())
+    assert full == complete(Component(method, settings), "methods", installed())
 
 
 def test_every_preset_fits_its_method() -> None:
@@ -194,12 +194,12 @@ def test_a_preset_or_another_method_replaces_the_recipe_of_a_file(
     path = tmp_path / "config.yaml"
     printed(whole, path, capsys)
     protocol = " --protocol CrossDataset" if "Cross" in whole else ""
-    kept = "" if "--preset" in line or "--preset original" not in whole else " --preset original"
-    own = f" {whole.partition(' --preset')[0]}" if "--method" not in line and whole.startswith("--method") else ""
-    wanted = spec(f"{line}{kept}{protocol}{own}")
-    assert spec(f"--config {path} {line}") == wanted
-    assert spec(f"{line} --config {path}") == wanted
-    assert spec(f"{line} --config {path} --training.epochs 7").training == replace(wanted.training or Training(), epochs=7)
+    of_file = "" if "--preset" in line or "--preset original" not in whole else " --preset original"
+    method = f" {whole.partition(' --preset')[0]}" if "--method" not in line and whole.startswith("--method") else ""
+    expected = spec(f"{line}{of_file}{protocol}{method}")
+    assert spec(f"--config {path} {line}") == expected
+    assert spec(f"{line} --config {path}") == expected
+    assert spec(f"{line} --config {path} --training.epochs 7").training == replace(expected.training or Training(), epochs=7)
 
 
 def test_what_is_nobodys_but_the_users_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,9 +212,9 @@ def test_what_is_nobodys_but_the_users_stays(tmp_path: Path, capsys: pytest.Capt
     assert (other.training, other.method) == (same.training, spec("--method KgCoOp").method)
     left_out = "left out: training.epochs, which are CoOp's own", "method is KgCoOp: settings of CoOp (n_ctx, position) are left out"
     assert capsys.readouterr().err == "".join(f"depthub: note: {note}\n" for note in left_out)
-    chosen = spec(f"--config {path} --preset original")
-    assert chosen.training == Training(lr=0.002, batch_size=32, epochs=200, precision="bf16")
-    assert (chosen.method.settings["n_ctx"], chosen.method.settings["position"], chosen.shots) == (4, "middle", 4)
+    other = spec(f"--config {path} --preset original")
+    assert other.training == Training(lr=0.002, batch_size=32, epochs=200, precision="bf16")
+    assert (other.method.settings["n_ctx"], other.method.settings["position"], other.shots) == (4, "middle", 4)
     left_out = "left out: training.lr, training.epochs, which preset 'original' says", "left out: n_ctx, which preset 'original' says"
     assert capsys.readouterr().err == "".join(f"depthub: note: {note}\n" for note in left_out)
 
@@ -265,12 +265,12 @@ def depthub_methods(): return [Narrow]
 
 def test_a_preset_that_says_nothing_of_a_run_is_refused(make_distribution: MakeDistribution) -> None:
     make_distribution("narrow-dist", {"narrow": "narrow_method"}, {"narrow_method": NARROW})
-    plugins, asked = Plugins(), RunSpec(method=Component("Narrow"), protocol=Component("FewShot"), shots=4)
-    assert preset("paper", asked, plugins).training == {"epochs": 3}
+    plugins, bare = Plugins(), RunSpec(method=Component("Narrow"), protocol=Component("FewShot"), shots=4)
+    assert preset("paper", bare, plugins).training == {"epochs": 3}
     assert names(plugins, "Narrow") == ["dept-repo", "paper"]
-    assert matching(replace(asked, training=Training(epochs=3)), plugins) == ["paper"]
+    assert matching(replace(bare, training=Training(epochs=3)), plugins) == ["paper"]
     says = r"^preset 'paper' of Narrow has no values for BaseToNew on tones with 4 shots; 'dept-repo' has$"
     with pytest.raises(DepthubError, match=says):
-        preset("paper", replace(asked, protocol=Component("BaseToNew")), plugins)
+        preset("paper", replace(bare, protocol=Component("BaseToNew")), plugins)
     with pytest.raises(DepthubError, match=r"^Narrow has no preset 'original'; it has: dept-repo, paper$"):
-        preset("original", asked, plugins)
+        preset("original", bare, plugins)

@@ -1,4 +1,4 @@
-"""The contract: kept by all that comes with depthub and by a third party's plugin, and told when it is broken."""
+"""The contract: all components of depthub and of a third party's plugin keep it, and every violation is reported."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CHECK = {check.id: check for check in CHECKS}
 
 
 def broken(check: str) -> Part:
-    """What breaks this check and no other."""
+    """The component that breaks this check and no other."""
     module = import_module(f"tests.broken_plugins.{check.replace('-', '_')}")
     for thing in vars(module).values():
         for kind, base in BASES.items():
@@ -66,12 +66,12 @@ def broken(check: str) -> Part:
 
 @cache
 def all_broken() -> dict[str, Part]:
-    """One a check."""
+    """One broken component per check."""
     return {check.id: broken(check.id) for check in CHECKS}
 
 
 def failed(case: Part, checks: list[Check]) -> Iterator[str]:
-    """The checks that a case fails, among these."""
+    """Ids of the checks that a case fails."""
     for check in checks:
         if case.kind in check.kinds:
             try:
@@ -90,13 +90,13 @@ def launched_together() -> None:
 
 @pytest.mark.parametrize("case", BUILT_IN, ids=lambda case: case.name)
 def test_what_comes_with_depthub_keeps_the_contract(case: Part) -> None:
-    """Data sets on disk that are not here are skipped, and nothing else."""
+    """Only missing data sets on disk are skipped."""
     for check in IN_ONE_PROCESS:
         if case.kind in check.kinds:
             try:
                 assert check(case) == ""
             except SkippedError as error:
-                assert "lies on disk; give --data_root DIR" in str(error)  # noqa: PT017 - what it says is checked, not that it is raised
+                assert "lies on disk; give --data_root DIR" in str(error)  # noqa: PT017 - the text is checked, not the raising
 
 
 def test_two_processes_equal_one_for_all_that_comes_with_depthub() -> None:
@@ -109,7 +109,7 @@ class TestThirdParty(ConformanceSuite):
 
 
 @pytest.mark.parametrize("check", IN_ONE_PROCESS, ids=lambda check: check.id)
-def test_a_broken_part_is_told_and_no_other(check: Check) -> None:
+def test_a_broken_part_fails_its_check_and_no_other(check: Check) -> None:
     case = all_broken()[check.id]
     assert list(failed(case, IN_ONE_PROCESS)) == [check.id]
     with pytest.raises(ContractError) as caught:
@@ -118,7 +118,7 @@ def test_a_broken_part_is_told_and_no_other(check: Check) -> None:
     assert str(caught.value).endswith(f"See docs/contract.md#{check.id}")
 
 
-def test_in_two_processes_only_what_depends_on_the_division_is_told() -> None:
+def test_in_two_processes_only_a_loss_that_depends_on_the_division_fails() -> None:
     assert [id for id, case in all_broken().items() if [*failed(case, [two_processes])]] == ["two-processes"]
     case = all_broken()["two-processes"]
     assert list(failed(case, IN_ONE_PROCESS)) == []
@@ -230,14 +230,14 @@ def failing(make_distribution: MakeDistribution, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("failing")
-def test_what_breaks_many_checks_is_told_once_with_the_plugins_own_line(
+def test_a_fault_of_many_checks_is_shown_once_with_the_plugins_own_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("depthub.testing.CHECKS", tuple(CHECK[id] for id in ("gradients", "determinism", "mixed-precision", "settings")))
     assert main(["check", "parts"]) == 1
     out = capsys.readouterr().out
-    said = "method Absent of parts 1.0: prompts() gives text prompt 0 as a Tensor of torch.float32 and the shape (0, 32), expected"
-    assert out.count(said) == 1
+    line = "method Absent of parts 1.0: prompts() gives text prompt 0 as a Tensor of torch.float32 and the shape (0, 32), expected"
+    assert out.count(line) == 1
     assert "(parts_mod.py, line 10)" in out
     assert "and 2 more checks fail for the same reason: determinism, mixed-precision" in out
     assert "OSError: in pieces (parts_mod.py, line 18)" in out

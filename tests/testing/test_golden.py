@@ -1,4 +1,4 @@
-"""The published implementations' numbers, reproduced: float64 within 1e-10, float32 within the tolerances stated with the records."""
+"""The numbers of published implementations are reproduced: float64 within 1e-10, float32 within the tolerances of the records."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_case_without_training(name: str, precision: str) -> None:
 
 
 def agrees(case: Path, precision: str = "fp64") -> None:
-    """Everything recorded is an input, compared and within its tolerance, or known to have no counterpart."""
+    """Every recorded quantity is an input, within its tolerance, or listed as without counterpart."""
     record = Record(case)
     comparison = examine(record, precision, HERE)
     deviations = comparison.deviations
@@ -53,7 +53,7 @@ def agrees(case: Path, precision: str = "fp64") -> None:
     assert set(results) <= deviations.keys()
 
 
-def test_skip_tuning_is_said_to_be_not_replayed() -> None:
+def test_skip_tuning_is_reported_as_not_replayed() -> None:
     with pytest.raises(NotReplayedError, match="Skip Tuning trains layers of the towers"):
         replay(HERE / "skip_tuning_all_classes.json")
 
@@ -123,7 +123,7 @@ def test_what_keeps_the_published_spelling_is_not_read(tmp_path: Path) -> None:
 
 def test_what_has_no_counterpart_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def idle(meta: dict[str, Any], arrays: dict[str, Any]) -> None:
-        """A published parameter without a gradient, and an array that only explains."""
+        """Adds a published parameter without a gradient, and an array for explanation."""
         arrays |= {"start/film_idle.scale": np.ones(3), "fp64/after5/film_idle.scale": np.ones(3), "rows_explained": np.arange(3)}
 
     case = changed(copied("coop_dept", tmp_path), idle)
@@ -267,7 +267,7 @@ SYNTHETIC = {
 
 
 def synthetic(plain: Plain, folder: Path) -> Path:
-    """The case, written from a computation that shares nothing with ours but the model's file."""
+    """The case, written from a computation that shares only the model's file with depthub's."""
     backbone = load(HERE / "coop_dept.json", None, torch.float64)
     images = torch.from_numpy(np.load(HERE / "coop_dept.npz")["images_train"]).flatten(0, 1)[:17]
     return plain.write(folder / "case.json", backbone.clip, backbone.tokenizer, images.double())

@@ -1,4 +1,4 @@
-"""Records that are missing, damaged, incomplete or spelt otherwise: one line each that names what is wrong."""
+"""Missing, damaged, incomplete or unknown records: each gets one line that names the fault."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def pickled(path: Path) -> None:
 
 
 class Trap:
-    """Says so when it is unpickled."""
+    """Fails the test when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return pytest.fail, ("unpickled",)
@@ -106,13 +106,13 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "another encoding": (lambda case: case.write_bytes('{"classes": "ü"}'.encode("latin-1")), "cannot read .*json: "),
     "a deep JSON": (lambda case: case.write_text("[" * 100_000), "cannot read .*json: "),
     "a list": (lambda case: case.write_text("[1]"), "holds list, expected a JSON object"),
-    "a pipe": (lambda case: (case.unlink(), os.mkfifo(case)), "json is no file; a case is NAME.json"),
-    "a folder": (lambda case: (case.unlink(), case.mkdir()), "json is no file; a case is NAME.json"),
+    "a pipe": (lambda case: (case.unlink(), os.mkfifo(case)), "json is not a file; a case is NAME.json"),
+    "a folder": (lambda case: (case.unlink(), case.mkdir()), "json is not a file; a case is NAME.json"),
 }
 
 
 def flipped(path: Path) -> bytes:
-    """The bytes with some of the largest array's changed."""
+    """The bytes of a file, with some of its largest array changed."""
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 99] = bytes(99)
@@ -148,7 +148,7 @@ def test_hidden_files_and_the_models_are_no_cases(tmp_path: Path) -> None:
     assert cases(tmp_path) == [tmp_path / "alone.json", case]
 
 
-@pytest.mark.parametrize(("place", "says"), [("nowhere", "is no folder"), ("metrics.json", "give "), ("empty", "no cases in")])
+@pytest.mark.parametrize(("place", "says"), [("nowhere", "is not a folder"), ("metrics.json", "give "), ("empty", "no cases in")])
 def test_no_folder_of_cases(place: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copied("metrics", tmp_path)
     (tmp_path / "empty").mkdir()
@@ -259,7 +259,7 @@ FAULTS: dict[str, tuple[str, Change, str]] = {
         lambda meta, _: meta["replay"]["parameters"].update({"film_lp_img.scale": "method.context"}),
         "no two of them to one of ours",
     ),
-    "no parameters": ("coop_dept", lambda meta, _: meta["replay"].update(parameters={}), "one published parameter at least"),
+    "no parameters": ("coop_dept", lambda meta, _: meta["replay"].update(parameters={}), "at least one published parameter"),
     "a parameter too few": (
         "coop_dept",
         lambda meta, arrays: (meta["replay"]["parameters"].pop("film_lp_img.scale"), arrays.pop("fp64/grad/film_lp_img.scale")),

@@ -164,7 +164,7 @@ def test_templates_on_the_command_line() -> None:
     ("settings", "says"),
     [
         ({"depth": 4}, r"depth is 4, expected 1 to 3"),
-        ({"n_text": 5}, r"n_text is 5, but ctx_init has 4 words"),
+        ({"n_text": 5}, r"5 tokens per layer, but ctx_init gives 4; give more words or none"),
         ({"std": 0.0}, r"std is 0.0, expected a positive number"),
     ],
 )

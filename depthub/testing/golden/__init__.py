@@ -1,8 +1,8 @@
 """Replay records of published implementations: every recorded number is compared with depthub's own.
 
-A case is a pair of files: `NAME.json` says what was done, `NAME.npz` holds the arrays that went in and came out. What is read of them is
-fixed by the section "Keys" of the records' README; nothing is guessed. Results of trainings are recorded in two precisions, under `fp64/`
-and `fp32/`; few-shot lists, learning rates and metrics in none. The model is `model.safetensors` with its open_clip configuration
+A case is a pair of files: `NAME.json` describes the computation, `NAME.npz` holds its input and output arrays. The section "Keys" of the
+records' README defines every key and array. Results of trainings are recorded in two precisions, under `fp64/` and `fp32/`; few-shot
+lists, learning rates and metrics have no precision. The model is `model.safetensors` with its open_clip configuration
 `small_clip.json`, in the case's folder or one above it.
 """
 
@@ -21,7 +21,7 @@ from depthub.testing.golden.record import PRECISIONS, Record, named
 from depthub.testing.golden.training import training
 from depthub.testing.golden.zeroshot import zero_shot
 
-# Largest error divided by the largest entry, by the quantity's name; the first that fits is taken.
+# Limits of the largest error divided by the largest entry, by pattern of the quantity's name; the first match counts.
 LIMITS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "fp64": ((r".+/(eq3|window\d+)", 1e-12), (r".*", 1e-10)),
     "fp32": (
@@ -36,7 +36,7 @@ LIMITS: Mapping[str, tuple[tuple[str, float], ...]] = {
 
 
 class NotReplayedError(DepthubError):
-    """A record of something that depthub does not have."""
+    """A record of a computation that depthub does not have."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Kind:
     """A kind of case.
 
     Args:
-        key: of the JSON, by which it is known; None: by none.
-        array: by which it is known; None: by none.
-        compare: compares a record with what depthub gives, with the model of a folder; None: depthub has no such thing.
-        reason: why it is not replayed.
+        key: a key of the JSON that identifies it; None: no key does.
+        array: an array that identifies it; None: no array does.
+        compare: compares a record with depthub's own numbers, computed with the model of a folder; None: depthub has no such computation.
+        reason: the reason if it is not replayed.
     """
 
     key: str | None
@@ -56,7 +56,7 @@ class Kind:
     reason: str = ""
 
 
-# The first that fits is taken.
+# The first match counts.
 KINDS = (
     Kind(None, "kept_classes/0", None, "Skip Tuning trains layers of the towers, which no method here does"),
     Kind("replay", "images_train", training),
@@ -70,18 +70,18 @@ UNKNOWN = Kind(None, None, None, "its keys and arrays are those of no kind that 
 
 
 def replay(case: Path, precision: str = "fp64", model: Path | None = None) -> dict[str, float]:
-    """Deviations of everything recorded in a case: largest error divided by the largest entry, by quantity.
+    """Deviations of all recorded quantities of a case, by name: largest error divided by the largest entry.
 
-    What was recorded and cannot be compared is in `examine(...).left_out()`.
+    `examine(...).left_out()` lists recorded quantities that cannot be compared.
 
     Args:
         case: its JSON file.
-        precision: "fp64" or "fp32"; without meaning for records that have no precision.
-        model: folder of the model; by default the case's own or one above it.
+        precision: "fp64" or "fp32"; ignored for records without precision.
+        model: folder of the model; None: the case's folder or the one above it.
 
     Raises:
-        DepthubError: if files, keys or arrays are missing or damaged, or something recorded has a name that is not documented;
-            `NotReplayedError` if depthub has nothing of the kind.
+        DepthubError: if files, keys or arrays are missing or damaged, or a recorded name is not documented; `NotReplayedError` if depthub
+            has no such computation.
     """
     return examine(Record(case), precision, model).deviations
 
@@ -105,13 +105,13 @@ def examine(record: Record, precision: str, model: Path | None = None) -> Compar
 
 
 def cases(folder: Path) -> list[Path]:
-    """The JSON file of every case of a folder, also where only its arrays are there; hidden files and the model's are none.
+    """The JSON file of every case of a folder, even if only its arrays exist; hidden files and the model's do not count.
 
     Raises:
-        DepthubError: if the folder is not there or holds no cases.
+        DepthubError: if the folder is missing or has no cases.
     """
     if not folder.is_dir():
-        raise DepthubError(f"{folder} is no folder; expected a folder of cases, NAME.json with NAME.npz{_remedy(folder)}")
+        raise DepthubError(f"{folder} is not a folder; expected a folder of cases, NAME.json with NAME.npz{_remedy(folder)}")
     files = [path for path in folder.iterdir() if path.suffix in (".json", ".npz") and not path.name.startswith(".")]
     paths = sorted({path.with_suffix(".json") for path in files} - {folder / CONFIG})
     if not paths:
@@ -120,7 +120,7 @@ def cases(folder: Path) -> list[Path]:
 
 
 def tolerance(precision: str, quantity: str) -> float:
-    """The largest deviation of a quantity that still counts as equal; where numbers have no precision, `fp64`'s limits hold."""
+    """The largest deviation of a quantity that counts as equal. Quantities without precision have the limits of `fp64`."""
     return next(limit for pattern, limit in LIMITS[precision or "fp64"] if re.fullmatch(pattern, quantity))
 
 

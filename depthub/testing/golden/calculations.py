@@ -1,4 +1,4 @@
-"""Records that need no model: few-shot lists, learning rates, metrics and channel importance."""
+"""Records without a model: few-shot lists, learning rates, metrics and channel importance."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ IMPORTANCE = re.compile(r"(all|base|new)/(?:eq3|window([1-9]\d*))")  # eq3: wind
 
 
 def few_shot(comparison: Comparison, model: Path | None) -> None:
-    """The picks of every seed and number of shots, the complete lists, and both divided into base and new classes."""
+    """The samples of every seed and number of shots, the complete lists, and both divided into base and new classes."""
     record = comparison.record
     n = len(record.key(dict, "classnames"))
-    shots_asked = record.entries(int, "shots")
-    if min(shots_asked) < 1:
-        raise record.error(f"an entry of shots is {min(shots_asked)}, expected at least 1")
+    numbers = record.entries(int, "shots")
+    if min(numbers) < 1:
+        raise record.error(f"an entry of shots is {min(numbers)}, expected at least 1")
     lists = {split: comparison.labels(f"{split}_labels", n, None).tolist() for split in ("train", "val", "test")}
     parts = _parts(sorted(set(lists["train"])))
     for split, labels in lists.items():
-        for part, kept in parts.items():
-            _compare_list(comparison, f"full/{part}/{split}", labels, range(len(labels)), kept)
-    for seed, shots in product(record.entries(int, "seeds"), shots_asked):
+        for part, classes in parts.items():
+            _compare_list(comparison, f"full/{part}/{split}", labels, range(len(labels)), classes)
+    for seed, shots in product(record.entries(int, "seeds"), numbers):
         picks = zip(("train", "val"), draw_both(lists["train"], lists["val"], shots, seed), strict=True)
-        for (split, rows), (part, kept) in product(picks, parts.items()):
-            of_part = "" if part == "all" else f"{part}/"
-            _compare_list(comparison, f"seed{seed}/shots{shots}/{of_part}{split}", lists[split], rows, kept)
+        for (split, rows), (part, classes) in product(picks, parts.items()):
+            folder = "" if part == "all" else f"{part}/"
+            _compare_list(comparison, f"seed{seed}/shots{shots}/{folder}{split}", lists[split], rows, classes)
 
 
 def schedule(comparison: Comparison, model: Path | None) -> None:
@@ -49,7 +49,7 @@ def schedule(comparison: Comparison, model: Path | None) -> None:
     for name in record.key(dict, "schedules"):
         where = ("schedules", name)
         if record.key(str, *where, "warmup_type") != "constant" or not record.key(bool, *where, "recount"):
-            continue  # a warm-up that depthub does not have: the array is left out, and named
+            continue  # a warm-up that depthub does not have: the array is listed as left out
         epochs, warmup = record.key(int, *where, "epochs"), record.key(int, *where, "warmup_epochs")
         training = Training(epochs=epochs, warmup_epochs=warmup, warmup_lr=record.key(float, *where, "warmup_lr"))
         bases = record.entries(float, *where, "base_lr")
@@ -58,7 +58,7 @@ def schedule(comparison: Comparison, model: Path | None) -> None:
 
 
 def metrics(comparison: Comparison, model: Path | None) -> None:
-    """Predictions from given logits, ties included, and what they count as."""
+    """Predictions from logits, ties included, and the metrics of their counts."""
     logits = comparison.input("logits", None, None)
     labels = comparison.labels("labels", logits.shape[1], len(logits)).numpy()
     predicted = logits.argmax(axis=1)
@@ -80,13 +80,13 @@ def importance(comparison: Comparison, model: Path | None) -> None:
     image = comparison.floats("image_features", None, None).numpy()
     text = comparison.floats("text_features", n, image.shape[1]).numpy()
     labels = comparison.labels("labels", n, len(image)).numpy()
-    for part, kept in _parts(range(n)).items():
-        rows = np.isin(labels, kept)
-        anew = np.searchsorted(kept, labels[rows])
-        comparison.equal(f"{part}/labels", anew)
+    for part, classes in _parts(range(n)).items():
+        rows = np.isin(labels, classes)
+        part_labels = np.searchsorted(classes, labels[rows])  # counted from 0 within the part
+        comparison.equal(f"{part}/labels", part_labels)
         for name in comparison.recorded(f"{part}/"):
             if match := IMPORTANCE.fullmatch(f"{part}/{name}"):
-                comparison.compare(match[0], channel_importance(image[rows], text[kept], anew, int(match[2] or 1)))
+                comparison.compare(match[0], channel_importance(image[rows], text[classes], part_labels, int(match[2] or 1)))
 
 
 def _parts(labels: Sequence[int]) -> dict[str, list[int]]:
@@ -95,10 +95,10 @@ def _parts(labels: Sequence[int]) -> dict[str, list[int]]:
     return {"all": list(labels), "base": list(labels[:half]), "new": list(labels[half:])}
 
 
-def _compare_list(comparison: Comparison, name: str, labels: Sequence[int], rows: Sequence[int], kept: list[int]) -> None:
-    """The rows with these labels, and the labels counted anew from 0."""
+def _compare_list(comparison: Comparison, name: str, labels: Sequence[int], rows: Sequence[int], classes: list[int]) -> None:
+    """Compare the rows with labels among `classes`, and their labels counted from 0."""
     whole = Examples(tuple(map(str, rows)), tuple(labels[row] for row in rows), _no_image)
-    part = whole.restricted_to(kept)
+    part = whole.restricted_to(classes)
     comparison.equal(name, [int(row) for row in part.ids])
     comparison.equal(f"{name}_labels", part.labels)
 

@@ -1,4 +1,4 @@
-"""A record against what depthub gives: the deviations, and what was read, compared and left out."""
+"""A record compared with depthub's numbers: the deviations, and the quantities that were left out."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Comparison:
 
     Args:
         record: the case.
-        precision: "fp64" or "fp32"; empty where its numbers have none.
+        precision: "fp64" or "fp32"; empty if its numbers have no precision.
 
     Attributes:
-        deviations: by quantity: largest error divided by the largest entry; infinite for another shape, for what should be equal and is
-            not, and for what is no number.
+        deviations: by quantity: largest error divided by the largest entry; infinite for another shape, for unequal values that must be
+            equal, and for values that are not finite.
     """
 
     def __init__(self, record: Record, precision: str) -> None:
@@ -33,19 +33,19 @@ class Comparison:
         self._left: list[str] = []
 
     def input(self, name: str, *shape: int | None) -> NDArray[Any]:
-        """An array that is read, not compared; see `Record.array`."""
+        """An input array; see `Record.array`."""
         self._read.add(name)
         return self.record.array(name, *shape)
 
     def floats(self, name: str, *shape: int | None) -> Tensor:
-        """The same as a tensor in the precision."""
+        """An input array as a tensor in the precision of the comparison."""
         return torch.from_numpy(self.input(name, *shape).astype(np.float64)).to(self.dtype)
 
     def labels(self, name: str, n_classes: int, *shape: int | None) -> Tensor:
-        """Labels that are read, int64.
+        """Input labels, int64.
 
         Raises:
-            DepthubError: unless they are integers below the number of classes, one at least.
+            DepthubError: if there are none, or one is not an integer from 0 to `n_classes` - 1.
         """
         value = self.input(name, *shape)
         if value.dtype.kind not in "iu" or not value.size or not 0 <= value.min() <= value.max() < n_classes:
@@ -53,12 +53,12 @@ class Comparison:
         return torch.from_numpy(value.astype(np.int64))
 
     def recorded(self, start: str = "") -> list[str]:
-        """Results whose names begin so, without the precision and without `start`."""
+        """Names of the recorded results that begin with `start`, without precision and `start`."""
         whole = f"{self.precision}/{start}" if self.precision else start
         return [name.removeprefix(whole) for name in self.record.arrays if name.startswith(whole)]
 
     def compare(self, name: str, value: Tensor | NDArray[Any] | None) -> None:
-        """A result, if it was recorded, against the value that it is here; None: it is nothing here."""
+        """Compare a result, if it was recorded, with depthub's value; None: depthub has no value, an infinite deviation."""
         whole = f"{self.precision}/{name}" if self.precision else name
         if whole in self.record.arrays:
             self._read.add(whole)
@@ -66,21 +66,21 @@ class Comparison:
             self.note(name, self.record.arrays[whole], value)
 
     def equal(self, name: str, value: ArrayLike) -> None:
-        """An array without precision, if it was recorded, against what has to be equal to it."""
+        """Compare an array without precision, if it was recorded, with a value that must be equal."""
         if name in self.record.arrays:
             self._read.add(name)
             self.deviations[name] = 0.0 if np.array_equal(self.record.arrays[name], np.asarray(value)) else inf
 
     def note(self, name: str, recorded: ArrayLike, value: ArrayLike | None) -> None:
-        """The deviation of any value."""
+        """Store the deviation of a value."""
         self.deviations[name] = _deviation(np.asarray(recorded), None if value is None else np.asarray(value))
 
     def leave(self, name: str) -> None:
-        """Something recorded besides arrays that cannot be compared."""
+        """Store the name of a recorded value, not an array, that cannot be compared."""
         self._left.append(name)
 
     def left_out(self) -> list[str]:
-        """What was recorded, in this precision or in none, and was neither read nor compared."""
+        """Names of recorded values, in this precision or without one, that were neither inputs nor compared."""
         others = tuple(f"{p}/" for p in PRECISIONS if p != self.precision)
         return self._left + [name for name in self.record.arrays if name not in self._read and not name.startswith(others)]
 

@@ -1,4 +1,4 @@
-"""The small random CLIP that the records were made with."""
+"""The small random CLIP of the records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WEIGHTS, CONFIG = "model.safetensors", "small_clip.json"
 
 
 def check_folder(folder: Path) -> Path:
-    """The folder, if it holds the model.
+    """The absolute path of a folder with the model.
 
     Raises:
         DepthubError: if it is a file, or a part of the model is missing.
@@ -36,11 +36,11 @@ def load(case: Path, folder: Path | None, dtype: torch.dtype) -> Backbone:
 
     Args:
         case: its JSON file.
-        folder: of the model; None: the case's own, the one above, or `public` there.
-        dtype: of the weights.
+        folder: folder of the model; None: the case's folder, the one above, or `public` in the latter.
+        dtype: type of the weights.
 
     Raises:
-        DepthubError: if the model is not there or damaged.
+        DepthubError: if the model is missing or damaged.
     """
     here = (case.parent, case.parent.parent, case.parent.parent / "public")
     near = [place for place in here if (place / WEIGHTS).is_file()]

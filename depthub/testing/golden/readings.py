@@ -1,4 +1,4 @@
-"""What a record reads of a tuner, by its name in the record: logits, losses and features."""
+"""Logits, losses and features of a tuner, by their names in the records of trainings."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from depthub.types import Features
 
 @runtime_checkable
 class Classifies(Protocol):
-    """A head that learns from rows of its own making."""
+    """A head with a linear classifier, trained on rows that the head makes from features."""
 
     classifier: nn.Module
 
     def samples(self, features: Features, labels: Tensor) -> Tensor:
-        """The rows that the classifier reads in training, (kB, d)."""
+        """The training rows of the classifier, (kB, d)."""
 
 
-# What an evaluation records, from a head and the features of images and classes.
+# Quantities of an evaluation, from a head and the features of images and classes.
 READINGS: dict[str, Callable[[Head, Features], Tensor]] = {
     "logits": lambda head, features: head(features),
     "logits_itm": lambda head, features: _itm(head)(features),
@@ -34,7 +34,7 @@ READINGS: dict[str, Callable[[Head, Features], Tensor]] = {
     "text_features": lambda head, features: features.text,
     "image_features": lambda head, features: features.image,
 }
-# What is recorded of the first batch at the start values; logits are those of image-text matching where nothing else is said.
+# Quantities of the first batch at the start values; plain "logits" are those of image-text matching.
 FIRST_BATCH: dict[str, Callable[[Tuner, Features, Tensor], Tensor]] = {
     "logits": lambda tuner, features, labels: _itm(tuner.head)(features),
     "logits_itm": lambda tuner, features, labels: _itm(tuner.head)(features),
@@ -50,7 +50,7 @@ def _itm(head: Head) -> Any:
 
 
 def _part(head: Head, name: str) -> Any:
-    """The part of a head whose logits and losses go by that word."""
+    """The part of a head with this name: `logits_cat` and `loss_cat` are those of the part `cat`."""
     part = getattr(head, name, None)
     if not isinstance(part, Head):
         raise DepthubError(f"the head {type(head).__name__} has no part {name!r}, of which something is recorded: check replay.head")
@@ -58,16 +58,16 @@ def _part(head: Head, name: str) -> Any:
 
 
 def _learned(head: Head, features: Features, labels: Tensor) -> Tensor:
-    """The logits that a head's loss is computed from."""
+    """The logits in a head's loss."""
     logits: Tensor = head.classifier(head.samples(features, labels)) if isinstance(head, Classifies) else head(features)
     return logits
 
 
 def _pull(method: Method, features: Features) -> Tensor:
-    """The method's own loss without its weight, as the records hold it."""
-    alone: Any = copy(method)  # its parameters are shared
-    alone.weight = 1.0
-    losses = list(alone.losses(features).values())
+    """The method's own loss without its weight, as in the records."""
+    unweighted: Any = copy(method)  # a shallow copy: same parameters
+    unweighted.weight = 1.0
+    losses = list(unweighted.losses(features).values())
     if not losses:
         raise DepthubError(f"the method {type(method).__name__} has no loss of its own, but one is recorded: check replay.method")
     return torch.stack(losses).sum()

@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 from depthub.errors import DepthubError, nearest
 
 PRECISIONS = ("fp64", "fp32")
-# What numpy raises when the archive is cut off, altered, encrypted or compressed in ways that Python does not know.
+# Numpy's errors for an archive that is cut off, altered, encrypted or compressed with an unknown method.
 _DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 T = TypeVar("T", int, float, str, bool, list[Any], dict[str, Any])
 
 
 class Record:
-    """One case, read and checked as far as all kinds of cases are alike.
+    """One case, read and checked for the rules that all kinds of cases share.
 
     Args:
         path: its JSON file; the arrays lie beside it, in a file of the same name that ends with ".npz".
 
     Raises:
-        DepthubError: if a file is missing or damaged, an array holds anything but numbers, or one is missing that the JSON lists.
+        DepthubError: if a file or a listed array is missing, a file is damaged, or an array does not hold numbers.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,11 +41,11 @@ class Record:
                 self._check_listed(entry)
 
     def precisions(self) -> list[str]:
-        """Those that it holds results of; none where its numbers have no precision of their own."""
+        """The precisions of its results; empty if its numbers have no precision."""
         return [p for p in PRECISIONS if any(name.startswith(f"{p}/") for name in self.arrays)]
 
     def key(self, kind: type[T], *names: str) -> T:
-        """A value of the JSON by the names that lead to it.
+        """A value of the JSON by its path of keys.
 
         Raises:
             DepthubError: if it is missing or of another type.
@@ -58,7 +58,7 @@ class Record:
         return self.typed(value, kind, ".".join(names))
 
     def typed(self, value: Any, kind: type[T], name: str) -> T:
-        """The value, if it is of this type; a whole number is a float too, true and false are no numbers, and what is infinite is none."""
+        """A value, checked for its type. An integer is also a float; a bool is not a number; infinite values are refused."""
         accepted = (int, float) if kind is float else (kind,)
         fits = isinstance(value, accepted) and isinstance(value, bool) == (kind is bool)
         if not fits or (kind is float and not abs(value) <= sys.float_info.max):
@@ -66,7 +66,7 @@ class Record:
         return cast(T, value)
 
     def rate(self, *names: str) -> float:
-        """A number of the JSON that steps are made with.
+        """A rate of the optimizer.
 
         Raises:
             DepthubError: if it is missing or negative.
@@ -77,18 +77,18 @@ class Record:
         return value
 
     def entries(self, kind: type[T], *names: str) -> list[T]:
-        """A list of the JSON, of one entry at least, all of a type."""
+        """A list of the JSON: at least one entry, all of one type."""
         listed = [self.typed(entry, kind, f"an entry of {'.'.join(names)}") for entry in self.key(list, *names)]
         if not listed:
             raise self.error(f"{'.'.join(names)} is empty")
         return listed
 
     def array(self, name: str, *shape: int | None) -> NDArray[Any]:
-        """An array by its whole name.
+        """An array by its full name.
 
         Args:
             name: with the precision, if it has one.
-            shape: what it has to be; None stands for any size. Without any: whatever it is.
+            shape: the required sizes; None: any size. Without sizes, any shape.
 
         Raises:
             DepthubError: if it is missing or of another shape.
@@ -103,13 +103,13 @@ class Record:
         return value
 
     def check_names(self, vocabulary: Iterable[str]) -> None:
-        """Refuse results that nobody would compare.
+        """Refuse results that no code would compare.
 
         Args:
-            vocabulary: names that results may have, without the precision.
+            vocabulary: the valid names of results, without the precision.
 
         Raises:
-            DepthubError: with the first array of any precision whose name is another.
+            DepthubError: for the first array with another name, in any precision.
         """
         names = set(vocabulary)
         for name in self.arrays:
@@ -118,11 +118,11 @@ class Record:
                 raise self.error(f"nothing here compares the array {name!r}{nearest(rest, names) or '; the vocabulary does not have it'}")
 
     def error(self, what: str) -> DepthubError:
-        """What is wrong with it, to be raised."""
+        """An error about the record, to be raised."""
         return DepthubError(f"{what}; see Keys in tests/golden/README.md")
 
     def _check_listed(self, entry: Any) -> None:
-        """An array of the JSON's list is there in its shape."""
+        """Check that an array of the JSON's list exists in its shape."""
         listed = self.typed(entry, dict, "an entry of arrays")
         name = self.typed(listed.get("name"), str, "the name of an entry of arrays")
         value = self.array(name)
@@ -132,7 +132,7 @@ class Record:
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Whatever is found wrong within begins with the case's name."""
+    """Put the path of the case before every error of the block."""
     try:
         yield
     except DepthubError as error:
@@ -151,10 +151,10 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays; what pickle wrote is never read."""
+    """All arrays; pickled objects are never loaded."""
     _check_file(path)
     try:
-        with path.open("rb") as file:  # numpy leaves a file that it opened itself open where the archive is damaged
+        with path.open("rb") as file:  # for a damaged archive numpy would not close a file that it opened itself
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DepthubError(f"{path} holds a single array, expected an archive of arrays by name (numpy.savez)")
@@ -170,15 +170,15 @@ def _array(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> NDArray[Any]
     except _DAMAGE as error:
         raise DepthubError(f"{path}: cannot read the array {name!r}: {_line(error)}; get the file anew") from error
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
-        raise DepthubError(f"{path}: {name!r} is {getattr(value, 'dtype', 'no array')}, expected an array of numbers")
+        raise DepthubError(f"{path}: {name!r} is {getattr(value, 'dtype', 'not an array')}, expected an array of numbers")
     return value
 
 
 def _check_file(path: Path) -> None:
-    """Refuse what is not there, and what one could wait for without end: a pipe, for example."""
+    """Refuse missing files, and others than regular files: reading a pipe could wait forever."""
     if not path.is_file():
         raise DepthubError(
-            f"{path} is {'no file' if path.exists() else 'missing'}; a case is NAME.json with its arrays in NAME.npz beside it"
+            f"{path} is {'not a file' if path.exists() else 'missing'}; a case is NAME.json with its arrays in NAME.npz beside it"
         )
 
 

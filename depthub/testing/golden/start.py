@@ -1,4 +1,4 @@
-"""A published method and head as depthub's own, at the start values of a record."""
+"""depthub's method and head for a record, at the recorded start values."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ def parameter_names(record: Record) -> dict[str, str]:
     """Our name of each published parameter, by its published name.
 
     Raises:
-        DepthubError: for a record without any, or with two of one name.
+        DepthubError: if it has none, or two published parameters have the same name of ours.
     """
     listed = record.key(dict, "replay", "parameters")
     parameters = {name: record.typed(ours, str, f"replay.parameters.{name}") for name, ours in listed.items()}
     if not parameters or len(set(parameters.values())) < len(parameters):
-        raise record.error("replay.parameters has to map one published parameter at least, and no two of them to one of ours")
+        raise record.error("replay.parameters has to map at least one published parameter, and no two of them to one of ours")
     return parameters
 
 
 def tuner_at_start(comparison: Comparison, backbone: Backbone, classes: ClassSet, parameters: dict[str, str]) -> Tuner:
-    """Our method and head at the recorded start values.
+    """A tuner of our method and head at the recorded start values.
 
     Args:
-        comparison: of the record.
+        comparison: the comparison of the record.
         backbone: the frozen model of the record.
         classes: the training classes.
         parameters: see `parameter_names`.
 
     Raises:
-        DepthubError: for a component or parameter that is not there, a start value of another shape, or a parameter without one.
+        DepthubError: for an unknown component or parameter, or a start value that is missing or of another shape.
     """
     record, plugins = comparison.record, installed()
     method, head = (complete(_component(record, "replay", part), f"{part}s", plugins) for part in ("method", "head"))
-    with torch.random.fork_rng(devices=[]):  # the recorded values replace what is drawn
+    with torch.random.fork_rng(devices=[]):  # the recorded values replace the random ones
         parts = make(method, "methods", plugins, backbone, classes), make(head, "heads", plugins, backbone.dim, classes)
     tuner = Tuner(backbone, *parts).to(comparison.dtype)
     tuned = tuner.tuned()
@@ -57,7 +57,7 @@ def tuner_at_start(comparison: Comparison, backbone: Backbone, classes: ClassSet
 
 
 def _component(record: Record, *names: str) -> Component:
-    """A method or head as the record writes it; heads within its settings likewise."""
+    """A method or head of the record, with the heads in its settings."""
     name, settings = record.key(str, *names, "name"), record.key(dict, *names, "settings")
     inner = {key: _component(record, *names, "settings", key) for key, value in settings.items() if isinstance(value, dict)}
     return Component(name, settings | inner)

@@ -1,4 +1,4 @@
-"""Records of trainings: a published method and head as depthub's own, stepped with the recorded batches."""
+"""Records of trainings: depthub's method and head, from the recorded start values, trained on the recorded batches."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from depthub.training.tuner import Tuner
 from depthub.types import ClassSet
 
 LAST = 5  # the step after which the parameters are recorded and evaluated once more
-EPOCHS = 10  # of the published schedule, of which as many are recorded as there are batches
+EPOCHS = 10  # length of the published schedule; only its first `LAST` epochs are recorded
 EVALUATIONS = ("eval_start", "eval_after5", "eval_after5_new")
 REFERENCE = "reference_text_features"
 
 
 def training(comparison: Comparison, model: Path | None) -> None:
-    """Everything recorded of a training: evaluations, first gradients, parameters after 1 and 5 steps, losses, the schedule's run."""
+    """Compare all of a training: evaluations, first gradients, parameters after 1 and 5 steps, losses, and the run with the schedule."""
     case = Case(comparison, model)
     case.compare_start()
     case.compare_steps()
@@ -43,11 +43,11 @@ class Case:
     """A training case.
 
     Args:
-        comparison: of its record.
-        model: folder of the model, or None.
+        comparison: the comparison of its record.
+        model: folder of the model; None: see `model.load`.
 
     Raises:
-        DepthubError: if a key or an array is missing or not what it should be, or a recorded name is unknown.
+        DepthubError: if a key or an array is missing or invalid, or a recorded name is unknown.
     """
 
     def __init__(self, comparison: Comparison, model: Path | None) -> None:
@@ -67,16 +67,20 @@ class Case:
         self.momentum, self.weight_decay = record.rate("optimizer", "momentum"), record.rate("optimizer", "weight_decay")
         self.rates = {name: record.rate("optimizer", "lr_of_parameter", name) for name in self.parameters}
 
+    def tuner(self) -> Tuner:
+        """A new tuner at the start values."""
+        return tuner_at_start(self.comparison, self.backbone, self.classes, self.parameters)
+
     def compare_start(self) -> None:
-        """Tokens, the losses and scores of the first batch, and the evaluation before training."""
-        tuner = tuner_at_start(self.comparison, self.backbone, self.classes, self.parameters)
+        """Compare tokens, losses and scores of the first batch, and the evaluation before training."""
+        tuner = self.tuner()
         self._compare_tokens(tuner)
         self._compare_first_batch(tuner)
         self._evaluate(tuner, "eval_start", self.classes)
 
     def compare_steps(self) -> None:
-        """Steps at constant rates, and the evaluations after the fifth."""
-        tuner, losses = tuner_at_start(self.comparison, self.backbone, self.classes, self.parameters), list[float]()
+        """Compare the steps at constant rates, and the evaluations after the fifth."""
+        tuner, losses = self.tuner(), list[float]()
         groups = [{"params": [tuner.get_parameter(ours)], "lr": self.rates[name]} for name, ours in self.parameters.items()]
         optimizer = torch.optim.SGD(groups, momentum=self.momentum, weight_decay=self.weight_decay)
         for step, (images, labels) in enumerate(zip(self.images, self.labels, strict=True), start=1):
@@ -94,20 +98,20 @@ class Case:
         self.comparison.compare("loss", torch.tensor(losses, dtype=torch.float64))
 
     def compare_scheduled(self) -> None:
-        """Where recorded: the same through the engine's own loop, one batch an epoch, with the schedule switched on."""
+        """Compare the run with the schedule, if recorded: through the training loop of runs, with one batch per epoch."""
         if not self.comparison.recorded("sched/"):
             return
-        tuner, losses = tuner_at_start(self.comparison, self.backbone, self.classes, self.parameters), list[float]()
+        tuner, losses = self.tuner(), list[float]()
         batch, rate = self.images.shape[1], self._base_rate(tuner)
         recipe = Recipe(epochs=EPOCHS, batch_size=batch, lr=rate, momentum=self.momentum, weight_decay=self.weight_decay)
 
-        def stop_at_the_last(epoch: int, loss: float) -> None:
+        def stop_after_last(epoch: int, loss: float) -> None:
             losses.append(loss)
             if epoch == LAST:
-                raise _Enough
+                raise _LastEpoch
 
-        with suppress(_Enough):
-            fit(tuner, _OneBatch(self.images, self.labels), self.classes, recipe, 0, Accelerator(cpu=True), on_epoch=stop_at_the_last)
+        with suppress(_LastEpoch):
+            fit(tuner, _OneBatch(self.images, self.labels), self.classes, recipe, 0, Accelerator(cpu=True), on_epoch=stop_after_last)
         bases = [group["lr"] for group in tuner.parameter_groups(recipe.lr)]
         rates = [[learning_rate(base, epoch, recipe) for base in bases] for epoch in range(LAST)]
         self.comparison.compare("sched/lr", torch.tensor(rates, dtype=torch.float64))
@@ -115,21 +119,21 @@ class Case:
         self._compare_parameters(tuner, f"sched/after{LAST}")
 
     def _vocabulary(self) -> Iterator[str]:
-        """Names that results of this case may have; a published parameter without a gradient may still have values."""
+        """The valid names of results. A published parameter without a gradient may still have values."""
         yield from ("loss", REFERENCE, "sched/lr", "sched/loss")
         yield from (f"train/{name}" for name in FIRST_BATCH)
         yield from (f"{when}/{name}" for when in EVALUATIONS for name in READINGS)
         yield from (f"grad/{name}" for name in self.parameters)
-        started = {name.removeprefix("start/") for name in self.record.arrays if name.startswith("start/")} | self.parameters.keys()
-        yield from (f"{when}/{name}" for when in ("after1", "after5", "sched/after5") for name in started)
+        names = {name.removeprefix("start/") for name in self.record.arrays if name.startswith("start/")} | self.parameters.keys()
+        yield from (f"{when}/{name}" for when in ("after1", "after5", "sched/after5") for name in names)
 
     def _base_rate(self, tuner: Tuner) -> float:
-        """The recipe's learning rate, from the first parameter's."""
+        """The recipe's learning rate, from that of the first parameter."""
         name, ours = next(iter(self.parameters.items()))
         return self.rates[name] / (tuner.head.lr_scale if ours.startswith("head.") else 1)
 
     def _compare_tokens(self, tuner: Tuner) -> None:
-        """The prompts as they are written, before the context takes the place of its words."""
+        """Compare the token ids of the sentences, in which placeholder words stand for the context."""
         method, backbone = tuner.method, self.backbone
         if isinstance(method, PromptMethod):
             image = backbone.encode_image(self.images_eval) if method.needs_image else None
@@ -140,7 +144,7 @@ class Case:
 
     @torch.no_grad()
     def _compare_first_batch(self, tuner: Tuner) -> None:
-        """The losses and scores of the first batch by part."""
+        """Compare losses and scores of the first batch."""
         features, labels = tuner.method.features(self.backbone, self.images[0], self.classes), self.labels[0]
         for name in self.comparison.recorded("train/"):
             value = FIRST_BATCH[name](tuner, features, labels)
@@ -152,13 +156,13 @@ class Case:
             self.comparison.compare(REFERENCE, None if anchors is None else F.normalize(anchors, dim=-1))
 
     def _compare_parameters(self, tuner: Tuner, when: str) -> None:
-        """The parameters, or their gradients."""
+        """Compare the parameters, or for "grad" their gradients."""
         for name, ours in self.parameters.items():
             parameter = tuner.get_parameter(ours)
             self.comparison.compare(f"{when}/{name}", parameter.grad if when == "grad" else parameter)
 
     def _evaluate_new(self, tuner: Tuner) -> None:
-        """On the new classes; a name that was trained on is that class."""
+        """Compare the evaluation on the new classes; a name among the trained classes means that class."""
         if self.comparison.recorded("eval_after5_new/"):
             names, n = tuple(self.record.entries(str, "new_classes")), len(self.classes)
             id_of = dict(zip(self.classes.names, self.classes.ids, strict=True))
@@ -167,19 +171,19 @@ class Case:
 
     @torch.no_grad()
     def _evaluate(self, tuner: Tuner, when: str, classes: ClassSet) -> None:
-        """Everything that was evaluated then."""
+        """Compare all quantities of an evaluation."""
         if names := self.comparison.recorded(f"{when}/"):
             features = tuner.method.features(self.backbone, self.images_eval, classes)
             for name in names:
                 self.comparison.compare(f"{when}/{name}", READINGS[name](tuner.head, features))
 
 
-class _Enough(Exception):  # noqa: N818  # nothing is wrong
-    """The last recorded epoch is done; the schedule would go on."""
+class _LastEpoch(Exception):  # noqa: N818  # not an error
+    """Ends the training after the last recorded epoch, in the middle of the schedule."""
 
 
 class _OneBatch(PerEpoch):
-    """Step s of the record is epoch s; the order inside a batch does not matter to a mean."""
+    """A data set with one batch per epoch: step s of the record is epoch s. A mean does not depend on the order within a batch."""
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         self.images, self.labels, self.epoch = images, labels, 0

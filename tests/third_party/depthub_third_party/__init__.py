@@ -1,4 +1,4 @@
-"""Image prompts, a prototype head, a protocol and a data set: what somebody might add who has only read depthub's public names."""
+"""Image prompts, a prototype head, a protocol and a data set: a third party's plugin, written with depthub's public names alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from depthub_third_party.method import VisualPrompts
 from depthub_third_party.protocol import AllClasses
 from depthub_third_party.squares import Squares
 
-finished: list[RunResult] = []  # what the run event told, for the tests
+finished: list[RunResult] = []  # results that the run event received, for the tests
 __all__ = ["AllClasses", "Prototypes", "Squares", "VisualPrompts", "finished"]
 
 
