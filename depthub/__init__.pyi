@@ -33,6 +33,7 @@ from .records.result import RunResult as RunResult, Sample as Sample, TestedTask
 from .records.store import Store as Store
 from .registry.hookspecs import hookimpl as hookimpl
 from .registry.presets import with_preset as with_preset
+from .running.do_pack import do_pack as do_pack
 from .running.in_memory import data_in_memory as data_in_memory
 from .running.options import RunOptions as RunOptions
 from .running.runner import run as run, run_many as run_many

@@ -10,6 +10,19 @@ class DepthubError(Exception):
     """The user's mistake: its message names the given value, the expected one and the remedy."""
 
 
+class DivergedError(DepthubError):
+    """A training whose loss or parameters are no longer finite.
+
+    Args:
+        message: the finding and the remedy.
+        epoch: in which it happened, from 1.
+    """
+
+    def __init__(self, message: str, epoch: int = 0) -> None:
+        super().__init__(message)
+        self.epoch = epoch
+
+
 class UnknownNameError(DepthubError):
     """A name that nothing has.
 

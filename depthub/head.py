@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,9 +31,14 @@ class Head(nn.Module, ABC):
 
     Attributes:
         lr_scale: its learning rate relative to the method's; a finite number of at least 0.
+        added: as in `Method`.
+        control: settings at which the head trains and tests as if what it adds were not there: a row with them beside one without shows
+            what the addition does. Empty: it has no such settings.
     """
 
     lr_scale: float = 1.0
+    added: ClassVar[Mapping[str, Any]] = {}
+    control: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, dim: int, classes: ClassSet) -> None:
         super().__init__()

@@ -36,11 +36,14 @@ class Method(nn.Module, ABC):
         needs_image: text features depend on the image: (B, M, d).
         tunes_image: image features change in training, hence are not computed once: `features` is called with pixels.
         presets: published values other than the defaults; the first that fits a run applies.
+        added: settings that came after the first results, with the values that they stood for until then, which are their defaults: a spec
+            does not mention them at these values, so that earlier run ids stay.
     """
 
     needs_image: ClassVar[bool] = False  # text features depend on the image
     tunes_image: ClassVar[bool] = False  # image features change in training, hence cannot be computed once
     presets: ClassVar[tuple[Preset, ...]] = ()  # published values other than the defaults
+    added: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, backbone: Backbone, classes: ClassSet) -> None:
         super().__init__()

@@ -94,10 +94,12 @@ class Protocol(ABC):
     Attributes:
         headline: the score that ranks methods; empty: the last one.
         harmonic: score to two others, of which it is the harmonic mean in every run; see `Summary`.
+        added: as in `Method`.
     """
 
     headline: ClassVar[str] = ""
     harmonic: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    added: ClassVar[Mapping[str, Any]] = {}
 
     @classmethod
     def canonical(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:

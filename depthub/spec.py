@@ -233,7 +233,8 @@ class RunSpec:
         backbone: the frozen model.
         training: the recipe; None: that of the DePT paper's tables for this method.
         shots: training images per class.
-        seed: of the few-shot sample, the initialisation and the order of the images.
+        seed: of the initialisation and the order of the images, and of the few-shot sample.
+        sample: seed of the few-shot sample, if it is another; None: `seed`.
         other_data: digests of further data sets that the protocol tests on, by name; filled in for data sets on disk, so that other files
             are another run.
     """
@@ -247,22 +248,23 @@ class RunSpec:
     shots: int = 16
     seed: int = 1
     other_data: Mapping[str, str] = field(default_factory=dict)
+    sample: int | None = None
 
     def __post_init__(self) -> None:
         for name in (*_COMPONENTS, "data", "backbone", "training"):
             object.__setattr__(self, name, _part(name, getattr(self, name)))
-        for name, least in (("shots", 1), ("seed", 0)):
+        for name, least in (("shots", 1), ("seed", 0), *([] if self.sample is None else [("sample", 0)])):
             whole(name, getattr(self, name), least)
 
     def __hash__(self) -> int:
         return hash(digest(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, in the order of the fields; without `other_data` if that is empty."""
+        """Plain data for JSON, in the order of the fields; without `other_data` and `sample` where they say nothing."""
         return {
             k: v.as_dict() if isinstance(v, Component | DataSpec) else asdict(v) if isinstance(v, BackboneSpec | Training) else v
             for k, v in vars(self).items()
-            if v or k != "other_data"
+            if not (k == "sample" and v in (None, self.seed)) and (v or k != "other_data")
         }
 
     def without_places(self) -> RunSpec:

@@ -31,6 +31,7 @@ LAYERS = (
     {"training"},
     {"running"},
     {"inference", "boards"},
+    {"suites"},
     {"testing"},
     {"cli", "__main__"},
 )

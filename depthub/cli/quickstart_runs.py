@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from depthub.cli.packs import Packs, described
+from depthub.boards.labels import row_label
 from depthub.cli.plural import counted
 from depthub.cli.progress import showing
 from depthub.executor import Executor
@@ -19,7 +19,6 @@ from depthub.system.activity import tell
 from depthub.values.text import plain
 
 METHODS = (("ZeroShot", "ITM"), ("CoOp", "ITM"), ("CoOp", "DePT"))
-FEW = 4  # cores; with more of them a process for each run is faster than runs that train together
 
 
 def specs(names: Sequence[str], seeds: Sequence[int], epochs: int | None) -> list[RunSpec]:
@@ -43,9 +42,8 @@ def run_all(specs: Sequence[RunSpec], runs: Path, workers: int) -> list[RunResul
     """
     from depthub.running.runner import run_many
 
-    executor = _executor(specs, runs, workers)
-    with _Bar(specs, quiet_failures=isinstance(executor, Packs)) as bar, _one_thread():  # Packs names failures itself
-        return run_many(specs, runs=runs, executor=executor, on_done=bar.on_done)
+    with _Bar(specs) as bar, _one_thread():
+        return run_many(specs, runs=runs, executor=_executor(workers), on_done=bar.on_done)
 
 
 class _Bar:
@@ -53,11 +51,10 @@ class _Bar:
 
     Args:
         specs: the runs.
-        quiet_failures: do not print failures.
     """
 
-    def __init__(self, specs: Sequence[RunSpec], quiet_failures: bool) -> None:
-        self.total, self.quiet_failures = len(specs), quiet_failures
+    def __init__(self, specs: Sequence[RunSpec]) -> None:
+        self.total = len(specs)
         self.waiting = dict(enumerate(specs))
         self.console = Console(stderr=True)
         columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
@@ -84,8 +81,7 @@ class _Bar:
         following = next(iter(self.waiting.values()), None)  # runs end about in order, hence it is under way or next
         self.bar.update(self.task, advance=1, description="done" if following is None else f"{described(following)} ...")
         if isinstance(outcome, Exception):
-            if not self.quiet_failures:
-                self.console.print(f"{described(spec)} failed: {plain(str(outcome))}", markup=False, soft_wrap=True)
+            self.console.print(f"{described(spec)} failed: {plain(str(outcome))}", markup=False, soft_wrap=True)
         elif self.bar.disable:
             self.console.print(f"{done}/{self.total} {described(spec)}", markup=False, soft_wrap=True)
 
@@ -103,14 +99,19 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _executor(specs: Sequence[RunSpec], runs: Path, workers: int) -> Executor | None:
-    """The executor of the runs; None: this process."""
+def _executor(workers: int) -> Executor | None:
+    """The executor of the runs; None: this process.
+
+    Args:
+        workers: processes; 0: one per core.
+    """
     from depthub.registry.plugins import installed
     from depthub.system.provenance import cores
 
-    sets = len({spec.data for spec in specs})
-    number = workers or (min(cores(), sets) if cores() <= FEW else cores())
-    if number == 1:
-        return None
-    local: Executor = installed().get("executors", "Local")(workers=number)
-    return local if number > sets else Packs(executor=local, runs=runs)
+    number = workers or cores()
+    return None if number == 1 else installed().get("executors", "Local")(workers=number)
+
+
+def described(spec: RunSpec) -> str:
+    """A run in words, for messages."""
+    return plain(f"{row_label(spec.as_dict())} on {spec.data.name}, seed {spec.seed}")

@@ -6,7 +6,7 @@ from depthub.errors import DepthubError
 from depthub.identity.inputs import code_digests, differences
 from depthub.records.result import RunResult
 from depthub.registry.plugins import Plugins
-from depthub.running.components import code_of
+from depthub.running.components import Components
 
 
 def require_code(result: RunResult, plugins: Plugins) -> None:
@@ -15,7 +15,7 @@ def require_code(result: RunResult, plugins: Plugins) -> None:
     Raises:
         DepthubError: if the code differs, or is not installed at all.
     """
-    present = code_of(result.spec, plugins)
+    present = Components(plugins).code_of(result.spec)
     recorded = {part: code for part, code in result.provenance["inputs"]["code"].items() if part.startswith(("methods", "heads"))}
     if differing := differences(code_digests(recorded), code_digests({part: present.get(part) for part in recorded})):
         raise DepthubError(

@@ -12,6 +12,7 @@ from depthub.records.document import StoredRun, read_stored
 from depthub.records.packed import SUFFIX, packed_runs
 
 FILE = "run.json"
+HISTORY = "history.jsonl"  # of a run, beside its document; its name ends like those of packed files
 BOARD, RUNS = "leaderboard.json", "runs"  # a board's folder has this file, and its runs in this folder
 
 
@@ -115,7 +116,7 @@ def packed_files(place: Path) -> list[Path]:
 
 
 def _is_packed_file(place: Path) -> bool:
-    return place.suffix == SUFFIX and not place.is_dir()
+    return place.suffix == SUFFIX and place.name != HISTORY and not place.is_dir()
 
 
 def _inside(place: Path) -> list[Path]:

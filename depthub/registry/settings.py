@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Literal, get_args, get_origin
@@ -34,7 +34,7 @@ def complete(component: Component, kind: str, plugins: Plugins) -> Component:
             settings[name] = complete(_head(component.name, name, value), "heads", plugins)
         else:
             settings[name] = _value(component.name, name, value, hints.get(name, Any))
-    return Component(component.name, _canonical(cls, settings))
+    return Component(component.name, _without_added(cls, _canonical(cls, settings), accepted))
 
 
 def make(component: Component, kind: str, plugins: Plugins, *args: Any) -> Any:
@@ -83,6 +83,14 @@ def _value(owner: str, name: str, value: Any, expected: Any) -> Any:
 
 def _nearest(value: Any, expected: Any) -> str:
     return nearest(str(value), map(str, get_args(expected))) if get_origin(expected) is Literal else ""
+
+
+def _without_added(cls: Any, settings: dict[str, Any], accepted: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """The settings without later ones at the values that they stood for before, see `Method.added`."""
+    for name, value in cls.added.items():
+        if name not in accepted or accepted[name].default != value:
+            raise DepthubError(f"{cls.__name__}.added gives {name!r} the value {value!r}, which is not the default of such a setting")
+    return {name: value for name, value in settings.items() if name not in cls.added or value != cls.added[name]}
 
 
 def _canonical(cls: Any, settings: dict[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from depthub.errors import DepthubError, hint
+from depthub.values.checks import choice
 
 StackSize = int | Literal["auto", "off"]
+TRACKERS = ("tensorboard", "trackio", "wandb")  # also the names of their packages
 OnNote = Callable[[str], None]  # called with one line for the user
 
 
@@ -29,6 +32,7 @@ class RunOptions:
             time.
         download: download weights that are not on this machine; otherwise nothing uses the network.
         stack: at most this many runs trained together; "auto": as many as memory allows; "off": none. Executors run them separately.
+        tracker: "tensorboard", "trackio" or "wandb", which show the loss and the learning rates of every epoch; empty: none.
     """
 
     data_root: Path | None = None
@@ -41,10 +45,13 @@ class RunOptions:
     recompute: bool = False
     download: bool = False
     stack: StackSize = "auto"
+    tracker: str = ""
 
     def __post_init__(self) -> None:
         if isinstance(self.stack, int) and self.stack < 1:
             raise DepthubError(f"stack is {self.stack}, expected auto, off or at least 1")
+        if self.tracker:
+            _require_tracker(self.tracker)
         for name in ("data_root", "image_cache"):
             folder = getattr(self, name)
             if folder is not None:
@@ -64,3 +71,15 @@ class RunOptions:
             if name not in names:
                 raise DepthubError(f"unknown option {name!r}{hint(name, names)}")
         return replace(self, **changes)
+
+
+def _require_tracker(name: str) -> None:
+    """Refuse a tracker before the runs that it is to follow.
+
+    Raises:
+        DepthubError: for an unknown name, or a package that is not installed.
+    """
+    choice("tracker", name, TRACKERS)
+    package = find_spec(name)
+    if package is None or package.origin is None:  # without an origin: a folder that happens to have the name
+        raise DepthubError(f"tracker is {name}, which is not installed; python -m pip install {name}")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from depthub.compute import linear
-from depthub.data.dataset import FingerprintMemory, contents
-from depthub.spec import RunSpec, Training, digest
-from depthub.system.provenance import COMPARED, version
+from depthub.spec import RunSpec, Training
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from depthub.data.dataset import Data, Examples
+    from depthub.data.dataset import Data
     from depthub.protocol import Protocol, Stage, Task
+    from depthub.running.staged import Staged
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,25 +24,41 @@ class Resolved:
 
     Args:
         spec: with every setting, digest and value of the recipe written out.
-        protocol: of the run.
-        stages: to train and test.
+        staged: what it trains and tests; shared with runs of the same data, protocol, shots and sample.
         data: the data sets of the run, by name. The run's own is there under two names, with and without its path.
-        digests: of their lists of images, by name without paths; empty where the name alone says which images these are.
         code: of each component: distribution, version and SHA-256 of its source.
         files: SHA-256 of the files that settings name, by setting.
         places: files and folders that the numbers depend on; None where a data set does not say.
-        fingerprints: of images, as far as they are known.
+        packages: versions of the packages that compute the numbers.
     """
 
     spec: RunSpec
-    protocol: Protocol
-    stages: tuple[Stage, ...]
+    staged: Staged
     data: Mapping[str, Data]
-    digests: Mapping[str, str]
     code: Mapping[str, Any]
     files: Mapping[str, str] = field(default_factory=dict)
     places: tuple[Path, ...] | None = None
-    fingerprints: FingerprintMemory = field(default_factory=FingerprintMemory)
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def run_id(self) -> str:
+        """Of the spec."""
+        return self.spec.run_id
+
+    @property
+    def protocol(self) -> Protocol:
+        """Of the run."""
+        return self.staged.protocol
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """To train and test."""
+        return self.staged.stages
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """See `Staged.digests`."""
+        return self.staged.digests
 
     @property
     def training(self) -> Training:
@@ -70,19 +86,11 @@ class Resolved:
         """
         return {
             "code": dict(self.code),
-            "data": {**self._contents(), **self.files},
+            "data": {**self.staged.contents, **self.files},
             "backbone": backbone,
             "linear": linear.choice(),
-            "packages": {name: present for name in COMPARED if (present := version(name))},
+            "packages": dict(self.packages),
         }
-
-    def _contents(self) -> dict[str, str]:
-        """SHA-256 over the contents of all images that the run uses, by data set; only of data sets that are on disk."""
-        parts: dict[str, list[Examples]] = {name: [] for name, of_list in self.digests.items() if of_list}
-        for task in self.tasks():
-            if task.examples.source in parts:
-                parts[task.examples.source].append(task.examples)
-        return {name: digest([contents(examples, self.fingerprints) for examples in of_set]) for name, of_set in parts.items()}
 
 
 def _classes_left_out(resolved: Resolved) -> list[str]:

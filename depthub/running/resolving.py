@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from depthub.errors import DepthubError
 from depthub.identity.file_digests import file_sha256
-from depthub.registry import presets, settings
+from depthub.registry import presets
 from depthub.registry.plugins import Plugins, installed
-from depthub.running.components import code_of, completed, setting_files
+from depthub.running.components import Components
 from depthub.running.data_names import absolute, absolute_names, canonical
 from depthub.running.loaded_data import DataSets, LoadedData
 from depthub.running.resolved import Resolved
-from depthub.running.stages import stages_of
+from depthub.running.staged import Staged, Stagings
 from depthub.running.weights import WeightFiles
 from depthub.spec import RunSpec, placeless
-
-if TYPE_CHECKING:
-    from depthub.protocol import Protocol, Stage
 
 
 class Resolver:
@@ -40,6 +35,8 @@ class Resolver:
         self._data_sets = DataSets(data_root, self.plugins, cache)
         self._weights = WeightFiles(self.plugins, download)
         self._digests: dict[Path, str] = {}
+        self._components = Components(self.plugins)
+        self._stagings = Stagings(self._data_sets)
 
     def __call__(self, spec: RunSpec) -> Resolved:
         """Resolve a spec.
@@ -48,7 +45,7 @@ class Resolver:
             DepthubError: for unknown names or settings, for files that are missing or not those of the spec, and for data and tasks that
                 cannot give a right number.
         """
-        full = completed(spec, self.plugins)
+        full = self._components.completed(spec)
         weights = self._weights.sha256(spec.backbone)
         source = self._data_sets.load(absolute(spec.data))
         _require_same("data", spec.data.sha256, source.digest)
@@ -62,42 +59,22 @@ class Resolver:
             backbone=replace(spec.backbone, sha256=weights),
             training=replace(training, augmentation=augmentation),
         )
-        protocol: Protocol = settings.make(full.protocol, "protocols", self.plugins)
-        stages, sources = stages_of(full, protocol, source, lambda name: self._data_sets.load_beside(name, full.data, source))
-        return self._resolved(full, protocol, stages, sources, source)
+        return self._resolved(full, self._stagings(full, source), source)
 
-    def _resolved(
-        self, spec: RunSpec, protocol: Protocol, stages: tuple[Stage, ...], sources: Mapping[str, LoadedData], source: LoadedData
-    ) -> Resolved:
-        digests = {label: loaded.digest for label, loaded in sources.items()}
-        others = {label: digest for label, digest in digests.items() if digest and label != placeless(source.name)}
+    def _resolved(self, spec: RunSpec, staged: Staged, source: LoadedData) -> Resolved:
+        others = {label: digest for label, digest in staged.digests.items() if digest and label != placeless(source.name)}
         if spec.other_data and spec.other_data != others:
             raise DepthubError(f"the files of {', '.join(spec.other_data)} are not those of the spec; leave other_data out")
-        files = setting_files(spec, self.plugins)
+        files, places = self._components.setting_files(spec), staged.places
         return Resolved(
             spec=replace(spec, other_data=others),
-            protocol=protocol,
-            stages=stages,
-            data={source.name: source.data, **{label: loaded.data for label, loaded in sources.items()}},
-            digests=digests,
-            code=code_of(spec, self.plugins, [label for label, loaded in sources.items() if not loaded.is_builtin]),
+            staged=staged,
+            data={source.name: source.data, **{label: loaded.data for label, loaded in staged.sources.items()}},
+            code=self._components.code_of(spec, [label for label, loaded in staged.sources.items() if not loaded.is_builtin]),
             files={name: self._file_sha256(path) for name, path in files.items()},
-            places=self._places(spec, stages, sources, list(files.values())),
-            fingerprints=self._data_sets.fingerprints,
+            places=None if places is None else (*places, *self._weights.paths(spec.backbone), *files.values()),
+            packages=self._components.packages,
         )
-
-    def _places(
-        self, spec: RunSpec, stages: Sequence[Stage], sources: Mapping[str, LoadedData], files: Sequence[Path]
-    ) -> tuple[Path, ...] | None:
-        """All files and folders that the numbers depend on; None where a data set does not say."""
-        parts = [task.examples for stage in stages for task in (stage.train, *stage.tests)]
-        places = list[Path]()
-        for label, loaded in sources.items():
-            of_set = loaded.places([part for part in parts if part.source == label], self._data_sets.root)
-            if of_set is None:
-                return None
-            places += of_set
-        return (*places, *self._weights.paths(spec.backbone), *files)
 
     def _file_sha256(self, path: Path) -> str:
         if path not in self._digests:

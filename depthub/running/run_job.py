@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import closing
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,6 +11,7 @@ from accelerate import Accelerator
 
 from depthub.compute.device import accelerator
 from depthub.registry.plugins import installed
+from depthub.running.course import Course
 from depthub.running.findings import Findings
 from depthub.running.frozen_model import FrozenModel
 from depthub.running.recording import files_of, provenance_of, result_of, with_digests
@@ -56,6 +58,7 @@ class RunJob:
         self.on_epoch, self.note = on_epoch, note
         self.plugins = installed()
         self.images = RunImages(self.spec, options)
+        self.course = Course(self.spec, store, options, note)
         self.stacked = 1
         self._steps = self._trainings()
 
@@ -71,6 +74,11 @@ class RunJob:
             return cast("RunResult", end.value)
         return None
 
+    @property
+    def folder(self) -> Path:
+        """Of the run on disk."""
+        return self.store.path(self.spec)
+
     @cached_property
     def accelerator(self) -> Accelerator:
         """Device, precision and processes.
@@ -82,6 +90,10 @@ class RunJob:
 
     def _trainings(self) -> Generator[TrainingJob, None, RunResult]:
         """Yield each training of the run, to be carried out before the next is asked for; return the result."""
+        with closing(self.course):  # also if the run fails in its training: the caller then drops it
+            return (yield from self._stages())
+
+    def _stages(self) -> Generator[TrainingJob, None, RunResult]:
         main = self.accelerator.is_main_process
         if main:
             self.plugins.notify("depthub_run_started", spec=self.spec)
@@ -92,21 +104,23 @@ class RunJob:
         earlier = self.store.set_aside(self.spec) if main else None
         findings, watch, parameters = Findings(), Stopwatch(), (0, 0)
         for number, stage in enumerate(self.resolved.stages):
-            tuner = yield from self._train(stage, self._checkpoint(number), watch)
+            tuner = yield from self._train(stage, number, watch)
             self._test(stage, tuner, findings, watch)
             parameters = _parameters(tuner)
-        result = result_of(self.resolved, findings, watch.cost(*parameters), self._provenance(), self.store.path(self.spec))
+        result = result_of(self.resolved, findings, watch.cost(*parameters), self._provenance(), self.folder)
         if main:
             files = files_of(findings, self._tuned_files(), self.model.backbone.scale)
             result = with_digests(result, files)
             self.store.save(result, files)
             self.store.drop_repeated(earlier, result)
+            self.course.end(result.scores, len(self.resolved.stages))
             self.plugins.notify("depthub_run_finished", result=result)
         self.accelerator.wait_for_everyone()
         return result
 
-    def _train(self, stage: Stage, checkpoint: Checkpoint, watch: Stopwatch) -> Generator[TrainingJob, None, Tuner]:
+    def _train(self, stage: Stage, number: int, watch: Stopwatch) -> Generator[TrainingJob, None, Tuner]:
         """Yield the training of a stage and return its tuner, trained."""
+        checkpoint = self._checkpoint(number)
         tuner = self.model.tuner(stage, self.plugins)
         if self.options.force and self.accelerator.is_main_process:
             checkpoint.path.unlink(missing_ok=True)
@@ -115,7 +129,8 @@ class RunJob:
         with watch.measure("encode_s"):
             images = self.images.of(stage.train, tuner, random_views=recipe.augmentation == "published")
         seed, workers, graphs = self.spec.seed, self._workers(tuner), self.options.graphs
-        job = TrainingJob(tuner, images, stage.train.classes, recipe, seed, checkpoint, self.on_epoch, workers, graphs)
+        history = self.course.of_stage(number)
+        job = TrainingJob(tuner, images, stage.train.classes, recipe, seed, checkpoint, self.on_epoch, workers, graphs, history)
         encoded = self.images.encoding_seconds
         tell("training")
         yield job
@@ -146,7 +161,7 @@ class RunJob:
         return self.options.workers if tuner.method.tunes_image else 0
 
     def _checkpoint(self, stage: int) -> Checkpoint:
-        path = self.store.path(self.spec) / f"tuned-{stage}.safetensors"
+        path = self.folder / f"tuned-{stage}.safetensors"
         return Checkpoint(path, self.spec.run_id, self.inputs, self.note)
 
     def _tuned_files(self) -> list[Path]:

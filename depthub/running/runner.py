@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from depthub.errors import DepthubError
 from depthub.running import recall
 from depthub.running.options import OnNote, RunOptions
 from depthub.spec import RunSpec
@@ -86,7 +85,8 @@ def run_many(
     Args:
         specs: of the runs.
         runs, options, on_epoch, changes: as in `run`.
-        executor: does each run separately; by default this process does all. Other processes lack whatever `depthub.register` added.
+        executor: does packs of runs that train together; by default this process does all. Other processes lack whatever
+            `depthub.register` added.
         on_done: called with (index, result or error, found_on_disk) when a run ends; by default `depthub.progress` counts them.
         on_note: as in `run`, and called with the reason why runs that might train together do not.
 
@@ -127,9 +127,10 @@ def run_resolved(
 
     forget_changed_images(resolved, installed())
     outcomes: dict[int, RunResult | Exception] = {}
-    do = _Work(runs, options, session_parts(resolved, installed()))
+    parts = session_parts(resolved, installed()) if executor else []
     note, on_epoch = on_note or _log.warning, on_epoch or _tell_epoch
-    events = carry_out(resolved, Store(runs), options, note, do=do, executor=executor, on_epoch=on_epoch, on_alone=on_note)
+    carry = partial(carry_out, on_epoch=on_epoch, on_alone=on_note, session_part=parts[0] if parts else "")
+    events = carry(resolved, Store(runs), options, note, executor=executor)
     with closing(events):
         for index, outcome, found_on_disk in events:
             outcomes[index] = outcome
@@ -163,34 +164,3 @@ def places(resolved: Sequence[Resolved]) -> list[Path] | None:
 
 def _tell_epoch(epochs_done: int, loss: float) -> None:
     tell(f"training: epoch {epochs_done} done, loss {loss:.3f}")
-
-
-@dataclass(frozen=True)
-class _Work:
-    """Does one run, wherever an executor calls it.
-
-    Args:
-        runs: folder of the run files.
-        options: of the run.
-        session_parts: parts of the runs that only this process has, in words.
-    """
-
-    runs: Path
-    options: RunOptions
-    session_parts: Sequence[str] = ()
-
-    def __call__(self, spec: RunSpec) -> RunResult:
-        return run(spec, runs=self.runs, options=self.options)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Called when it is pickled for another process.
-
-        Raises:
-            DepthubError: if that process would lack something.
-        """
-        if self.session_parts:
-            raise DepthubError(
-                f"{self.session_parts[0]} is registered for this session only, and other processes do not have it; "
-                "run without an executor, or make it a plugin"
-            )
-        return dict(vars(self))

@@ -45,7 +45,8 @@ def stages_of(
             )
         return sources[label].data.named(label)
 
+    sample = spec.seed if spec.sample is None else spec.sample
     with within("protocol", protocol):
-        stages = protocol.stages(source.data.named(placeless(source.name)), load, spec.shots, spec.seed)
+        stages = protocol.stages(source.data.named(placeless(source.name)), load, spec.shots, sample)
     check_stages(stages, {label: loaded.data for label, loaded in sources.items()}, spec.protocol.name, protocol)
     return tuple(stages), sources

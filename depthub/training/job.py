@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from depthub.spec import Training
 from depthub.training.checkpoint import Checkpoint
+from depthub.training.history import History
 from depthub.training.tuner import Tuner
 from depthub.types import ClassSet
 
@@ -31,6 +32,7 @@ class TrainingJob:
         on_epoch: called with the number of epochs done and the mean loss.
         workers: processes that read images.
         graphs: whether its steps are replayed from a CUDA graph.
+        history: takes a line after every epoch.
         seconds: of its training so far, with reading its images; those of the checkpoint and of every epoch are added.
     """
 
@@ -43,4 +45,5 @@ class TrainingJob:
     on_epoch: OnEpoch | None = None
     workers: int = 0
     graphs: bool = False
+    history: History | None = None
     seconds: float = 0.0

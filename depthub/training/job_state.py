@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from math import isfinite
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 
 from depthub.compute.processes import gathered
 from depthub.data.views import PerEpoch, mixed
-from depthub.errors import DepthubError
+from depthub.errors import DepthubError, DivergedError
 from depthub.training.batches import ShuffledBatches
 from depthub.training.job import TrainingJob
 from depthub.training.schedule import set_learning_rates
@@ -54,6 +55,8 @@ class JobState:
             self.epoch = checkpoint.restore(self.job.tuner, optimizer, accelerator.scaler)
             if len({*gathered(self.epoch)}) > 1:
                 raise DepthubError(f"{checkpoint.path} is not the same for all processes; put the folder of runs on a disk that they share")
+            if self.job.history and accelerator.is_main_process:
+                self.job.history.resume(self.epoch)
         except DepthubError as error:
             self.error = error
         self.job.seconds += checkpoint.seconds
@@ -64,8 +67,7 @@ class JobState:
         self.order.epoch = self.epoch
         if isinstance(job.images, PerEpoch):
             job.images.epoch = self.epoch
-        groups = optimizer.param_groups[self.first : self.first + len(self.rates)]
-        set_learning_rates(groups, self.rates, self.epoch, job.training)
+        set_learning_rates(self._groups_in(optimizer), self.rates, self.epoch, job.training)
         return mixed(job.seed, self.epoch)
 
     def end_epoch(self, loss: float, seconds: float, optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> None:
@@ -78,6 +80,8 @@ class JobState:
             job.tuner.after_epoch(self.epoch, recipe.epochs)
             unfit = [name for name, value in job.tuner.tuned().items() if not value.isfinite().all()]
             self._check(not unfit, f"{' and '.join(unfit[:2])} {'is' if len(unfit) == 1 else 'are'} not finite")
+            if job.history and accelerator.is_main_process:  # before the checkpoint: lines without one are dropped on resuming
+                job.history.add(self.epoch, loss, self._current_rates(optimizer), seconds)
             if job.checkpoint and accelerator.is_main_process:
                 job.checkpoint.save(job.tuner, optimizer, self.epoch, job.seconds, accelerator.scaler)
         except Exception as error:
@@ -86,8 +90,16 @@ class JobState:
         if job.on_epoch and accelerator.is_main_process:
             job.on_epoch(self.epoch, loss)
 
+    def _current_rates(self, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+        """Learning rates of the epoch, of method and head."""
+        return {group["name"]: group["lr"] for group in self._groups_in(optimizer)}
+
+    def _groups_in(self, optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+        """The parameter groups of this run."""
+        return optimizer.param_groups[self.first : self.first + len(self.rates)]
+
     def _check(self, condition: bool, finding: str) -> None:
         recipe = self.job.training
         if not condition:
             other = "" if recipe.precision == "fp32" else f", or set training.precision to fp32 ({recipe.precision})"
-            raise DepthubError(f"{finding} in epoch {self.epoch}: the run diverged; lower training.lr ({recipe.lr}){other}")
+            raise DivergedError(f"{finding} in epoch {self.epoch}: the run diverged; lower training.lr ({recipe.lr}){other}", self.epoch)

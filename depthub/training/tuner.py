@@ -132,7 +132,7 @@ class Tuner(nn.Module):
         return {name: p for name, p in self.named_parameters() if p.requires_grad}
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
-        """For the optimiser: the method at `lr`, the head at `lr` times its own scale.
+        """For the optimiser, by name: the method at `lr`, the head at `lr` times its own scale.
 
         Raises:
             DepthubError: if the head's rate is negative, or too large for fp32.
@@ -140,8 +140,10 @@ class Tuner(nn.Module):
         scale = self.head.lr_scale
         if not isinstance(scale, int | float) or not 0 <= scale * lr <= MOST:
             raise DepthubError(f"{owner_name('head', self.head)}: lr_scale is {scale!r}, expected a factor of 0 to {MOST / (lr or 1):g}")
-        rates = ((self.method, lr), (self.head, lr * scale))
-        groups = [{"params": [p for p in part.parameters() if p.requires_grad], "lr": rate} for part, rate in rates]
+        rates = {"method": (self.method, lr), "head": (self.head, lr * scale)}
+        groups = [
+            {"name": name, "params": [p for p in part.parameters() if p.requires_grad], "lr": rate} for name, (part, rate) in rates.items()
+        ]
         return [group for group in groups if group["params"]]
 
     def _first(self, what: str, classes: ClassSet) -> bool:

@@ -6,8 +6,8 @@ Decoupled Prompt Tuning, CVPR 2024, https://arxiv.org/abs/2309.07439. Equation n
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import ClassVar, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -109,6 +109,8 @@ class DePT(Head):
         fusion: quantity that is mixed at test time: "logits" as published, "probabilities" as in eq. 8, or "none": CAT alone.
         cat: the second head.
     """
+
+    control: ClassVar[Mapping[str, Any]] = {"balance": 0.0}  # CAT has no part in the loss, and none in the fusion of logits
 
     def __init__(
         self,

@@ -128,7 +128,7 @@ def test_a_signal_ends_a_run_and_leaves_nothing_half_written(
         assert child.status() == status
         assert child.err.splitlines()[-1] == says
         assert "Traceback" not in child.err
-    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["tuned-0.safetensors"]
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["history.jsonl", "tuned-0.safetensors"]
 
 
 def test_what_is_ignored_from_the_start_stays_ignored(small: Path, tmp_path: Path) -> None:
@@ -153,4 +153,4 @@ def test_a_signal_ends_the_workers_too(number: signal.Signals, status: int, says
         assert child.err.splitlines()[-1] == says
         assert "Traceback" not in child.err
         wait_until(lambda: child.members() == [], "the end of the workers")
-    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["tuned-0.safetensors"] * 2
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["history.jsonl"] * 2 + ["tuned-0.safetensors"] * 2

@@ -1,123 +1,127 @@
-"""Runs in processes of their own: outcomes, failures, interruptions."""
+"""Packs in processes of their own: outcomes, failures, interruptions."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-import time
-from contextlib import closing
-from functools import partial
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
+from threading import Thread
 
+import psutil
 import pytest
 from depthub_executors import Local
 
 from depthub.errors import DepthubError
-from depthub.protocol import Count
-from depthub.records.store import RunResult
+from depthub.records.store import Store
+from depthub.running.runner import resolve
 from depthub.spec import RunSpec
-from depthub.system.files import atomic_write
-from tests.processes import alive, needs_proc, started, wait_until
+from depthub.testing.executors import tiny, write
+from tests.processes import needs_proc, started, wait_until
 
 ROOT = Path(__file__).parents[2]
-SPECS = [RunSpec(seed=seed) for seed in range(5)]
 
 
-@pytest.fixture(autouse=True)
-def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers import this module by its name, from the path of this process."""
-    monkeypatch.syspath_prepend(ROOT)
+@pytest.fixture
+def specs(tmp_path: Path) -> list[RunSpec]:
+    return [resolve(tiny(tmp_path, seed)) for seed in range(4)]
 
 
-class StubbornError(Exception):
-    """Cannot be unpickled: its constructor takes more than its message."""
-
-    def __init__(self, a: str, b: str) -> None:
-        super().__init__(a + b)
+@pytest.fixture
+def packs(specs: list[RunSpec], tmp_path: Path) -> list[Path]:
+    return [write(tmp_path, number, [spec]) for number, spec in enumerate(specs)]
 
 
-def work(spec: RunSpec, *, fail: int = -1, die: int = -1) -> RunResult:
-    """Stands in for a run; `fail` and `die` are the seeds of runs that do."""
-    if spec.seed == fail:
-        raise StubbornError("as ", "asked")
-    if spec.seed == die:
-        os._exit(9)
-    return RunResult(
-        spec,
-        {"base": Count(spec.seed, 10)},
-        {"base": 10.0 * spec.seed},
-        {"process": os.getpid(), "threads": os.environ.get("OMP_NUM_THREADS")},
-    )
+class SlowPacks:
+    """Packs that take for ever: their files are pipes, whose end never comes.
+
+    Attributes:
+        paths: of the files.
+    """
+
+    def __init__(self, folder: Path, number: int = 4) -> None:
+        self.paths = [folder / f"slow-{i}.json" for i in range(number)]
+        self._pipes: dict[Path, int] = {}
+        for path in self.paths:
+            os.mkfifo(path)
+
+    def under_way(self) -> int:
+        """How many were ever begun."""
+        for path in self.paths:
+            if path not in self._pipes:
+                with suppress(OSError):  # nobody reads it
+                    self._pipes[path] = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        return len(self._pipes)
+
+    def close(self) -> None:
+        """Let those go that were begun."""
+        for pipe in self._pipes.values():
+            os.close(pipe)
 
 
-def write_slowly(spec: RunSpec, folder: Path) -> RunResult:
-    """Writes a file `began-...`, then works until it is stopped, and removes its temporary file."""
-    atomic_write(folder / f"began-{spec.seed}-{os.getpid()}", b"")
-    temporary = folder / f"temporary-{spec.seed}"
-    temporary.write_bytes(b"half")
-    try:
-        while True:
-            time.sleep(0.1)
-    finally:
-        temporary.unlink()
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[SlowPacks]:
+    packs = SlowPacks(tmp_path)
+    yield packs
+    packs.close()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_every_outcome_comes_once(workers: int) -> None:
-    outcomes = dict(Local(workers=workers).map(partial(work, fail=3), SPECS))
-    assert sorted(outcomes) == [0, 1, 2, 3, 4]
-    error = outcomes.pop(3)
-    assert isinstance(error, Exception)
-    assert "as asked" in str(error)
-    results = {i: r for i, r in outcomes.items() if isinstance(r, RunResult)}
-    assert {i: r.spec for i, r in results.items()} == {i: SPECS[i] for i in outcomes}
-    processes = {r.provenance["process"] for r in results.values()}
-    assert (processes == {os.getpid()}) == (workers == 1)
-    if workers > 1:
-        assert os.getpid() not in processes
-        assert all(int(r.provenance["threads"]) >= 1 for r in results.values())
+def workers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
 
 
-def test_settings() -> None:
-    assert list(Local().map(work, [])) == []
-    assert [i for i, _ in Local(workers=9).map(work, SPECS[:1])] == [0]
+@pytest.mark.parametrize("number", [1, 2])
+def test_every_pack_comes_back_once(number: int, specs: list[RunSpec], packs: list[Path], tmp_path: Path) -> None:
+    packs[2].write_text("not a pack")
+    errors = dict(Local(workers=number).map(packs))
+    assert sorted(errors) == [0, 1, 2, 3]
+    assert "is not a pack of depthub" in str(errors.pop(2))
+    assert set(errors.values()) == {None}
+    results = [Store(tmp_path / "runs").load(spec) for spec in specs]
+    assert [result is not None for result in results] == [True, True, False, True]
+
+
+def test_settings(packs: list[Path]) -> None:
+    assert list(Local().map([])) == []
+    assert [i for i, _ in Local(workers=9).map(packs[:1])] == [0]
+    assert Local(workers=3).slots == 3
     with pytest.raises(DepthubError, match="workers is -1"):
         Local(workers=-1)
-
-
-def test_a_dead_worker_is_the_error_of_its_run() -> None:
-    outcomes = dict(Local(workers=2).map(partial(work, die=2), SPECS))
-    assert sorted(outcomes) == [0, 1, 2, 3, 4]
-    assert isinstance(outcomes[2], DepthubError)
-    assert "a worker process died" in str(outcomes[2])
+    with pytest.raises(DepthubError, match="per_device is 0"):
+        Local(per_device=0)
 
 
 @needs_proc
-def test_a_caller_that_stops_listening_stops_the_workers(tmp_path: Path) -> None:
-    with closing(Local(workers=2).map(partial(_first_is_quick, folder=tmp_path), SPECS)) as outcomes:
-        next(outcomes)
-        wait_until(lambda: len(list(tmp_path.glob("temporary-*"))) == 2, "two runs under way")
-    assert list(tmp_path.glob("temporary-*")) == []
-    assert not any(map(alive, _workers(tmp_path)))
+def test_a_dead_worker_is_the_error_of_its_pack(slow: SlowPacks) -> None:
+    def kill() -> None:
+        wait_until(slow.under_way, "a pack under way")
+        workers()[0].kill()
+
+    killer = Thread(target=kill)
+    killer.start()
+    errors = dict(Local(workers=2).map(slow.paths))
+    killer.join()
+    assert sorted(errors) == [0, 1, 2, 3]
+    assert all("a worker process died" in str(error) for error in errors.values())
 
 
-def _first_is_quick(spec: RunSpec, folder: Path) -> RunResult:
-    return work(spec) if spec.seed == 0 else write_slowly(spec, folder)
-
-
-def _workers(folder: Path) -> list[int]:
-    return [int(p.name.rpartition("-")[2]) for p in folder.glob("began-*")]
+@needs_proc
+def test_a_caller_that_stops_listening_stops_the_workers(packs: list[Path], slow: SlowPacks) -> None:
+    with closing(Local(workers=2).map([packs[0], *slow.paths])) as outcomes:
+        assert next(outcomes) == (0, None)
+        wait_until(lambda: slow.under_way() == 2, "two packs under way")
+        assert len(workers()) == 2
+    assert workers() == []
 
 
 PROGRAM = """
 import sys
-from functools import partial
 from pathlib import Path
-from tests.running.test_executors import SPECS, write_slowly
 from depthub_executors import Local
 if __name__ == "__main__":
-    for outcome in Local(workers=2).map(partial(write_slowly, folder=Path(sys.argv[1])), SPECS):
+    for outcome in Local(workers=2).map([Path(name) for name in sys.argv[1:]]):
         print(outcome)
 """
 
@@ -125,13 +129,15 @@ if __name__ == "__main__":
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 @pytest.mark.parametrize("ignored", [(), (signal.SIGTERM,)], ids=["", "SIGTERM ignored"])
-def test_no_process_outlives_the_parent(number: signal.Signals, ignored: tuple[signal.Signals, ...], tmp_path: Path) -> None:
+def test_no_process_outlives_the_parent(
+    number: signal.Signals, ignored: tuple[signal.Signals, ...], slow: SlowPacks, tmp_path: Path
+) -> None:
     """Ctrl-C and a closed terminal reach the whole group; a kill reaches the parent alone."""
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
     environ = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
-    with started(sys.executable, str(script), str(tmp_path), environ=environ, ignored=ignored) as child:
-        child.wait_until(lambda: len(list(tmp_path.glob("temporary-*"))) == 2, "two runs under way")
+    with started(sys.executable, str(script), *map(str, slow.paths), environ=environ, ignored=ignored) as child:
+        child.wait_until(lambda: slow.under_way() == 2, "two packs under way")
         send = child.send if number == signal.SIGKILL else child.send_all
         send(number)
         assert child.status() != 0
@@ -139,5 +145,14 @@ def test_no_process_outlives_the_parent(number: signal.Signals, ignored: tuple[s
         if number == signal.SIGINT:
             assert child.err.count("Traceback") == 1  # the parent's own; the workers end quietly
             assert "KeyboardInterrupt" in child.err
-    assert list(tmp_path.glob("temporary-*")) == []
-    assert len(_workers(tmp_path)) == 2  # nothing new was begun
+    assert slow.under_way() == 2  # nothing new was begun
+
+
+def test_devices_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    assert Local(per_device=2).slots == 4
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert Local().slots == len(os.sched_getaffinity(0))

@@ -78,15 +78,22 @@ from depthub.system.leases import Leases
 leases, wins = Leases(Path(sys.argv[1])), 0
 for name in range(200):
     wins += leases.take(str(name)) is not None
-print(wins)
+print(wins, flush=True)
+sys.stdin.read()  # a lease ends with its process
 """
 
 
 def test_processes_share_without_doing_anything_twice(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROCESS, str(tmp_path / "leases")]
-    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    assert sum(int(worker.communicate()[0]) for worker in workers) == 200
-    assert Leases(tmp_path / "leases").names() == {str(name): False for name in range(200)}
+    workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert sum(int(worker.stdout.readline()) for worker in workers if worker.stdout) == 200
+    leases = Leases(tmp_path / "leases")
+    assert leases.names() == {str(name): False for name in range(200)}
+    assert leases.take("0") is None
+    for worker in workers:
+        worker.communicate()
+    assert leases.names() == {str(name): True for name in range(200)}, "the lease of a process that has ended is lost at once"
+    assert leases.take("0")
 
 
 def test_what_killed_workers_left_is_removed(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from depthub.cli.options.configuration import brief, unfit
 from depthub.errors import DepthubError
+from depthub.values.configuration import brief, unfit
 
 REPEATABLE = ("--config",)
 

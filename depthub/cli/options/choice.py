@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from inspect import Parameter, isclass, signature
 from typing import Any, NoReturn
 
-from depthub.cli.options.configuration import brief, short
 from depthub.errors import DepthubError, UnknownNameError, hint, nearest
+from depthub.values.configuration import brief, short
 
 HEAD = "head"  # a setting that is itself a class chooses from the classes of this option
 KEYS = ("class_path", "init_args")

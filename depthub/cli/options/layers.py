@@ -9,11 +9,12 @@ from typing import Any, NoReturn
 
 from jsonargparse import Namespace
 
-from depthub.cli.options import arguments, configuration
+from depthub.cli.options import arguments
 from depthub.cli.options.arguments import Option
 from depthub.cli.options.choice import Choices
-from depthub.cli.options.configuration import brief
 from depthub.errors import DepthubError, nearest
+from depthub.values import configuration
+from depthub.values.configuration import brief
 
 Layer = dict[str, Any]  # options by name as one file or the command line states them; choices in the form of `Choices.stated`
 # what a file must hold for an option, by the type of the option's default; a Namespace is a group such as `training`

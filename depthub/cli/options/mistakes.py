@@ -9,9 +9,9 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 from jsonargparse import ArgumentError, ArgumentParser
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from depthub.cli.options.configuration import brief
 from depthub.errors import DepthubError, nearest
 from depthub.values.annotations import in_words
+from depthub.values.configuration import brief
 
 WORDS: Mapping[Any, str] = {PositiveInt: "a positive integer", NonNegativeInt: "an integer of at least 0"}
 

@@ -13,16 +13,17 @@ from typing import Any, NoReturn, get_type_hints
 import yaml  # type: ignore[import-untyped]
 from jsonargparse import ArgumentParser, Namespace, set_dumper, set_loader, set_parsing_settings
 
-from depthub.cli.options import arguments, configuration, mistakes
+from depthub.cli.options import arguments, mistakes
 from depthub.cli.options.arguments import Option
 from depthub.cli.options.choice import HEAD, Choices, defaults, nests, path, paths
 from depthub.cli.options.choice_settings import ChoiceSettings
-from depthub.cli.options.configuration import short
 from depthub.cli.options.help import HelpFormatter
 from depthub.cli.options.layers import Layer, Reader, is_plain
 from depthub.cli.options.precedence import Precedence
 from depthub.errors import DepthubError, hint
+from depthub.values import configuration
 from depthub.values.annotations import setting_types
+from depthub.values.configuration import short
 
 set_loader("yaml", configuration.load, (yaml.YAMLError,))
 set_dumper("yaml", configuration.dump)

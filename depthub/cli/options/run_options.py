@@ -19,6 +19,7 @@ from depthub.method import Method
 from depthub.protocol import Protocol
 from depthub.registry import presets
 from depthub.registry.plugins import Plugins
+from depthub.running.options import TRACKERS
 from depthub.spec import BackboneSpec, Decoding, RunSpec, Training
 from depthub.types import ClassSet
 
@@ -68,6 +69,7 @@ def _add_data(parser: Parser, plugins: Plugins) -> None:
         ("data_root", Path | None, None, "DIR", "the folder that holds data sets on this machine"),
         ("shots", int, default.shots, "K", "training images per class"),
         ("seed", int, default.seed, "SEED", "seed for the few-shot sample and for training"),
+        ("sample", int | None, None, "SEED", "another seed for the few-shot sample"),
     ]
     pictures: list[Row] = [
         ("test_fraction", float, default.data.test_fraction, "SHARE", share),
@@ -82,16 +84,27 @@ def _add_data(parser: Parser, plugins: Plugins) -> None:
 
 
 def _add_where(parser: Parser, plugins: Plugins) -> None:
-    stack = "at most N runs trained together; auto: as many as memory allows; executors run them separately"
     parser.add("--runs", WHERE, type=Path, default=Path("runs"), metavar="DIR", help="the folder of run files")
     parser.add("--force", WHERE, action="store_true", help="run again what is already done")
-    words = "executor (default: this process, one run after another)"
+    add_work(parser, plugins, "executor (default: this process, one run after another)")
+
+
+def add_work(parser: Parser, plugins: Plugins, words: str) -> None:
+    """The options of how runs are done, on which no result depends.
+
+    Args:
+        parser: of a command that does runs.
+        plugins: that provide executors.
+        words: help of `--executor`.
+    """
+    stack = "at most N runs trained together; auto: as many as memory allows"
     parser.add_choice("executor", Executor | None, _classes(plugins, "executors"), "", words, WHERE)
     work: list[Row] = [
         ("workers", NonNegativeInt, 0, "N", "data-loading processes"),
         ("stack", PositiveInt | Literal["auto", "off"], "auto", "N|auto|off", stack),
         ("cache", bool, True, "true|false", "image features on disk; see `depthub cache info`"),
         ("image_cache", str, "", "DIR|auto", "folder of decoded images, for methods that tune the image side"),
+        ("tracker", str, "", "NAME", f"show every epoch in {', '.join(TRACKERS[:-1])} or {TRACKERS[-1]}, where it is installed"),
     ]
     _add_rows(parser, WHERE, work)
     for name, words in (

@@ -37,6 +37,7 @@ def specs(config: Namespace) -> list[RunSpec]:
         training=Training(**config.training.as_dict()),
         shots=config.shots,
         seed=config.seed,
+        sample=config.sample,
     )
     for seed in config.seeds:
         if config.seeds.count(seed) > 1:
@@ -46,7 +47,7 @@ def specs(config: Namespace) -> list[RunSpec]:
 
 def options(config: Namespace) -> RunOptions:
     """The options of a parsed command line that do not affect results."""
-    values = {field.name: config[field.name] for field in fields(RunOptions) if field.name != "image_cache"}
+    values = {field.name: config[field.name] for field in fields(RunOptions) if field.name in config and field.name != "image_cache"}
     return RunOptions(**values, image_cache=_image_cache(config.image_cache))
 
 

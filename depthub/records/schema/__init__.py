@@ -51,7 +51,7 @@ def validate(document: Any, kind: Kind, source: str) -> None:
     except (ValueError, TypeError) as unfit:  # objects that JSON does not have
         raise DepthubError(f"{source}: {_short(str(unfit))}") from unfit
     if error is not None:
-        raise DepthubError(f"{source}: {_sentence(error)}")
+        raise DepthubError(f"{source}: {sentence(error)}")
 
 
 def parse(content: str | bytes, source: str) -> Any:
@@ -127,7 +127,8 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _sentence(error: jsonschema_rs.ValidationError) -> str:
+def sentence(error: jsonschema_rs.ValidationError) -> str:
+    """An error of validation in words, with its place: `rows[0].label: ...`."""
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path).removeprefix(".")
     return f"{place + ': ' if place else ''}{_short(error.message)}"
 

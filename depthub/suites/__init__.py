@@ -1,0 +1,1 @@
+"""Suites: many runs, planned and done together, and the boards that they fill."""

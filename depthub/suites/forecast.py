@@ -1,0 +1,83 @@
+"""Forecasts: seconds of runs to come, from the costs of runs before, else from counted operations and a rate.
+
+A run's cost is looked up from the most alike to the least: the same method, head, data set, backbone and recipe (another seed); the same
+method, data set and backbone; the same method and backbone, by training steps. Where no run of the method and backbone is there, operations
+are counted (`depthub.suites.operations`) and divided by a rate in operations per second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from depthub.running.resolved import Resolved
+
+PARTS = ("encode_s", "train_s", "eval_s")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The expected cost of a run.
+
+    Args:
+        seconds: of one process.
+        source: "runs" or "operations".
+        device_bytes: memory of the accelerator; 0: not known, or none.
+    """
+
+    seconds: float
+    source: str
+    device_bytes: int = 0
+
+
+@dataclass
+class Forecast:
+    """Estimates from a store's runs.
+
+    Args:
+        rate: operations per second where there are no runs to go by; 0: none is stated.
+        operations: counts the operations of a run.
+    """
+
+    rate: float = 0.0
+    operations: Callable[[Resolved], float] | None = None
+    _seen: list[dict[Hashable, list[tuple[float, int]]]] = field(default_factory=lambda: [{}, {}, {}])
+
+    def learn(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Take the costs of finished runs into account.
+
+        Args:
+            documents: of the runs.
+        """
+        for document in documents:
+            spec, cost = document["spec"], document["cost"]
+            seconds = sum(float(cost.get(part) or 0) for part in PARTS)
+            images = sum(len(sample["ids"]) for sample in document.get("samples", ()))
+            memory = int(cost.get("peak_device_bytes") or 0)
+            for level, (key, per) in enumerate(_keys(spec, _steps(spec["training"], images))):
+                self._seen[level].setdefault(key, []).append((seconds / per, memory))
+
+    def __call__(self, run: Resolved) -> Estimate | None:
+        """The estimate for a run; None if there is nothing to go by."""
+        images = sum(len(stage.train.examples) for stage in run.stages)
+        spec = run.spec.without_places().as_dict()
+        for level, (key, per) in enumerate(_keys(spec, _steps(spec["training"], images))):
+            if seen := self._seen[level].get(key):
+                return Estimate(per * median(seconds for seconds, _ in seen), "runs", max(memory for _, memory in seen))
+        if self.rate and self.operations:
+            return Estimate(self.operations(run) / self.rate, "operations")
+        return None
+
+
+def _steps(training: Mapping[str, Any], images: int) -> float:
+    """Training steps, at least 1."""
+    return max(1.0, float(training["epochs"]) * max(1, images) / float(training["batch_size"]))
+
+
+def _keys(spec: Mapping[str, Any], steps: float) -> Sequence[tuple[Hashable, float]]:
+    """(key, unit) from the most alike runs to the least; costs are kept per unit."""
+    method, backbone, data = spec["method"]["name"], str(spec["backbone"]), spec["data"]["name"]
+    recipe = (str(spec["method"]["settings"]), str(spec["head"]), str(spec["training"]), spec["shots"], str(spec["protocol"]))
+    return [((method, backbone, data, recipe), 1.0), ((method, backbone, data), steps), ((method, backbone), steps)]

@@ -1,0 +1,126 @@
+"""Suites and boards as data: grids, rows, controls, and what is wrong in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from depthub.errors import DepthubError
+from depthub.spec import Component, RunSpec
+from depthub.suites import grid
+from depthub.suites.reading import read_board, read_suite, shipped
+
+SUITE = """
+board:
+  protocol: BaseToNew
+  data: [tones, weaves]
+  seeds: [1, 2]
+  cuts: [published, 7]
+  reference: [{method: ZeroShot}]
+rows:
+  - method: [{name: CoOp, n_ctx: [2, 4]}, KgCoOp]
+    head: [ITM, {name: DePT, cat: [CAT, SharedCAT]}]
+    training: {epochs: [1, 2]}
+controls: true
+exclude:
+  - {method: KgCoOp, data: weaves}
+"""
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_suite_is_every_combination_once(tmp_path: Path) -> None:
+    suite = read_suite(written(tmp_path, SUITE))
+    # zero-shot; 3 methods x 2 epochs x (ITM, DePT with 2 CATs, and their common control)
+    assert len(suite.all_rows()) == 1 + 3 * 2 * 4
+    specs = suite.specs()
+    # 2 cuts x 2 seeds on each of 2 data sets, KgCoOp on one of them only
+    assert len(specs) == 4 * (2 + 2 * (2 * 2 * 4) + 1 * (2 * 4))
+    assert len({spec.run_id for spec in specs}) == len(specs)
+    assert {spec.protocol for spec in specs} == {Component("BaseToNew"), Component("BaseToNew", {"cut": 7})}
+    assert {spec.head.settings.get("balance") for spec in specs if spec.head.name == "DePT"} == {None, 0.0}
+    assert [spec.data.name for spec in specs] == sorted(spec.data.name for spec in specs)
+    assert {spec.training.epochs for spec in specs if spec.training} == {1, 2}
+
+
+def test_samples_are_crossed_with_seeds(tmp_path: Path) -> None:
+    suite = read_suite(written(tmp_path, SUITE.replace("cuts: [published, 7]", "samples: [1, 5]")))
+    zero = [spec for spec in suite.specs() if spec.method.name == "ZeroShot" and spec.data.name == "tones"]
+    assert sorted((spec.seed, spec.seed if spec.sample is None else spec.sample) for spec in zero) == [(1, 1), (1, 5), (2, 1), (2, 5)]
+    assert RunSpec(seed=3, sample=3).run_id == RunSpec(seed=3).run_id
+
+
+def test_a_progression_is_exact() -> None:
+    assert grid.values([0, 0.1, "...", 1], float, "balance") == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
+    assert grid.values(["a", "b"], list[str], "names") == [["a", "b"]]
+    assert grid.values([["a"], ["b"]], list[str], "names") == [["a"], ["b"]]
+    for wrong in ([0, "...", 1], [0, 0, "...", 1], [0, 0.3, "...", 1], [0, "...", "...", 1]):
+        with pytest.raises(DepthubError, match=r"^balance is \["):
+            grid.values(wrong, float, "balance")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("KgCoOp]", "KgCop]", r"mine.yaml: rows\[0\].method\[1\]: unknown method 'KgCop'; did you mean 'KgCoOp'"),
+        ("n_ctx", "n_ctxs", r"rows\[0\].method\[0\]: CoOp has no setting 'n_ctxs'; did you mean 'n_ctx'"),
+        ("weaves]\n", "weave]\n", r"board: data\[1\]: unknown data set 'weave'; did you mean 'weaves'"),
+        ("SharedCAT", "SharedCT", r"rows\[0\].head\[1\].cat\[1\]: unknown head 'SharedCT'; did you mean 'SharedCAT'"),
+        ("controls", "control", r"unknown key 'control'; did you mean 'controls'"),
+        ("seeds: [1, 2]", "seeds: [1, 1]", r"board: seeds"),
+        ("epochs: [1, 2]", "epoch: [1, 2]", r"rows\[0\].training: unknown field 'epoch' of a recipe; did you mean 'epochs'"),
+        ("epochs: [1, 2]", "epochs: [-1, 2]", r"rows\[0\].training: "),
+        ("protocol: BaseToNew", "protocol: FewShot", r"cuts: protocol FewShot has no setting 'cut'"),
+        ("controls: true", "controls: true\ncontrols: true", r"the key 'controls' stands there twice"),
+        ("rows:", "rows: []\nrow:", r"unknown key 'row'; did you mean 'rows'"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(old: str, new: str, message: str, tmp_path: Path) -> None:
+    assert SUITE.count(old)
+    with pytest.raises(DepthubError, match=message):
+        read_suite(written(tmp_path, SUITE.replace(old, new)))
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(DepthubError, match="unknown suite 'tabel1'; did you mean 'table1'"):
+        read_suite("tabel1")
+    with pytest.raises(DepthubError, match="unknown board 'shape'; did you mean 'shapes'"):
+        read_suite("table1", "shape")
+
+
+# methods x heads (with the control of DePT) x data sets x seeds; zero-shot once
+RUNS = {
+    "shapes": (1 + 9 * 3) * 7 * 5,
+    "shapes-lite": (1 + 9 * 3) * 3 * 3,
+    "base-to-new": (1 + 9 * 3) * 11 * 3,
+    "cross-dataset": (1 + 9 * 3) * 3,
+    "domain-generalization": (1 + 9 * 3) * 3,
+    "few-shot": (1 + 9 * 3) * 11 * 3 * 5,
+    "table1": (1 + 1 + 1 + 4 + 1) * 11 * 3,  # zero-shot, CoOp, DePT, four CATs without fusion, one control
+    "table2": (1 + 4 * 3) * 11 * 3,
+    "table3": (1 + 4 * 3) * 3,
+    "table4": (1 + 4 * 3) * 3,
+    "table6": (1 + 4 * 3 * 3 + 0) * 11 * 3,  # 16 shots of CoOp are the reference row, too
+    "figure4": (1 + 1 + 11) * 11 * 3,
+    "figure5": (1 + 4 * 2 * 10) * 11 * 3,
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_shipped_suites_have_the_runs_of_their_tables(name: str) -> None:
+    suite = read_suite(name)
+    assert len(suite.specs()) == RUNS[name]
+    assert {method.name for method, _ in suite.board.reference} == {"ZeroShot", "CoOp"}
+
+
+def test_everything_shipped_is_known_here() -> None:
+    assert shipped("suites").keys() == RUNS.keys()
+    assert all(shipped("suites").values())
+    boards = [read_board(name) for name in shipped("boards")]
+    assert [board.name for board in boards if board.preliminary] == ["shapes-lite"]
+    assert len(read_suite("figure4", "shapes").specs()) == 13 * 7 * 5
