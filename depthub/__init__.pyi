@@ -36,6 +36,7 @@ from .registry.presets import with_preset as with_preset
 from .running.do_pack import do_pack as do_pack
 from .running.in_memory import data_in_memory as data_in_memory
 from .running.options import RunOptions as RunOptions
+from .running.reproduction import Reproduction as Reproduction, reproduce as reproduce
 from .running.runner import run as run, run_many as run_many
 from .running.session import register as register
 from .spec import (

@@ -15,12 +15,13 @@ from typing import Any
 from depthub.cli import commands, done, ending
 from depthub.cli.progress import Activity
 from depthub.errors import DepthubError, hint, nearest
+from depthub.system import provenance
 from depthub.values.text import plain
 
 # in the order of use: first steps, runs and what comes of them, data and plugins, housekeeping
 COMMANDS = (
-    "quickstart", "run", "suite", "runs", "predict", "rescore", "export", "leaderboard", "data", "plugins", "check", "new", "cache",
-    "golden", "work",
+    "quickstart", "run", "launch", "suite", "runs", "predict", "rescore", "export", "leaderboard", "data", "plugins", "check", "new",
+    "cache", "golden", "work",
 )  # fmt: skip
 USAGE = """usage: depthub COMMAND [options]
 
@@ -90,7 +91,7 @@ def _dispatch(args: list[str]) -> int:
         if first not in COMMANDS:
             raise DepthubError(f"unknown command {first!r}{hint(first, COMMANDS, len(COMMANDS))}")
         module: Any = import_module(f"{commands.__name__}.{first}")
-        done.arguments.set(tuple(args[1:]))
+        provenance.command.set(tuple(args))
         with Activity() if getattr(module, "LONG", False) and not _asks(args) else nullcontext():
             status = int(module.main(module.parser().parse_args(args[1:])))
         return status

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from depthub.records.result import RunResult
 from depthub.running import recall
-from depthub.system import launch
+from depthub.system import launch, provenance
 from depthub.values.text import plain
 
-arguments: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())  # of the `depthub run` in progress
-BEYOND = ("--force", "--help", "-h", "--print_config", "--executor")  # beginnings of options for which finished runs are not enough
+BEYOND = (
+    "--force",
+    "--help",
+    "-h",
+    "--print_config",
+    "--executor",
+    "--from",
+)  # beginnings of options for which finished runs are not enough
 
 
 def at_once(args: Sequence[str]) -> int | None:
@@ -40,6 +45,16 @@ def at_once(args: Sequence[str]) -> int | None:
 def request(args: Sequence[str]) -> dict[str, Any]:
     """A command line in the form of `recall`."""
     return {"command": "run", "args": list(args)}
+
+
+def typed() -> tuple[str, ...]:
+    """The arguments of the `depthub run` in progress."""
+    return provenance.command.get()[1:]
+
+
+def typed_options() -> list[str]:
+    """The names of the options among them, without dashes."""
+    return [arg[2:].partition("=")[0].replace("-", "_") for arg in typed() if arg.startswith("--")]
 
 
 def named_files(args: Sequence[str]) -> list[Path]:

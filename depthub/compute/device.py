@@ -50,7 +50,9 @@ def accelerator(precision: str, *, graphs: bool = False) -> Accelerator:
     processes, mixed = launch.place()[1], "no" if precision == "fp32" else precision
     for name in SHARDING:
         if launch.flag(name):
-            raise DepthubError(f"{name} is set, but runs divide images among processes, not models; unset it and start with torchrun")
+            raise DepthubError(
+                f"{name} is set, but runs divide images among processes, not models; unset it and start with `depthub launch`"
+            )
     cpu = _on_cpu(processes)
     _forget(processes, mixed, cpu)
     with undisturbed(), _threads(processes, cpu):

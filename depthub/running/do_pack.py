@@ -13,6 +13,7 @@ from depthub.records.store import Store
 from depthub.running.jobs import carry_out
 from depthub.running.packs import SESSION, Pack
 from depthub.running.resolving import Resolver
+from depthub.system.provenance import command
 
 if TYPE_CHECKING:
     from depthub.running.resolved import Resolved
@@ -38,6 +39,7 @@ def do_pack(path: Path) -> None:
             f"{pack.session[1]} is registered for this session only, and other processes do not have it; "
             "run without an executor, or make it a plugin"
         )
+    command.set(pack.command)
     store = Store(pack.store)
     events = carry_out(_resolved(pack, store), store, pack.options, _log.warning, waits=False)
     with closing(events):

@@ -4,7 +4,7 @@ An executor is given packs and decides where and when they are done; results and
 nothing but its spec and its id travels, never an object of this process:
 
     {"pack": 1, "store": "/data/runs", "options": {"stack": "auto", ...}, "session": null,
-     "runs": {"<run id>": {"method": ..., "seed": 1}, ...}}
+     "command": ["suite", "run", "shapes"], "runs": {"<run id>": {"method": ..., "seed": 1}, ...}}
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from depthub.running.options import RunOptions
 from depthub.spec import RunSpec
 from depthub.system.activity import tell
 from depthub.system.files import atomic_write
+from depthub.system.provenance import command
 
 if TYPE_CHECKING:
     from depthub.executor import Executor
@@ -49,12 +50,14 @@ class Pack:
         store: folder of the run files.
         options: of the runs.
         session: the session without which they cannot be done, and a part of them that only it has, in words; None: any process can.
+        command: the command line that asked for them, for their provenance.
     """
 
     specs: Mapping[str, RunSpec]
     store: Path
     options: RunOptions
     session: tuple[str, str] | None = None
+    command: tuple[str, ...] = ()
 
     def write(self, path: Path) -> Path:
         """Write the pack's file; returns its path.
@@ -64,7 +67,8 @@ class Pack:
         """
         options = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self.options).items()}
         runs = {run_id: spec.as_dict() for run_id, spec in self.specs.items()}
-        fields = {"pack": VERSION, "store": str(self.store.absolute()), "options": options, "session": self.session, "runs": runs}
+        fields = {"pack": VERSION, "store": str(self.store.absolute()), "options": options, "session": self.session}
+        fields |= {"command": self.command, "runs": runs}
         return atomic_write(path, json.dumps(fields, indent=1).encode())
 
     @classmethod
@@ -80,7 +84,7 @@ class Pack:
                 raise DepthubError(f"{path} is a pack of version {fields['pack']}, expected {VERSION}: use one depthub everywhere")
             specs = {run_id: RunSpec.of(values) for run_id, values in fields["runs"].items()}
             session = tuple(fields["session"]) if fields["session"] else None
-            pack = cls(specs, Path(fields["store"]), RunOptions(**fields["options"]), session)
+            pack = cls(specs, Path(fields["store"]), RunOptions(**fields["options"]), session, tuple(fields["command"]))
         except OSError as error:
             raise DepthubError(f"cannot read the pack {path}: {error.strerror or error}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -117,7 +121,9 @@ def through(
     remaining = [list(pack) for pack in packs]
     while remaining:
         busy = []
-        contents = [Pack({specs[place].run_id: specs[place] for place in pack}, store.root, options, session) for pack in remaining]
+        contents = [
+            Pack({specs[place].run_id: specs[place] for place in pack}, store.root, options, session, command.get()) for pack in remaining
+        ]
         with _files(contents) as paths, closing(executor.map(paths)) as ended:
             for index, error in ended:
                 outcomes = traces.outcomes(remaining[index], error)

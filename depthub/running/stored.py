@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from depthub.identity.inputs import decisive, differences
 from depthub.running.models import frozen
@@ -29,15 +30,26 @@ def usable(resolved: Resolved, store: Store, note: OnNote, download: bool = Fals
     recorded = result.provenance.get("inputs")
     if recorded is None:
         return result if _versions_agree(resolved, result, note) else None
-    # the digest of local weights is part of the run's id; for a tag the model must be loaded
-    weights = recorded["backbone"] if resolved.spec.backbone.sha256 else frozen(resolved.spec.backbone, download).digest()
-    present = resolved.inputs(weights)
+    present = inputs_today(resolved, recorded, download)
     if other_numbers := differences(decisive(recorded), decisive(present)):
         note(_computed_again(resolved, other_numbers))
         return None
     if others := differences(recorded, present):
         note(f"stored results are used although {'; '.join(others)} ({store.root})")
     return result
+
+
+def inputs_today(resolved: Resolved, recorded: Mapping[str, Any], download: bool) -> dict[str, Any]:
+    """The inputs of a run on this machine; see `depthub.identity.inputs`.
+
+    Args:
+        resolved: the run.
+        recorded: the inputs of its stored result.
+        download: whether weights that a tag names may be downloaded.
+    """
+    # the digest of local weights is part of the run's id; for a tag the model must be loaded
+    weights = recorded["backbone"] if resolved.spec.backbone.sha256 else frozen(resolved.spec.backbone, download).digest()
+    return resolved.inputs(weights)
 
 
 def _versions_agree(resolved: Resolved, result: RunResult, note: OnNote) -> bool:

@@ -7,7 +7,7 @@ import sys
 
 from depthub.errors import DepthubError
 
-COMMAND = "torchrun --nproc_per_node {number} -m depthub run ..."
+COMMAND = "depthub launch -n {number} run ..."
 NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 # Launchers of several tasks, by the variable that holds their number. None of them gives the address at which the tasks could meet.
 TASKS = {
@@ -48,7 +48,9 @@ def place() -> tuple[int, int]:
             f"start the processes with `{COMMAND.format(number=number)}`"
         )
     if not 0 <= rank < number:
-        raise DepthubError(f"RANK is {rank} and WORLD_SIZE is {number}, expected a rank from 0 to {number - 1}; start with torchrun")
+        raise DepthubError(
+            f"RANK is {rank} and WORLD_SIZE is {number}, expected a rank from 0 to {number - 1}; start with `depthub launch`"
+        )
     return rank, number
 
 
@@ -84,7 +86,7 @@ def _number(name: str, default: int) -> int:
     if not value:
         return default
     if not value.isascii() or not value.isdigit():
-        raise DepthubError(f"{name} is {value!r}, expected a whole number; start the processes with torchrun, or unset it")
+        raise DepthubError(f"{name} is {value!r}, expected a whole number; start the processes with `depthub launch`, or unset it")
     return int(value)
 
 

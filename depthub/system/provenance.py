@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +21,8 @@ from urllib.request import url2pathname
 
 PACKAGES = ("accelerate", "numpy", "open_clip_torch", "pillow", "safetensors", "scikit-learn", "timm", "torch", "torchvision")
 # packages that compute the numbers: their versions are compared before a stored result is used
+command: ContextVar[tuple[str, ...]] = ContextVar("command", default=())  # words after `depthub` that asked for the work in progress
+_FOLDERS = re.compile(r"(?<![^=:,\"'\[{ ])(?:~|[A-Za-z]:)?[/\\](?:[^/\\,:\"']*[/\\])*")  # of an absolute path
 COMPARED = ("depthub", "torch", "torchvision", "open_clip_torch", "timm", "pillow", "numpy")
 
 
@@ -205,10 +209,13 @@ def _accelerators() -> list[dict[str, Any]]:
 
 
 def _execution() -> dict[str, Any]:
+    execution: dict[str, Any] = {}
+    if words := command.get():
+        execution["command"] = [_FOLDERS.sub("", word) for word in ("depthub", *words)]
     torch = sys.modules.get("torch")
     if torch is None:
-        return {}
-    execution = {
+        return execution
+    execution |= {
         "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "tf32": bool(torch.backends.cuda.matmul.allow_tf32),

@@ -45,7 +45,7 @@ def test_a_suite_is_every_combination_once(tmp_path: Path) -> None:
     assert {spec.protocol for spec in specs} == {Component("BaseToNew"), Component("BaseToNew", {"cut": 7})}
     assert {spec.head.settings.get("balance") for spec in specs if spec.head.name == "DePT"} == {None, 0.0}
     assert [spec.data.name for spec in specs] == sorted(spec.data.name for spec in specs)
-    assert {spec.training.epochs for spec in specs if spec.training} == {1, 2}
+    assert {spec.training.epochs for spec in specs if spec.training and spec.method.name != "ZeroShot"} == {1, 2}
 
 
 def test_samples_are_crossed_with_seeds(tmp_path: Path) -> None:

@@ -38,6 +38,10 @@ def parser() -> Parser:
 
 def main(config: Namespace) -> int:
     """Do the runs and show their scores."""
+    if config["from"]:
+        from depthub.cli import reproduction
+
+        return reproduction.main(config)
     from depthub.running.resolving import Resolver
     from depthub.running.runner import places, run_resolved
 
@@ -76,6 +80,6 @@ def _line(spec: RunSpec) -> str:
 
 def _remember(results: Sequence[RunResult], places: list[Path] | None, class_names: Path | None) -> None:
     """Answer the same command line from disk next time, as long as no file that it depends on changes."""
-    if args := done.arguments.get():
+    if args := done.typed():
         files = [*done.named_files(args), *([class_names] if class_names else [])]
         recall.keep(done.request(args), results, None if places is None else [*places, *files])

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
+from depthub.cli.options.finished import RUN
 from depthub.cli.options.parser import Parser
 from depthub.cli.options.recipe import RunPrecedence
 from depthub.cli.options.run_specs import specs
@@ -84,7 +85,8 @@ def _add_data(parser: Parser, plugins: Plugins) -> None:
 
 
 def _add_where(parser: Parser, plugins: Plugins) -> None:
-    parser.add("--runs", WHERE, type=Path, default=Path("runs"), metavar="DIR", help="the folder of run files")
+    parser.add("--runs", WHERE, type=Path, default=Path("runs"), metavar="DIR", help="the folder of run files (with --from: reproduced)")
+    parser.add("--from", WHERE, type=str, default="", metavar="RUN", help=f"repeat a finished run exactly, and compare counts: {RUN}")
     parser.add("--force", WHERE, action="store_true", help="run again what is already done")
     add_work(parser, plugins, "executor (default: this process, one run after another)")
 
