@@ -29,7 +29,7 @@ def data_sets() -> dict[str, OnDisk]:
     others = [entry.name for entry in entry_points(group=GROUP) if not _names_hook(entry)]
     disabled = ",".join([os.environ.get("DEPTHUB_DISABLE_PLUGINS", ""), *others])
     plugins = Plugins({**os.environ, "DEPTHUB_DISABLE_PLUGINS": disabled})
-    provided = {name: plugins.get("datasets", name) for name in plugins.names("datasets")}
+    provided = plugins.all("datasets")
     return {name: one for name, one in provided.items() if isinstance(one, OnDisk)}
 
 

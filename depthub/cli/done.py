@@ -35,14 +35,27 @@ def at_once(args: Sequence[str]) -> int | None:
         return None
     if any(arg.replace("-", "_").startswith(tuple(option.replace("-", "_") for option in BEYOND)) for arg in args):
         return None
-    results = recall.answer(request(args))
+    results = recall.answer(_request(args))
     if results is None:
         return None
     show(results, set(range(len(results))))
     return 0
 
 
-def request(args: Sequence[str]) -> dict[str, Any]:
+def remember(results: Sequence[RunResult], places: list[Path] | None, class_names: Path | None) -> None:
+    """Answer the command line in progress from disk next time, as long as no file that it depends on changes.
+
+    Args:
+        results: of its runs.
+        places: files and folders that the numbers depend on; None where that is unknown.
+        class_names: a file that it names.
+    """
+    if args := typed():
+        files = [*_named_files(args), *([class_names] if class_names else [])]
+        recall.keep(_request(args), results, None if places is None else [*places, *files])
+
+
+def _request(args: Sequence[str]) -> dict[str, Any]:
     """A command line in the form of `recall`."""
     return {"command": "run", "args": list(args)}
 
@@ -57,7 +70,7 @@ def typed_options() -> list[str]:
     return [arg[2:].partition("=")[0].replace("-", "_") for arg in typed() if arg.startswith("--")]
 
 
-def named_files(args: Sequence[str]) -> list[Path]:
+def _named_files(args: Sequence[str]) -> list[Path]:
     """The files among the arguments, such as configurations."""
     values = [arg.rpartition("=")[2] for arg in args]
     return [path for value in values if value and len(value) < 4096 and (path := Path(value)).is_file()]

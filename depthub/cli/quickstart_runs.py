@@ -81,7 +81,7 @@ class _Bar:
         following = next(iter(self.waiting.values()), None)  # runs end about in order, hence it is under way or next
         self.bar.update(self.task, advance=1, description="done" if following is None else f"{described(following)} ...")
         if isinstance(outcome, Exception):
-            self.console.print(f"{described(spec)} failed: {plain(str(outcome))}", markup=False, soft_wrap=True)
+            self.console.print(f"depthub: {described(spec)} failed: {plain(str(outcome))}", markup=False, soft_wrap=True)
         elif self.bar.disable:
             self.console.print(f"{done}/{self.total} {described(spec)}", markup=False, soft_wrap=True)
 

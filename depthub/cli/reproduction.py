@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
@@ -15,13 +16,14 @@ from depthub.cli.output import number_table, show_table
 from depthub.cli.progress import Activity, Progress, showing
 from depthub.cli.table import shown
 from depthub.errors import DepthubError
-from depthub.protocol import Count
 from depthub.running.options import RunOptions
 from depthub.running.reproduction import PLACE, Again, Reproduction
-from depthub.running.runner import run_resolved
 from depthub.system.activity import tell
 from depthub.system.launch import is_main
 from depthub.values.text import plain
+
+if TYPE_CHECKING:
+    from depthub.protocol import Count
 
 # options that leave the run what it is
 ALLOWED = {"from", "runs", "data", "backbone.model", "backbone.pretrained", *(field.name for field in fields(RunOptions))}
@@ -37,14 +39,11 @@ def main(config: Namespace) -> int:
     backbone = replace(original.spec.backbone, **places) if places else None
     again = Again.of(original, config.data if "data" in typed else "", backbone, options(config))
     runs = config.runs if "runs" in typed else PLACE
-    again.require_other_place(runs)
     _show_differences(again)
     with Progress(1, showing.get() or Activity()) as progress:
-        results = run_resolved(
-            [again.resolved], runs, again.options, executor=executor(config), on_epoch=progress.epoch, on_note=progress.note
-        )
+        reproduction = again.carry_out(runs, executor=executor(config), on_epoch=progress.epoch, on_note=progress.note)
         progress.advance("done", again.resolved.spec)
-    return _show(Reproduction(original, results[0], again.differences), runs)
+    return _show(reproduction, runs)
 
 
 def _refuse_changes(typed: Iterable[str]) -> None:

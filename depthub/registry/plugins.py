@@ -110,6 +110,14 @@ class Plugins:
         """All names of a kind ("methods", "heads", ...), sorted."""
         return tuple(sorted(self._provided[kind]))
 
+    def all(self, kind: str) -> dict[str, Any]:
+        """Everything of a kind, by name.
+
+        Raises:
+            DepthubError: as `get`.
+        """
+        return {name: self.get(kind, name) for name in self.names(kind)}
+
     def get(self, kind: str, name: str) -> Any:
         """The class (for data sets and backbones: the instance) of that name.
 

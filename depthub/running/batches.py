@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,14 @@ def batches(runs: Sequence[Resolved], stack: StackSize, most: int = MOST) -> lis
         key: Hashable = place if stack in ("off", 1) else batch_key(run)
         alike.setdefault(key, []).append(place)
     most = max(most, stack) if isinstance(stack, int) else most
-    return [places[i : i + most] for places in alike.values() for i in range(0, len(places), most)]
+    return [part for places in alike.values() for part in _parts(places, most)]
+
+
+def _parts(places: list[int], most: int) -> Iterator[list[int]]:
+    """Parts of about equal length: a rest of one run would train alone."""
+    number = ceil(len(places) / most)
+    bounds = [len(places) * i // number for i in range(number + 1)]
+    return (places[start:end] for start, end in pairwise(bounds))
 
 
 def pack_size(runs: int, slots: int) -> int:

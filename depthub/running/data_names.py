@@ -42,7 +42,7 @@ def data_set_of(spec: DataSpec, plugins: Plugins, *, test_only: bool = False) ->
     for setting, reason in OWN_PICTURES_ONLY.items():
         if getattr(spec, setting) != getattr(DataSpec(), setting):
             raise DepthubError(f"{setting} is for folder:PATH and list:FILE only; data set {spec.name!r} {reason}")
-    data_sets = {name: plugins.get("datasets", name) for name in plugins.names("datasets")}
+    data_sets = plugins.all("datasets")
     if spec.name not in data_sets and (names := names_of_alias(spec.name, data_sets)):
         raise DepthubError(f"unknown data set {spec.name!r}; did you mean {names[0]!r}?")
     data_set: DataSet = plugins.get("datasets", spec.name)

@@ -41,7 +41,7 @@ def do_pack(path: Path) -> None:
         )
     command.set(pack.command)
     store = Store(pack.store)
-    events = carry_out(_resolved(pack, store), store, pack.options, _log.warning, waits=False)
+    events = carry_out(_resolved(pack, store), store, pack.options, _log.warning, in_pack=True)
     with closing(events):
         for _ in events:  # each is in the store by now
             pass

@@ -34,7 +34,7 @@ def carry_out(
     on_epoch: OnEpoch | None = None,
     on_alone: OnNote | None = None,
     session_part: str = "",
-    waits: bool = True,
+    in_pack: bool = False,
 ) -> Generator[Event, None, None]:
     """Find the results of runs, or do the runs; a failure does not stop the others, and is recorded in the run's folder.
 
@@ -49,7 +49,7 @@ def carry_out(
         on_epoch: called with the number of epochs done and the mean loss; without an executor only.
         on_alone: called with the reason why runs that might train together do not.
         session_part: a part of the runs that only this process has, in words; empty if there is none.
-        waits: whether to wait for runs that other processes do; otherwise their outcome is a `BusyError`.
+        in_pack: whether these are the runs of a pack, see `Work`; the outcome of runs that other processes do is then a `BusyError`.
 
     Yields:
         (index, result or error, found_on_disk) when a run ends.
@@ -71,7 +71,7 @@ def carry_out(
     else:
         begin = partial(RunJob, store=store, options=options, on_epoch=on_epoch, note=note)
         find = None if options.force else partial(_stored, store=store, note=note, download=options.download)
-        events = Work(begin, find, Claims(store.root), options, on_alone).carry_out(remaining, waits=waits)
+        events = Work(begin, find, Claims(store.root), options, on_alone, in_pack).carry_out(remaining)
     with determinism(options.deterministic), closing(events):  # workers stop at once if the caller does
         for place, outcome, found_on_disk in events:
             yield indices[place], outcome, found_on_disk

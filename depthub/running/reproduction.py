@@ -85,7 +85,21 @@ class Again:
             return (*changes, "this run has schema 1.0, which did not record code, data and weights")
         return (*changes, *differences(recorded, inputs_today(self.resolved, recorded, self.options.download)))
 
-    def require_other_place(self, runs: Path) -> None:
+    def carry_out(self, runs: Path, **callbacks: Any) -> Reproduction:
+        """Do the run, or find its result there.
+
+        Args:
+            runs: folder of the new result.
+            callbacks: `executor`, `on_epoch` and `on_note` of `depthub.run_many`.
+
+        Raises:
+            DepthubError: if it fails, or `runs` holds the recorded run.
+        """
+        self._require_other_place(runs)
+        (result,) = run_resolved([self.resolved], runs, self.options, **callbacks)
+        return Reproduction(self.original, result, self.differences)
+
+    def _require_other_place(self, runs: Path) -> None:
         """Refuse a folder where the new result would take the place of the recorded one.
 
         Raises:
@@ -117,7 +131,4 @@ def reproduce(
         DepthubError: if the run cannot be read or done again, and if `runs` holds the recorded run.
     """
     original = run if isinstance(run, RunResult) else read(Path(run))
-    again = Again.of(original, data, backbone, options)
-    again.require_other_place(Path(runs))
-    (result,) = run_resolved([again.resolved], Path(runs), options)
-    return Reproduction(original, result, again.differences)
+    return Again.of(original, data, backbone, options).carry_out(Path(runs))

@@ -11,7 +11,7 @@ from depthub.spec import BackboneSpec, NamedBackbone
 
 def named_backbones(plugins: Plugins) -> dict[str, NamedBackbone]:
     """The backbones that plugins provide, by name."""
-    return {name: plugins.get("backbones", name) for name in plugins.names("backbones")}
+    return plugins.all("backbones")
 
 
 class WeightFiles:

@@ -37,6 +37,8 @@ class Work:
         claims: on the runs.
         options: of the runs.
         note: called with the reason why runs that might train together do not.
+        in_pack: whether an executor has them done: the runs of other processes are then left to its caller, and every failure is recorded
+            for it. Otherwise they are waited for, and mistakes that end a run before its first epoch are nowhere but in its error.
     """
 
     begin: Callable[[Resolved], RunJob]
@@ -44,13 +46,13 @@ class Work:
     claims: Claims
     options: RunOptions
     note: OnNote | None
+    in_pack: bool
 
-    def carry_out(self, runs: Sequence[Resolved], *, waits: bool) -> Generator[Event, None, None]:
+    def carry_out(self, runs: Sequence[Resolved]) -> Generator[Event, None, None]:
         """Do runs; a failure does not stop the others.
 
         Args:
             runs: resolved.
-            waits: for the runs of other processes.
 
         Yields:
             (place among `runs`, result or error, found_on_disk) when a run ends.
@@ -60,7 +62,7 @@ class Work:
             busy: list[int] = []
             for batch in batches([runs[place] for place in waiting], self.options.stack):
                 yield from self._claimed({waiting[i]: runs[waiting[i]] for i in batch}, busy)
-            if not waits:
+            if self.in_pack:
                 yield from ((place, BusyError(f"another process does run {runs[place].spec.run_id[:12]}"), False) for place in busy)
                 return
             if len(busy) == len(waiting):
@@ -92,6 +94,6 @@ class Work:
         for job in jobs:
             failures.clear(job.folder)
         for job, ended in finish(list(jobs), self.options.stack, self.note):
-            if isinstance(ended, Exception) and launch.is_main():
+            if isinstance(ended, Exception) and launch.is_main() and (self.in_pack or job.folder.exists()):
                 failures.write(job.folder, Failure.of(job.spec, ended, fingerprint(job.resolved.inputs(""))))
             yield jobs[job], ended, False

@@ -15,7 +15,7 @@ import jsonschema_rs
 from depthub.errors import DepthubError, hint
 from depthub.records.schema import sentence
 from depthub.registry.plugins import Plugins, installed
-from depthub.spec import BackboneSpec, Training
+from depthub.spec import BackboneSpec, RunSpec, Training
 from depthub.suites import grid
 from depthub.suites.board import CUT, Board
 from depthub.suites.suite import Row, Suite
@@ -147,7 +147,7 @@ def _board(values: Mapping[str, Any], source: str, stem: str, plugins: Plugins) 
 def _rows(entry: Mapping[str, Any], place: str, plugins: Plugins) -> list[Row]:
     """The rows of an entry: its methods with its heads, settings, recipes and presets, each combination once."""
     methods = grid.components(entry["method"], "methods", plugins, f"{place}.method")
-    heads = grid.components(entry.get("head", "ITM"), "heads", plugins, f"{place}.head")
+    heads = grid.components(entry.get("head", RunSpec().head.name), "heads", plugins, f"{place}.head")
     recipes = list(grid.combinations({k: grid.values(v, Any, f"{place}.training.{k}") for k, v in entry.get("training", {}).items()}))
     shots = tuple(_listed(entry.get("shots", [])))
     return [

@@ -28,6 +28,7 @@ from depthub.errors import DepthubError
 RENEWALS = 4  # of a lease in the time after which it is lost
 SHORT_LIVED = (".new", ".now")  # files that exist for a moment, unless their process is killed in it
 MOMENT = 1.0  # seconds
+ATTEMPTS = 100  # to make a file in a folder that others remove when it is empty
 
 
 class Lease:
@@ -66,6 +67,8 @@ class Lease:
             for generation in range(_generation(self.path) + 1):
                 with suppress(OSError):  # a disk that has become read-only: the lease ends with this process
                     _file(self.path, generation).unlink(missing_ok=True)
+            with suppress(OSError):
+                self.path.parent.rmdir()  # if nothing is left in it
 
 
 class Leases:
@@ -89,14 +92,14 @@ class Leases:
         Raises:
             DepthubError: if the folder cannot be written.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if lease := self._made(self.folder / f"{name}.0"):
-                return self._without_newer(lease)
-            newest = self._newest(name)
-            return self._made(_file(newest, _generation(newest) + 1)) if newest and self._lost(newest) else None
-        except OSError as error:
-            raise DepthubError(f"cannot write to {self.folder}: {error.strerror or error}") from error
+        for attempts_left in reversed(range(ATTEMPTS)):
+            try:
+                return self._taken(name)
+            except OSError as error:
+                # another process may have released the last lease of the folder, and removed it
+                if not (isinstance(error, FileNotFoundError) and attempts_left):
+                    raise DepthubError(f"cannot write to {self.folder}: {error.strerror or error}") from error
+        raise AssertionError("unreachable")
 
     @contextmanager
     def kept(self, *leases: Lease) -> Iterator[None]:
@@ -137,6 +140,13 @@ class Leases:
         with suppress(OSError):
             self.folder.rmdir()  # if nothing is left in it
         return len(lost)
+
+    def _taken(self, name: str) -> Lease | None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if lease := self._made(self.folder / f"{name}.0"):
+            return self._without_newer(lease)
+        newest = self._newest(name)
+        return self._made(_file(newest, _generation(newest) + 1)) if newest and self._lost(newest) else None
 
     def _newest(self, name: str) -> Path | None:
         """The file of the last generation of a name."""

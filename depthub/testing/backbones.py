@@ -37,7 +37,7 @@ class BackboneCase(Part):
             SkippedError: if its weights are published ones that are not on this machine.
         """
         plugins = installed()
-        named: dict[str, NamedBackbone] = {name: plugins.get("backbones", name) for name in plugins.names("backbones")}
+        named: dict[str, NamedBackbone] = plugins.all("backbones")
         named[self.name] = self.make()
         spec = BackboneSpec(self.name)
         try:

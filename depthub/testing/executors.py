@@ -97,7 +97,7 @@ def outcomes(case: ExecutorCase) -> None:
         assert errors[index] is None, f"pack {index} comes back with {errors[index]!r}, expected None: failures of runs are in the store"
     assert outcomes.failure, "the run whose data set does not exist left no record of its failure: carry out packs by `do_pack`"
     for stored, here in zip(outcomes.results, outcomes.here, strict=True):
-        assert stored, f"run {here.spec.run_id[:12]} has no result in the store although its pack came back: was it carried out?"
+        assert stored, f"a pack came back, but run {here.spec.run_id[:12]} has no result in the store: was it carried out?"
         assert stored.counts == here.counts, f"a run counts {stored.counts}, done here {here.counts}"
 
 

@@ -67,11 +67,11 @@ def _here(packs: Sequence[Path]) -> Generator[Ended, None, None]:
 def _in_processes(packs: Sequence[Path], workers: int, devices: Sequence[str]) -> Generator[Ended, None, None]:
     before = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")  # not fork: torch and CUDA do not work in forked processes
-    free = context.SimpleQueue()  # each worker takes one
-    for number in range(workers if devices else 0):
-        free.put(devices[number % len(devices)])
     # The first block is for the process that tracks semaphores. Starting it unblocks Ctrl-C again, so the workers need a second block.
     with _interrupts_blocked():
+        free = context.SimpleQueue()  # each worker takes one
+        for number in range(workers if devices else 0):
+            free.put(devices[number % len(devices)])
         pool = ProcessPoolExecutor(workers, context, _prepare, (max(1, _cores() // workers), free if devices else None))
     try:
         with _interrupts_blocked():

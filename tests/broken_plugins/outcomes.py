@@ -13,6 +13,10 @@ class Forgetful(Executor):
 
     def map(self, packs: Sequence[Path]) -> Generator[tuple[int, Exception | None], None, None]:
         for index, pack in enumerate(packs):
-            if index < len(packs) - 1:
-                do_pack(pack)
-            yield index, None
+            error = None
+            try:
+                if index < len(packs) - 1:
+                    do_pack(pack)
+            except Exception as failure:
+                error = failure
+            yield index, error

@@ -14,7 +14,7 @@ class Diligent(Executor):
     """One pack after the other in a thread, which nothing ends."""
 
     def map(self, packs: Sequence[Path]) -> Generator[tuple[int, Exception | None], None, None]:
-        ended: Queue[int] = Queue()
+        ended: Queue[tuple[int, Exception | None]] = Queue()
         # by their contents: the files do not outlive the caller's interest
         contents = [pack.read_text() for pack in packs]
 
@@ -22,9 +22,13 @@ class Diligent(Executor):
             for index, content in enumerate(contents):
                 copy = packs[index].parent.parent.parent / f"copy-{index}.json"
                 copy.write_text(content)
-                do_pack(copy)
-                ended.put(index)
+                error = None
+                try:
+                    do_pack(copy)
+                except Exception as failure:
+                    error = failure
+                ended.put((index, error))
 
-        Thread(target=work, daemon=True).start()
+        Thread(target=work, name="diligent", daemon=True).start()
         for _ in packs:
-            yield ended.get(), None
+            yield ended.get()

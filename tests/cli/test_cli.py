@@ -48,7 +48,7 @@ def test_options_become_a_spec() -> None:
 def test_defaults_are_the_specs_own() -> None:
     (spec,) = parsed()
     default = RunSpec()
-    assert (spec.method.name, spec.head, spec.protocol) == (default.method.name, default.head, default.protocol)
+    assert (spec.method.name, spec.head, spec.protocol.name) == (default.method.name, default.head, default.protocol.name)
     assert (spec.data, spec.backbone, spec.training, spec.shots, spec.seed) == (
         default.data, default.backbone, Training(), default.shots, default.seed,
     )  # fmt: skip

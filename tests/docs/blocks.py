@@ -115,8 +115,9 @@ class Desk:
         if block.word == "plugin":
             self._install(block.rest, text)
         elif block.word == "file":
-            (self.folder / "site" / block.rest).parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / "site" / block.rest).write_text(text)
+            place = self.folder / ("site" if "/" in block.rest else "") / block.rest  # of a plugin's package, or beside the user's own
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text)
         elif block.language == "python":
             with redirect_stdout(StringIO()) as out:
                 self.notebook.run(text)

@@ -172,7 +172,7 @@ def test_a_checkpoint_of_other_code_is_not_continued(backbone: BackboneSpec, tmp
 def test_differences_that_change_no_numbers_are_noted(backbone: BackboneSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = RunSpec(method="ZeroShot", data=write_pictures(tmp_path / "colours"), backbone=backbone, training=QUICK, shots=2)
     first = depthub.run(spec, runs=tmp_path / "runs")
-    monkeypatch.setattr("depthub.running.resolved.version", lambda name: "9.9" if name == "torch" else None)
+    monkeypatch.setattr("depthub.running.components.version", lambda name: "9.9" if name == "torch" else None)
     monkeypatch.setenv("DEPTHUB_LINEAR", "onednn")
     notes = Notes()
     again = notes.run(spec, tmp_path / "runs")

@@ -235,13 +235,14 @@ def test_other_processes_do_not_have_a_registered_part(notebook: Notebook, spec:
 def test_an_executor_of_the_session_gets_work_that_travels(spec: RunSpec, tmp_path: Path) -> None:
     source = """
 import pickle
-from depthub import Executor, register
+from depthub import Executor, do_pack, register
 
 @register
 class Travelling(Executor):
-    def map(self, do, specs):
-        for index, spec in enumerate(specs):
-            yield index, pickle.loads(pickle.dumps(do))(spec)
+    def map(self, packs):
+        for index, pack in enumerate(packs):
+            pickle.loads(pickle.dumps(do_pack))(pickle.loads(pickle.dumps(pack)))
+            yield index, None
 """
     Notebook().run(source)
     spec = replace(spec, method=Component("ZeroShot"))

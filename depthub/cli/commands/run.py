@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
@@ -12,7 +10,6 @@ from depthub.cli import done
 from depthub.cli.options.parser import Parser
 from depthub.cli.options.run_specs import executor, options, specs
 from depthub.cli.progress import Activity, Progress, showing
-from depthub.running import recall
 from depthub.system.activity import tell
 from depthub.system.launch import is_main
 from depthub.values.text import plain
@@ -70,16 +67,9 @@ def main(config: Namespace) -> int:
         )
     if is_main():
         done.show(results, on_disk)
-        _remember(results, places(resolved), config.class_names)
+        done.remember(results, places(resolved), config.class_names)
     return 0
 
 
 def _line(spec: RunSpec) -> str:
     return f"run {spec.run_id[:12]}: {spec.method.name} + {spec.head.name}, {spec.protocol.name} on {spec.data.name}, seed {spec.seed}"
-
-
-def _remember(results: Sequence[RunResult], places: list[Path] | None, class_names: Path | None) -> None:
-    """Answer the same command line from disk next time, as long as no file that it depends on changes."""
-    if args := done.typed():
-        files = [*done.named_files(args), *([class_names] if class_names else [])]
-        recall.keep(done.request(args), results, None if places is None else [*places, *files])

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from depthub.cli import suite_plan, suite_run
 from depthub.cli.options.parser import Parser
-from depthub.suites.manifest import Manifest, described, status
+from depthub.cli.plural import duration
 from depthub.system.activity import tell
 from depthub.values.text import plain
 
@@ -22,7 +21,6 @@ LONG = True  # it shows its progress
 HELP = "plan and run many runs: methods and heads on all data sets and seeds of a board"
 SUITE = "a suite that comes with depthub, or the path of a YAML file"
 RUNS = "the folder of run files, which suites share"
-WHERE = "where and how (results do not depend on these)"
 
 
 def parser() -> Parser:
@@ -37,8 +35,20 @@ def parser() -> Parser:
 
 def main(config: Namespace) -> int:
     """Carry out the sub-command."""
-    commands = {"list": _list, "plan": suite_plan.main, "run": suite_run.main, "status": _status}
+    commands = {"list": _list, "plan": _plan, "run": _run, "status": _status}
     return commands[config.command](config[config.command])
+
+
+def _plan(config: Namespace) -> int:
+    from depthub.cli import suite_plan
+
+    return suite_plan.main(config)
+
+
+def _run(config: Namespace) -> int:
+    from depthub.cli import suite_run
+
+    return suite_run.main(config)
 
 
 def _list_parser() -> Parser:
@@ -63,7 +73,7 @@ def _run_parser(plugins: Plugins) -> Parser:
 
 def _add_suite(parser: Parser, plugins: Plugins) -> None:
     """Options of a suite, and of how its runs are done: the plan depends on them as the execution does."""
-    from depthub.cli.options.run_options import add_work
+    from depthub.cli.options.work_options import WHERE, add_work
 
     parser.add("suite", type=str, metavar="SUITE", help=SUITE)
     parser.add("--board", type=str, default="", metavar="BOARD", help="another board for the suite's methods: a name, or a YAML file")
@@ -101,6 +111,8 @@ def _status_parser() -> Parser:
 
 def _status(config: Namespace) -> int:
     """The exit status is 1 if runs failed."""
+    from depthub.suites.manifest import Manifest, described, status
+
     tell("reading the folder of runs")
     manifest = Manifest.named(config.runs, Path(config.suite).stem)
     state = status(manifest, config.runs)
@@ -108,7 +120,7 @@ def _status(config: Namespace) -> int:
         print(json.dumps(state, indent=1))
     else:
         pace = f"; {state['per_hour']:.0f} runs an hour" if state["per_hour"] else ""
-        until = f", about {suite_plan.duration(3600 * state['hours_left'])} to go" if state["hours_left"] and state["left"] else ""
+        until = f", about {duration(3600 * state['hours_left'])} to go" if state["hours_left"] and state["left"] else ""
         numbers = f"{state['done']} of {state['runs']} runs done, {state['failed']} failed, {state['left']} left"
         print(plain(f"{manifest.name}: {numbers}{pace}{until}"))
         if state["current"]:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
 
 from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from depthub.cli.options.finished import RUN
 from depthub.cli.options.parser import Parser
 from depthub.cli.options.recipe import RunPrecedence
 from depthub.cli.options.run_specs import specs
+from depthub.cli.options.work_options import WHERE, Row, add_rows, add_work
 from depthub.encoding.backbone import Backbone
-from depthub.executor import Executor
 from depthub.head import Head
 from depthub.method import Method
 from depthub.protocol import Protocol
 from depthub.registry import presets
 from depthub.registry.plugins import Plugins
-from depthub.running.options import TRACKERS
 from depthub.spec import BackboneSpec, Decoding, RunSpec, Training
 from depthub.types import ClassSet
 
-WHAT, DATA, WHERE = "what is run", "data", "where and how (results do not depend on these)"
-Row = tuple[str, Any, Any, str, str]  # of an option: name, type, default, metavar, help
+WHAT, DATA = "what is run", "data"
 OWN = "folder: and list: only"  # data sets of the user's own pictures
 
 
@@ -55,7 +50,7 @@ def _add_what(parser: Parser, plugins: Plugins) -> None:
         ("head", Callable[[int, ClassSet], Head], "classification head"),
         ("protocol", Protocol, "tasks for training and testing, and scores"),
     ):
-        parser.add_choice(option, base, _classes(plugins, f"{option}s"), getattr(default, option).name, words, WHAT)
+        parser.add_choice(option, base, plugins.all(f"{option}s"), getattr(default, option).name, words, WHAT)
     names = ", ".join(presets.names(plugins))
     parser.add("--preset", WHAT, type=str | None, default=presets.DEFAULT, metavar="NAME", help=f"published settings and recipe: {names}")
 
@@ -79,48 +74,16 @@ def _add_data(parser: Parser, plugins: Plugins) -> None:
         ("template", str, "", "TEXT", f"class sentence, such as 'a photo of a {{}}, a type of pet.' ({OWN})"),
         ("class_names", Path | None, None, "FILE", f"class names as CSV or JSON ({OWN})"),
     ]
-    _add_rows(parser, DATA, sample)
+    add_rows(parser, DATA, sample)
     parser.add("--seeds", DATA, type=int, nargs="+", default=[], metavar="SEED", help="several runs, one per seed; instead of --seed")
-    _add_rows(parser, DATA, pictures)
+    add_rows(parser, DATA, pictures)
 
 
 def _add_where(parser: Parser, plugins: Plugins) -> None:
     parser.add("--runs", WHERE, type=Path, default=Path("runs"), metavar="DIR", help="the folder of run files (with --from: reproduced)")
-    parser.add("--from", WHERE, type=str, default="", metavar="RUN", help=f"repeat a finished run exactly, and compare counts: {RUN}")
+    parser.add("--from", WHERE, type=str, default="", metavar="RUN", help="repeat a finished run exactly, and compare counts")
     parser.add("--force", WHERE, action="store_true", help="run again what is already done")
     add_work(parser, plugins, "executor (default: this process, one run after another)")
-
-
-def add_work(parser: Parser, plugins: Plugins, words: str) -> None:
-    """The options of how runs are done, on which no result depends.
-
-    Args:
-        parser: of a command that does runs.
-        plugins: that provide executors.
-        words: help of `--executor`.
-    """
-    stack = "at most N runs trained together; auto: as many as memory allows"
-    parser.add_choice("executor", Executor | None, _classes(plugins, "executors"), "", words, WHERE)
-    work: list[Row] = [
-        ("workers", NonNegativeInt, 0, "N", "data-loading processes"),
-        ("stack", PositiveInt | Literal["auto", "off"], "auto", "N|auto|off", stack),
-        ("cache", bool, True, "true|false", "image features on disk; see `depthub cache info`"),
-        ("image_cache", str, "", "DIR|auto", "folder of decoded images, for methods that tune the image side"),
-        ("tracker", str, "", "NAME", f"show every epoch in {', '.join(TRACKERS[:-1])} or {TRACKERS[-1]}, where it is installed"),
-    ]
-    _add_rows(parser, WHERE, work)
-    for name, words in (
-        ("download", "download weights that are not on this machine; nothing else asks the network"),
-        ("deterministic", "the same bits every time also on a GPU, where that is slower"),
-        ("graphs", "on a GPU: replay training steps as CUDA graphs, one launch per step"),
-        ("recompute", "for methods that tune the image side: less memory, more time"),
-    ):
-        parser.add(f"--{name}", WHERE, action="store_true", help=words)
-
-
-def _add_rows(parser: Parser, group: str, rows: Sequence[Row]) -> None:
-    for name, kind, default, metavar, words in rows:
-        parser.add(f"--{name}", group, type=kind, default=default, metavar=metavar, help=words)
 
 
 def with_true_preset(config: Namespace, plugins: Plugins) -> Namespace:
@@ -132,7 +95,3 @@ def with_true_preset(config: Namespace, plugins: Plugins) -> Namespace:
     settled = config.clone()
     settled.preset = config.preset if config.preset in matches else next(iter(matches), None)
     return settled
-
-
-def _classes(plugins: Plugins, kind: str) -> Mapping[str, type]:
-    return {name: plugins.get(kind, name) for name in plugins.names(kind)}
