@@ -25,6 +25,13 @@ class Executor(ABC):
 
     slots: int = 0
 
+    def missing(self) -> str:
+        """One line about the program, package or cluster that it needs and this machine lacks, with a remedy; empty if nothing is missing.
+
+        Asked before the work begins; the line is then the message of the error.
+        """
+        return ""
+
     @abstractmethod
     def map(self, packs: Sequence[Path]) -> Generator[tuple[int, Exception | None], None, None]:
         """Carry out each pack once, and yield its index when it has ended, in any order.

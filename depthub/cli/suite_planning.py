@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,8 @@ def _chosen(runs: Sequence[Resolved], texts: Sequence[str]) -> frozenset[int] | 
     """Places of the runs whose description has one of the texts; None if there are no texts."""
     if not texts:
         return None
-    chosen = frozenset(place for place, run in enumerate(runs) if any(text.lower() in described(run).lower() for text in texts))
+    words = [re.compile(rf"(?<!\w){re.escape(text)}", re.IGNORECASE) for text in texts]  # CoOp is not the end of KgCoOp
+    chosen = frozenset(place for place, run in enumerate(runs) if any(word.search(described(run)) for word in words))
     if not chosen:
         raise DepthubError(f"--only {' '.join(texts)} fits none of {len(runs)} runs; one of them is {described(runs[0])!r}")
     return chosen

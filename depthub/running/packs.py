@@ -114,7 +114,12 @@ def through(
 
     Yields:
         (place, result or error, found_on_disk) when a run's pack has ended, in any order.
+
+    Raises:
+        DepthubError: if the executor lacks something on this machine.
     """
+    if reason := executor.missing():
+        raise DepthubError(reason)
     session = (SESSION, session_part) if session_part else None
     specs = [run.spec for run in runs]
     traces = _Traces(store, specs)

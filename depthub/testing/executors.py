@@ -23,7 +23,7 @@ from depthub.running.runner import resolve
 from depthub.spec import BackboneSpec, DataSpec, RunSpec, Training
 from depthub.testing import toy
 from depthub.testing.case import Part
-from depthub.testing.contract import contract
+from depthub.testing.contract import SkippedError, contract
 
 PATIENCE = 30.0  # seconds for packs under way to end after the generator was closed
 MOMENT = 2.0  # seconds in which a run that was not ended would go on
@@ -59,8 +59,14 @@ class ExecutorCase(Part):
 
     @property
     def executor(self) -> Executor:
-        """A new executor."""
+        """A new executor.
+
+        Raises:
+            SkippedError: if this machine lacks what it needs.
+        """
         executor: Executor = self.make()
+        if reason := executor.missing():
+            raise SkippedError(reason)
         return executor
 
     @cached_property

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import depthub
 from depthub.cli import main
 from depthub.records.entries import HISTORY
 from tests.models import write_backbone, write_pictures
-from tests.processes import needs_proc
+from tests.processes import needs_proc, started
 
 SHORT = ["--training.epochs", "3"]
 METHODS = {"CoOp": ["--method", "CoOp"], "MaPLe": ["--method", "MaPLe", "--method.depth", "2"]}
@@ -60,18 +58,12 @@ def test_two_processes_give_what_one_gives(method: str, run: list[str], tmp_path
 @needs_proc
 def test_an_interruption_ends_all_processes(run: list[str], tmp_path: Path) -> None:
     command = depthub_command("launch", "-n", "2", *run, "--training.epochs", "2000", "--runs", str(tmp_path / "runs"))
-    launched = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    end = time.monotonic() + 120
-    while not list(tmp_path.glob(f"runs/*/{HISTORY}")):
-        assert time.monotonic() < end, "the run does not start"
-        assert launched.poll() is None, launched.communicate()[1]
-        time.sleep(0.1)
-    os.kill(launched.pid, signal.SIGINT)
-    _, stderr = launched.communicate(timeout=60)
-    assert launched.returncode == 130, stderr
-    assert stderr.splitlines()[-1] == "depthub: interrupted"
-    with pytest.raises(ProcessLookupError):  # nobody of its group is left
-        os.killpg(launched.pid, 0)
+    with started(*command) as launched:
+        launched.wait_until(lambda: list(tmp_path.glob(f"runs/*/{HISTORY}")), "an epoch")
+        launched.send(signal.SIGINT)
+        assert launched.status() == 130, launched.err
+        assert launched.err.splitlines()[-1] == "depthub: interrupted"
+        assert launched.members() == []
 
 
 @needs_proc

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
-import sys
-import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,52 +15,24 @@ from depthub.records import failures
 from depthub.records.store import FILE, Store
 from depthub.running.garbage import collect, leftovers
 from depthub.suites.manifest import Manifest, status
-from tests.processes import needs_proc
-
-TIMES = ("train_s", "eval_s", "inputs_sha256")
-SUITE = """
-board: {protocol: BaseToNew, data: [tones], seeds: [1, 2], training: {epochs: 2}, reference: [{method: ZeroShot}]}
-rows: [{method: [CoOp, KgCoOp], head: [ITM, {name: DePT, balance: [0.5, 0.7]}]}]
-controls: true
-"""
-RUNS = (1 + 2 * 4) * 2
+from tests.processes import needs_proc, started
+from tests.suites.commands import RUNS, board, carried_out, command, write_suite
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    (tmp_path / "mini.yaml").write_text(SUITE)
-    return tmp_path
-
-
-def command(place: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "depthub", "suite", "run", "mini.yaml", "--runs", "runs", "--out", "board", *more]
-
-
-def carried_out(place: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(place, *more), cwd=place, capture_output=True, text=True, timeout=300, check=False)
-
-
-def without_times(value: Any) -> Any:
-    """A leaderboard without what differs from execution to execution."""
-    if isinstance(value, dict):
-        return {key: without_times(inner) for key, inner in value.items() if key not in TIMES}
-    return [without_times(inner) for inner in value] if isinstance(value, list) else value
-
-
-def board(place: Path) -> Any:
-    return without_times(json.loads((place / "board/leaderboard.json").read_text()))
+    return write_suite(tmp_path)
 
 
 @needs_proc
 def test_killed_at_any_moment_it_ends_like_an_undisturbed_one(place: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     draw, written = random.Random(0), dict[Path, int]()
     for _ in range(4):
-        child = subprocess.Popen(command(place), cwd=place, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            child.wait(draw.uniform(6, 14))
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+        with (
+            started(*command(place), cwd=place) as child,
+            suppress(subprocess.TimeoutExpired),
+        ):  # killed with its group at the end of the block
+            child.process.wait(draw.uniform(6, 14))
         finished = {path: path.stat().st_mtime_ns for path in place.glob(f"runs/*/{FILE}")}
         assert {path: finished[path] for path in written} == written, "a finished run was done again"
         written = finished
@@ -73,24 +42,18 @@ def test_killed_at_any_moment_it_ends_like_an_undisturbed_one(place: Path, tmp_p
     collect(place / "runs", list(leftovers(place / "runs", unfinished=True)))
     assert sorted(path.name for path in (place / "runs").iterdir() if path.name.startswith(".")) == [".suites"]
     assert list(place.glob("runs/*/.*")) == []
-    undisturbed = tmp_path_factory.mktemp("undisturbed")
-    (undisturbed / "mini.yaml").write_text(SUITE)
+    undisturbed = write_suite(tmp_path_factory.mktemp("undisturbed"))
     assert carried_out(undisturbed).returncode == 0
     assert board(place) == board(undisturbed)
 
 
 @needs_proc
 def test_schedulers_share_a_store(place: Path) -> None:
-    children = [
-        subprocess.Popen(command(place), cwd=place, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    end = time.monotonic() + 120
-    while not list(place.glob(f"runs/*/{FILE}")) and time.monotonic() < end:
-        time.sleep(0.1)
-    os.killpg(children[0].pid, signal.SIGKILL)
-    outputs = [child.communicate(timeout=300)[1] for child in children]
-    assert [child.returncode for child in children[1:]] == [0, 0], outputs
+    with ExitStack() as stack:
+        first, *others = (stack.enter_context(started(*command(place), cwd=place)) for _ in range(3))
+        first.wait_until(lambda: list(place.glob(f"runs/*/{FILE}")), "a finished run")
+        first.send_all(signal.SIGKILL)
+        assert [child.status() for child in others] == [0, 0], [child.err for child in others]
     results = list(Store(place / "runs").results())
     assert len(results) == RUNS
     assert list(place.glob("runs/*/earlier-*")) == []

@@ -100,13 +100,14 @@ def diligent_ended() -> Iterator[None]:
 
 @pytest.mark.parametrize("case", BUILT_IN, ids=lambda case: case.name)
 def test_what_comes_with_depthub_keeps_the_contract(case: Part) -> None:
-    """Only missing data sets on disk are skipped."""
+    """Only missing data sets on disk, and clusters that are not there, are skipped."""
     for check in IN_ONE_PROCESS:
         if case.kind in check.kinds:
             try:
                 assert check(case) == ""
             except SkippedError as error:
-                assert "lies on disk; give --data_root DIR" in str(error)  # noqa: PT017 - the text is checked, not the raising
+                # the text is checked, not the raising
+                assert re.search("lies on disk; give --data_root DIR|the executor .* needs|Slurm does not answer", str(error))  # noqa: PT017
 
 
 def test_two_processes_equal_one_for_all_that_comes_with_depthub() -> None:
