@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import PurePath
 from typing import Any, Literal, get_args
 
@@ -263,8 +264,8 @@ class RunSpec:
         """Plain data for JSON, in the order of the fields; without `other_data` and `sample` where they say nothing."""
         return {
             k: v.as_dict() if isinstance(v, Component | DataSpec) else asdict(v) if isinstance(v, BackboneSpec | Training) else v
-            for k, v in vars(self).items()
-            if not (k == "sample" and v in (None, self.seed)) and (v or k != "other_data")
+            for k in self.__dataclass_fields__
+            if not (k == "sample" and self.sample in (None, self.seed)) and ((v := getattr(self, k)) or k != "other_data")
         }
 
     def without_places(self) -> RunSpec:
@@ -289,7 +290,7 @@ class RunSpec:
         parts: dict[str, Any] = {key: Component.of(value) if key in _COMPONENTS else value for key, value in values.items()}
         return cls(**parts)
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """SHA-256 (hexadecimal) of the RFC 8785 canonical JSON of the spec `without_places`."""
         return digest(self.without_places().as_dict())

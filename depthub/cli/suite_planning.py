@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ def executor(config: Namespace) -> Executor:
 
 def planned(config: Namespace, executor: Executor) -> Plan:
     """The plan of a command line."""
+    gc.freeze()  # of plugins and torch: each collection would look through them in vain
     suite = read_suite(config.suite, config.board)
     tell(f"reading data sets of {suite.name}")
     runs = resolved(suite.specs(), Resolver(config.data_root, download=config.download, cache=config.cache))

@@ -155,9 +155,12 @@ class Plugins:
         self._provided[kind][name] = (thing, SESSION)
 
     def notify(self, event: str, **values: Any) -> None:
-        """Call a run event's hook in every plugin, each with its own copies of the values. An error becomes a warning; the run goes on."""
-        failures = []
+        """Call a run event's hook in every plugin that has it, each with its own copies of the values. An error becomes a warning; the run
+        goes on."""
+        failures, listeners = [], {hook.plugin_name for hook in getattr(self._manager.hook, event).get_hookimpls()}
         for name, report in self._working().items():
+            if name not in listeners:
+                continue
             try:
                 with _faults(f"{report} failed in {event}", self._package(name)), isolated(quiet=False):
                     self._call(event, name, deepcopy(values))

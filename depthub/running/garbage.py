@@ -13,6 +13,7 @@ from depthub.records.store import EARLIER, FILE
 from depthub.running import claims, packs
 from depthub.running.claims import Claims
 
+EXECUTORS = ".executors"  # in the folder of runs: a folder for each execution by an executor that keeps logs
 TEMPORARY = ".*.tmp"  # names of files that `atomic_write` was writing
 
 
@@ -53,6 +54,8 @@ def leftovers(root: Path, *, unfinished: bool = False, earlier: bool = False) ->
         earlier: also results that later ones have replaced.
     """
     active = Claims(root).active()
+    if not active:
+        yield from (Leftover(path, "logs of an executor that has ended") for path in (root / EXECUTORS).glob("*"))
     for folder in sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else ():
         if folder.name == packs.FOLDER:
             yield from (Leftover(inside, "packs of a process that has ended") for inside in folder.iterdir() if inside.name not in active)
@@ -70,7 +73,7 @@ def collect(root: Path, found: list[Leftover]) -> None:
     for leftover in found:
         leftover.remove()
     Claims(root).remove_lost()
-    for name in (packs.FOLDER, claims.FOLDER):
+    for name in (packs.FOLDER, claims.FOLDER, EXECUTORS):
         with suppress(OSError):
             (root / name).rmdir()
 

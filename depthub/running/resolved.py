@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from depthub.compute import linear
@@ -40,7 +39,7 @@ class Resolved:
     places: tuple[Path, ...] | None = None
     packages: Mapping[str, str] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def run_id(self) -> str:
         """Of the spec."""
         return self.spec.run_id

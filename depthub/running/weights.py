@@ -25,6 +25,7 @@ class WeightFiles:
     def __init__(self, plugins: Plugins, download: bool = False) -> None:
         self.plugins, self.download = plugins, download
         self._digests: dict[BackboneSpec, str] = {}
+        self._paths: dict[BackboneSpec, list[Path]] = {}
 
     def sha256(self, spec: BackboneSpec) -> str:
         """SHA-256 over all files of a model, see `weights_digest`; empty for open_clip's names and tags."""
@@ -34,5 +35,7 @@ class WeightFiles:
 
     def paths(self, spec: BackboneSpec) -> list[Path]:
         """The files of a model that are on this machine: configuration, weights, vocabulary."""
-        sources = find(spec, named_backbones(self.plugins))
-        return [path for path in (sources.config, sources.weights, sources.merges) if path]
+        if spec not in self._paths:
+            sources = find(spec, named_backbones(self.plugins))
+            self._paths[spec] = [path for path in (sources.config, sources.weights, sources.merges) if path]
+        return self._paths[spec]

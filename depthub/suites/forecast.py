@@ -49,7 +49,7 @@ class Forecast:
         """Take the costs of finished runs into account.
 
         Args:
-            documents: of the runs.
+            documents: of the runs; `spec`, `cost` and `samples` are enough.
         """
         for document in documents:
             spec, cost = document["spec"], document["cost"]

@@ -148,5 +148,5 @@ def plan(
         DepthubError: if the store cannot be read.
     """
     present = states(runs, store)
-    forecast.learn(state.document for state in present if state.name == "done")
+    forecast.learn(state.costs for state in present if state.name == "done")
     return Plan(name, runs, present, forecast, packing, retries, chosen)

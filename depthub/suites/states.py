@@ -17,6 +17,7 @@ from depthub.running.claims import Claims
 from depthub.running.resolved import Resolved
 
 Name = Literal["done", "failed", "diverged", "working", "begun", "changed", "damaged", "to do"]
+COSTS = ("spec", "cost", "samples")
 UNFINISHED: tuple[Name, ...] = ("begun", "changed", "damaged", "to do")  # in which a run waits to be done
 
 
@@ -28,12 +29,12 @@ class State:
         name: "done"; "failed" or "diverged", with the same code and data; "working": a process does it now; "begun": it goes on at its last
             epoch; "changed": its result is of other code, data or weights; "damaged": its file cannot be read; "to do".
         note: the reason; empty where the name says all.
-        document: of a run that is done.
+        costs: of a run that is done: the parts of its document that a forecast is made from.
     """
 
     name: Name
     note: str = ""
-    document: Mapping[str, Any] = field(default_factory=dict)
+    costs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def states(runs: Sequence[Resolved], store: Store) -> list[State]:
@@ -63,7 +64,7 @@ def _state(run: Resolved, store: Store, is_active: bool) -> State:
         return _unfinished(run, store)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return State("damaged", f"{folder / FILE}: {type(error).__name__}: {error}")
-    return State("changed", changes[0]) if changes else State("done", document=document)
+    return State("changed", changes[0]) if changes else State("done", costs={part: document[part] for part in COSTS if part in document})
 
 
 def _unfinished(run: Resolved, store: Store) -> State:

@@ -58,21 +58,19 @@ class Suite:
     notes: str = ""
 
     def specs(self) -> list[RunSpec]:
-        """The runs, each once, in the order of data sets, then rows, then seeds; not resolved.
+        """The runs in the order of data sets, then rows, then seeds; not resolved, and two of them may turn out to be the same.
 
         Raises:
             DepthubError: if nothing is left, or a preset does not fit.
         """
         rows = self.all_rows()
-        found: dict[str, RunSpec] = {}
         by_row = [[self._spec(cell, row) for cell in self.board.cells(row.shots)] for row in rows]
         order = {name: place for place, name in enumerate(self.board.data)}
-        for spec in sorted((spec for specs in by_row for spec in specs), key=lambda spec: order[spec.data.name]):
-            if not any(_agrees(spec, condition) for condition in self.exclude):
-                found.setdefault(spec.run_id, spec)
-        if not found:
+        specs = sorted((spec for specs in by_row for spec in specs), key=lambda spec: order[spec.data.name])
+        remaining = [spec for spec in specs if not any(_agrees(spec, condition) for condition in self.exclude)]
+        if not remaining:
             raise DepthubError(f"suite {self.name!r} has no runs: everything is excluded")
-        return list(found.values())
+        return remaining
 
     def all_rows(self) -> list[Row]:
         """The board's reference rows, the suite's, and controls if it asks for them; equal ones once."""

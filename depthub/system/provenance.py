@@ -53,7 +53,7 @@ def collect(components: Iterable[tuple[str, str, Provider]], world_size: int = 1
         "plugins": used,
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.machine()}",
-        "packages": {name: present for name in PACKAGES if (present := version(name)) is not None},
+        "packages": dict(_packages()),
         "hardware": {"cpu": _cpu(), "cores": cores(), "ram_bytes": _ram_bytes(), "accelerators": _accelerators()},
         "execution": {"world_size": world_size, **_execution()},
     }
@@ -110,6 +110,11 @@ def version(distribution: str) -> str | None:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
+
+
+@cache
+def _packages() -> dict[str, str]:
+    return {name: present for name in PACKAGES if (present := version(name)) is not None}
 
 
 @cache  # one process does many runs, and asking git takes longer than all the rest

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from math import isfinite
 from pathlib import Path
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from depthub.values.canonical import EXACT
@@ -14,12 +15,13 @@ from depthub.values.canonical import EXACT
 ACCEPTED: Mapping[Any, tuple[type, ...]] = {float: (int, float), Path: (str,), tuple: (list,)}
 
 
-def setting_types(cls: type) -> dict[str, Any]:
+@cache  # evaluating annotations takes longer than everything else that is done with the settings of a run
+def setting_types(cls: type) -> Mapping[str, Any]:
     """The types of a constructor's arguments by name; empty if one of them is imported for type checkers only."""
     try:
-        return get_type_hints(cls.__init__)  # type: ignore[misc]
+        return MappingProxyType(get_type_hints(cls.__init__))  # type: ignore[misc]
     except NameError:
-        return {}
+        return MappingProxyType({})
 
 
 def fits(value: Any, expected: Any) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import rfc8785
@@ -24,14 +25,27 @@ def canonical(value: Any) -> bytes:
 
 
 def _canonical(value: Any) -> str:
+    kind = type(value)
+    if kind in (str, bool, type(None)) or (kind is int and abs(value) < EXACT):
+        return _encode(value)  # Python's own encoder writes texts and integers as the standard does
+    if kind is float:
+        return _number(value)
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
-        return f"{{{','.join(f'{_encode(key)}:{_canonical(value[key])}' for key in keys)}}}"
-    if type(value) in (list, tuple):
+        return f"{{{','.join(f'{_encode(key)}:{_canonical(value[key])}' for key in _sorted(value))}}}"
+    if kind in (list, tuple):
         kinds = {*map(type, value)}
         if kinds <= {str} or (kinds == {int} and min(value) > -EXACT and max(value) < EXACT):
-            return _encode(value)  # Python's own encoder writes texts and integers as the standard does
+            return _encode(value)
         return f"[{','.join(map(_canonical, value))}]"
-    if type(value) in (str, bool, type(None)) or (type(value) is int and abs(value) < EXACT):
-        return _encode(value)
-    return rfc8785.dumps(value).decode()  # floats, and values that are refused
+    return rfc8785.dumps(value).decode()  # which refuses it, or knows better
+
+
+def _sorted(keys: Iterable[str]) -> list[str]:
+    """In the order of their UTF-16 code units, which for ASCII is that of their characters."""
+    keys = list(keys)
+    return sorted(keys) if "".join(keys).isascii() else sorted(keys, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+
+
+@lru_cache(maxsize=4096)  # the same few rates and weights come again and again
+def _number(value: float) -> str:
+    return rfc8785.dumps(value).decode()

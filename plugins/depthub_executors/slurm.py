@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Ended = tuple[int, Exception | None]
 
-LOGS = ".slurm"  # in the folder of runs; `depthub runs gc` removes what ended executions have left
+LOGS = ".executors"  # in the folder of runs; `depthub runs gc` removes them
 ARRAY = 1000  # jobs in an array: Slurm's own limit, unless a cluster raises it
 LOOK = 2.0  # seconds between two looks at the queue
 LOOKS = 3  # without the job and without its outcome, after which it is lost: a shared disk shows files late

@@ -57,8 +57,8 @@ def test_an_array_of_packs_with_a_cancelled_job_gives_the_board_of_local_process
     cluster, local = (write_suite(_folder(tmp_path / name)) for name in ("cluster", "local"))
     with started(*command(cluster, *JOBS, *TWELVE), cwd=cluster) as child:
         child.wait_until(lambda: list(cluster.glob(f"runs/*/{FILE}")) and jobs("RUNNING"), "a job that runs after another has ended")
-        (array,) = {path.name.partition("_")[0] for path in cluster.glob("runs/.slurm/*/*_submitted.pkl")}
-        assert len(list(cluster.glob(f"runs/.slurm/*/{array}_*_submitted.pkl"))) == 12
+        (array,) = {path.name.partition("_")[0] for path in cluster.glob("runs/.executors/*/*_submitted.pkl")}
+        assert len(list(cluster.glob(f"runs/.executors/*/{array}_*_submitted.pkl"))) == 12
         subprocess.run(["scancel", jobs("RUNNING")[0]], check=True, timeout=60)
         assert child.status() == 0, child.err
     assert carried_out(local, *TWELVE).returncode == 0
@@ -86,7 +86,7 @@ def test_a_preempted_job_goes_on(tmp_path: Path) -> None:
         child.wait_until(lambda: list(place.glob(f"runs/*/{HISTORY}")), "an epoch")
         subprocess.run(["scancel", "--signal=USR2", *jobs("RUNNING")], check=True, timeout=60)
         assert child.status() == 0, child.err
-    logs = "".join(path.read_text() for path in place.glob("runs/.slurm/*/*.out"))
+    logs = "".join(path.read_text() for path in place.glob("runs/.executors/*/*.out"))
     assert "Requeued job" in logs
     assert len(list(Store(place / "runs").results())) == 2
 
