@@ -55,6 +55,24 @@ def count(correct: int, total: int) -> Count:
     return Count(correct, total)
 
 
+def test_a_shuffled_cut_divides_the_same_classes_and_sample_otherwise() -> None:
+    stages = {cut: protocol("BaseToNew", cut=cut).stages(SOURCE, FURTHER.__getitem__, 2, 1)[0] for cut in ("published", 0, 1, 2)}
+    halves: dict[Any, Any] = {cut: (stage.train.classes.ids, stage.tests[1].classes.ids) for cut, stage in stages.items()}
+    assert halves["published"] == ((0, 1, 2), (3, 4))
+    assert all(sorted((*base, *new)) == [0, 1, 2, 3, 4] and len(base) == 3 for base, new in halves.values())
+    assert halves[2] == ((0, 2, 4), (1, 3))  # on every machine, with every Python
+    assert len({stage.sample for stage in stages.values()}) == 1  # what is drawn does not depend on the cut
+
+
+def test_cuts_and_samples_are_parts_of_a_run_apart_from_its_seed() -> None:
+    spec = RunSpec(data="tones", seed=3)
+    assert replace(spec, sample=3).run_id == spec.run_id
+    published = replace(spec, protocol=Component("BaseToNew", {"cut": "published"}))
+    assert resolve(published).run_id == resolve(spec).run_id  # ids from before there were cuts
+    others = [replace(spec, sample=1), replace(spec, seed=1, sample=3), replace(spec, protocol=Component("BaseToNew", {"cut": 3}))]
+    assert len({resolve(other).run_id for other in (spec, *others)}) == 4
+
+
 @pytest.mark.parametrize("settings", [{}, {"targets": ["other"]}])
 def test_cross_dataset(settings: dict[str, Any]) -> None:
     cross = protocol("CrossDataset", **settings)

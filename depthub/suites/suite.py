@@ -58,7 +58,7 @@ class Suite:
     notes: str = ""
 
     def specs(self) -> list[RunSpec]:
-        """The runs in the order of data sets, then rows, then seeds; not resolved, and two of them may turn out to be the same.
+        """The runs, each once, in the order of data sets, then rows, then seeds; not resolved.
 
         Raises:
             DepthubError: if nothing is left, or a preset does not fit.
@@ -70,7 +70,7 @@ class Suite:
         remaining = [spec for spec in specs if not any(_agrees(spec, condition) for condition in self.exclude)]
         if not remaining:
             raise DepthubError(f"suite {self.name!r} has no runs: everything is excluded")
-        return remaining
+        return list({repr(spec): spec for spec in remaining}.values())  # in a tenth of the time of their ids
 
     def all_rows(self) -> list[Row]:
         """The board's reference rows, the suite's, and controls if it asks for them; equal ones once."""

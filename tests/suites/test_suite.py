@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import depthub
 from depthub.errors import DepthubError
 from depthub.spec import Component, RunSpec
 from depthub.suites import grid
@@ -124,3 +125,12 @@ def test_everything_shipped_is_known_here() -> None:
     boards = [read_board(name) for name in shipped("boards")]
     assert [board.name for board in boards if board.preliminary] == ["shapes-lite"]
     assert len(read_suite("figure4", "shapes").specs()) == 13 * 7 * 5
+
+
+def test_a_control_counts_what_the_row_without_its_head_counts(tmp_path: Path) -> None:
+    board = "board: {protocol: BaseToNew, data: [tones], shots: 2, seeds: [1], training: {epochs: 2}}\n"
+    suite = read_suite(written(tmp_path, board + "rows: [{method: CoOp, head: [ITM, {name: DePT, balance: 0.7}]}]\ncontrols: true\n"))
+    itm, dept, control = depthub.run_many(suite.specs(), runs=tmp_path / "runs")
+    assert [run.spec.head.settings.get("balance") for run in (itm, dept, control)] == [None, 0.7, 0.0]
+    assert control.counts == itm.counts
+    assert control.counts != dept.counts
