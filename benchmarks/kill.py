@@ -24,7 +24,7 @@ board: {protocol: BaseToNew, data: [tones, flags], seeds: [1, 2, 3, 4, 5], shots
 rows: [{method: [CoOp, {name: MaPLe, depth: 3}], head: [ITM, {name: DePT, balance: 0.5}]}]
 controls: true
 """  # CoOp's runs train together, those of MaPLe alone
-LONGEST = 12.0  # seconds until a kill
+LONGEST = 16.0  # seconds until a kill
 
 
 def command(*more: str) -> list[str]:
