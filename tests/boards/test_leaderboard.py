@@ -16,7 +16,7 @@ from depthub.protocol import Count
 from depthub.records import schema
 from depthub.records.result import RunResult, TestedTask as AsTested  # a name that pytest does not take for a test
 from depthub.records.store import Store
-from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, Training
+from depthub.spec import BackboneSpec, Component, DataSpec, Training
 from depthub.statistics.averages import harmonic
 from depthub.types import ClassSet
 from tests.boards.runs import labels, result, row, three
@@ -154,19 +154,6 @@ def test_what_looks_alike_is_never_merged() -> None:
     document = board(runs)
     assert len(document["settings"][0]["data"]) == len(document["rows"]) == len(set(labels(document))) == 3
     assert Counter(run["data"] for row in document["rows"] for run in row["runs"]) == dict.fromkeys(document["settings"][0]["data"], 3)
-
-
-def test_each_run_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs, hashed = three(), Counter[int]()
-    compute = RunSpec.run_id
-
-    def counted(self: RunSpec) -> str:
-        hashed[id(self)] += 1
-        return str(compute.fget(self))  # type: ignore[attr-defined]
-
-    monkeypatch.setattr(RunSpec, "run_id", property(counted))
-    board(runs)
-    assert hashed == {id(run.spec): 1 for run in runs}
 
 
 def test_boards_of_schema_1_0_are_accepted() -> None:

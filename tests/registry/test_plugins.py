@@ -149,7 +149,7 @@ def test_a_built_in_stays_when_a_plugin_of_its_name_is_left_out(make_distributio
         "depthub": False,
         "third": True,
     }
-    assert plugins.names("executors") == ("Local",)
+    assert plugins.names("executors") == ("Local", "Ray", "Slurm")
 
 
 def test_order_is_built_ins_then_distribution_then_name(make_distribution: MakeDistribution) -> None:
