@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from depthub.boards.rows import Row, reference
+from depthub.boards.standing import standing
 from depthub.boards.summary import shared
 from depthub.protocol import Summary
 from depthub.records.result import RunResult
@@ -47,8 +48,14 @@ def setting(name: str, rows: Sequence[Row], how: Convention) -> tuple[dict[str, 
         "aggregation": convention(scores, summary, how),
         "common_data": common,
     }
+    of_setting, of_rows = standing(rows, common, summary, how)
+    if of_setting:
+        entry["statistics"] = of_setting
     ranked = sorted(rows, key=lambda row: _standing(averages[row.label].get(summary.headline), row.label))
-    return entry, [_row(rank, row, name, _results(row, rows, summary, averages, grid)) for rank, row in enumerate(ranked, 1)]
+    numbers = {row.label: _results(row, rows, summary, averages, grid) for row in rows}
+    for label, place in of_rows.items():
+        numbers[label]["standing"] = place
+    return entry, [_row(rank, row, name, numbers[row.label]) for rank, row in enumerate(ranked, 1)]
 
 
 def _average(row: Row, data: Sequence[str], summary: Summary, how: Convention) -> dict[str, Statistic]:

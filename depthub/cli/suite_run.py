@@ -18,6 +18,7 @@ from depthub.records.store import Store
 from depthub.suites.description import described
 from depthub.suites.execution import Ended, collect, execute, set_damaged_aside
 from depthub.suites.manifest import Manifest
+from depthub.suites.rehearsal import rehearse
 from depthub.values.text import plain
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def main(config: Namespace) -> int:
         if line:
             print(f"depthub: note: {plain(line)}", file=sys.stderr)
     store.require_writable()
+    rehearse(planned, run_specs.options(config))
     manifest.write(store.root)
     ended = Ended()
     with SuiteProgress(planned, store) as display, time_limit(config.max_hours):

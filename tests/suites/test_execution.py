@@ -14,7 +14,13 @@ import pytest
 from depthub.records import failures
 from depthub.records.store import FILE, Store
 from depthub.running.garbage import collect, leftovers
+from depthub.running.options import RunOptions
+from depthub.running.resolving import Resolver
+from depthub.suites.forecast import Forecast
 from depthub.suites.manifest import Manifest, status
+from depthub.suites.plan import Packing, plan, resolved
+from depthub.suites.reading import read_suite
+from depthub.suites.rehearsal import rehearse
 from tests.processes import needs_proc, started
 from tests.suites.commands import RUNS, board, carried_out, command, write_suite
 
@@ -86,3 +92,23 @@ def test_what_is_damaged_is_set_aside_and_what_failed_is_not_repeated(place: Pat
     assert carried_out(place, "--retry-failed").returncode == 0
     assert board(place) == before
     assert not (cut.parent / failures.FILE).exists()
+
+
+def test_settings_that_no_run_can_have_are_refused_before_the_work(tmp_path: Path) -> None:
+    place = write_suite(tmp_path)
+    text = (place / "mini.yaml").read_text()
+    (place / "mini.yaml").write_text(text.replace("[CoOp, KgCoOp]", "[CoOp, {name: MaPLe, depth: 9}]"))
+    refused = carried_out(place)
+    assert refused.returncode == 2
+    error = refused.stderr.splitlines()[-1]
+    assert error.startswith("depthub: error: MaPLe")
+    assert "depth is 9, expected 1 to 3, the layers that can have prompts" in error
+    assert list(place.glob("runs/*")) == []
+
+
+@pytest.mark.parametrize("name", ["shapes", "shapes-lite"])
+def test_the_shipped_suites_on_embedded_data_pass_their_rehearsal(name: str, tmp_path: Path) -> None:
+    runs = resolved(read_suite(name).specs(), Resolver())
+    planned = plan(name, runs, Store(tmp_path), Forecast(), Packing())
+    assert len(planned.to_do) == len(runs)
+    rehearse(planned, RunOptions())

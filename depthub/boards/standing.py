@@ -1,0 +1,81 @@
+"""What a setting of a leaderboard can tell apart: its resolution, groups of rows, and how far each row's place is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import numpy as np
+
+from depthub.boards.rows import Row
+from depthub.protocol import Summary
+from depthub.statistics.averages import CONVENTION, Convention
+from depthub.statistics.bootstrap import ROUNDS, Question, bootstrap
+from depthub.statistics.comparisons import groups, reliability
+from depthub.statistics.resolution import board_resolution
+from depthub.statistics.table import Table
+
+QUESTION: Question = "new data sets"  # of intervals, ranks and groups
+CONFIDENCE = 0.95
+DIGITS = 2  # of points
+
+
+def standing(rows: Sequence[Row], data: Sequence[str], summary: Summary, how: Convention) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The statistics of a setting, and of each row by its label; both empty where there are no two rows, data sets and seeds in common, and for
+    another average of harmonic scores than the field's.
+
+    Args:
+        rows: with labels.
+        data: the data sets that all of them have.
+        summary: of their scores.
+        how: average of harmonic scores over data sets.
+    """
+    table = _table(rows, data, summary)
+    if table is None or how != CONVENTION:
+        return {}, {}
+    draws = bootstrap(table, summary.headline, QUESTION)
+    cells, ranks, best = table.per_cell(summary.headline), draws.rank_interval(), draws.best()
+    of_setting = {
+        "question": QUESTION,
+        "confidence": CONFIDENCE,
+        "rounds": ROUNDS,
+        "seeds": table.seeds,
+        "resolution": {
+            question: {score: round(board_resolution(table.per_cell(score), question), DIGITS) for score in _scores(table)}
+            for question in get_args(Question)
+        },
+        "groups": [[rows[place].label for place in group] for group in groups(draws.different(CONFIDENCE))],
+        "reliability": {
+            name: None if np.isnan(tau) else round(float(tau), DIGITS) for name, tau in zip(data, reliability(cells), strict=True)
+        },
+    }
+    of_rows = {
+        row.label: {
+            "interval": [round(float(end), DIGITS) for end in draws.interval(CONFIDENCE)[place]],
+            "rank": [int(end) for end in ranks[place]],
+            "best": round(float(best[place]), DIGITS),
+        }
+        for place, row in enumerate(rows)
+    }
+    return of_setting, of_rows
+
+
+def _scores(table: Table) -> list[str]:
+    return [*table.scores, *table.harmonic]
+
+
+def _table(rows: Sequence[Row], data: Sequence[str], summary: Summary) -> Table | None:
+    """The scores on the data sets and seeds that all rows have; None if there are no two of each."""
+    seeds = sorted(set.intersection(*(set(row.cells[name]) for row in rows for name in data))) if data else []
+    if min(len(rows), len(data), len(seeds)) < 2:
+        return None
+    runs = [[[row.scores(name)[seed] for seed in seeds] for name in data] for row in rows]
+    names = [name for name in _common(runs) if name not in summary.harmonic]
+    scores = {name: np.array([[[run[name] for run in of_set] for of_set in of_row] for of_row in runs]) for name in names}
+    return Table([row.label for row in rows], data, scores, summary.harmonic)
+
+
+def _common(runs: Sequence[Sequence[Sequence[Mapping[str, float]]]]) -> list[str]:
+    """Names of the scores that all runs have, in their order."""
+    flat = [run for of_row in runs for of_set in of_row for run in of_set]
+    return [name for name in flat[0] if all(name in run for run in flat)]
