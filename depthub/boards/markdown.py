@@ -22,7 +22,8 @@ def markdown(board: Mapping[str, Any]) -> str:
     lines += [line for note in board.get("notes", []) for line in (f"**Not checked.** {escaped(note)}", "")]
     for setting in board["settings"]:
         rows = [row for row in board["rows"] if row["setting"] == setting["name"]]
-        lines += [f"## {escaped(setting['name'])}", "", *_averages(setting, rows), "", *_missing(setting, rows)]
+        lines += [f"## {escaped(setting['name'])}", "", *_resolution(setting), *_averages(setting, rows), "", *_missing(setting, rows)]
+        lines += _standings(setting, rows)
         for data in setting["data"]:
             tested = [row for row in rows if data in row["per_data"]]
             body = [_cells(row, setting, row["per_data"][data]) for row in tested]
@@ -57,6 +58,41 @@ def _left_out(entries: Sequence[Mapping[str, str]]) -> list[str]:
     lines = [f"- {escaped(entry['reason'])}" for entry in entries]
     runs = "1 run is" if len(entries) == 1 else f"{len(entries)} runs are"
     return [f"**Left out.** {runs} there and cannot be used:", "", *lines, ""]
+
+
+def _resolution(setting: Mapping[str, Any]) -> list[str]:
+    """What the setting can tell apart, before any rank."""
+    if "statistics" not in setting:
+        return ["**Resolution unknown.** Rows need two data sets and two seeds in common.", ""]
+    statistics, headline = setting["statistics"], setting["headline"]
+    new, these = (f"{statistics['resolution'][question][headline]:.1f}" for question in ("new data sets", "these data sets"))
+    seen = f"{new} points of {escaped(headline)} if it is to hold on new data sets, {these} on these"
+    groups = [", ".join(map(escaped, group)) for group in statistics["groups"] if len(group) > 1]
+    alike = f" Rows that it cannot tell apart: {'; '.join(groups)}." if groups else " It tells all rows apart."
+    return [f"**Resolution.** This board sees a difference of {seen} (80 % power, median of pairs).{alike}", ""]
+
+
+def _standings(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How far each row's place is known."""
+    placed = [row for row in rows if "standing" in row]
+    if not placed:
+        return []
+    statistics = setting["statistics"]
+    header = ["method", f"{setting['headline']} from the best, {100 * statistics['confidence']:.0f} % interval", "ranks", "best of all"]
+    body = [
+        [
+            row["label"],
+            "–" if row["standing"]["from_best"] is None else "{:+.2f} to {:+.2f}".format(*row["standing"]["from_best"]),
+            "{} to {}".format(*row["standing"]["rank"]),
+            f"{100 * row['standing']['best']:.0f} %",
+        ]
+        for row in placed
+    ]
+    sets = len(setting["common_data"])
+    how = f"By bootstrap over {sets} data sets ({statistics['rounds']:,} rounds): would rows stand so on new data sets?"
+    taus = [f"{escaped(data)} {'–' if tau is None else f'{tau:.2f}'}" for data, tau in statistics["reliability"].items()]
+    order = f"Agreement of seeds on the order of rows (Kendall's tau): {', '.join(taus)}."
+    return [how, "", *_table(header, body), "", order, ""]
 
 
 def _averages(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -21,8 +21,8 @@ DIGITS = 2  # of points
 
 
 def standing(rows: Sequence[Row], data: Sequence[str], summary: Summary, how: Convention) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The statistics of a setting, and of each row by its label; both empty where there are no two rows, data sets and seeds in common, and for
-    another average of harmonic scores than the field's.
+    """The statistics of a setting, and of each row by its label; both empty where there are no two rows, data sets and seeds in common, and
+    for another average of harmonic scores than the field's.
 
     Args:
         rows: with labels.
@@ -34,7 +34,8 @@ def standing(rows: Sequence[Row], data: Sequence[str], summary: Summary, how: Co
     if table is None or how != CONVENTION:
         return {}, {}
     draws = bootstrap(table, summary.headline, QUESTION)
-    cells, ranks, best = table.per_cell(summary.headline), draws.rank_interval(), draws.best()
+    cells, ranks, chances = table.per_cell(summary.headline), draws.rank_interval(), draws.best()
+    best = int(draws.observed.argmax())
     of_setting = {
         "question": QUESTION,
         "confidence": CONFIDENCE,
@@ -51,9 +52,9 @@ def standing(rows: Sequence[Row], data: Sequence[str], summary: Summary, how: Co
     }
     of_rows = {
         row.label: {
-            "interval": [round(float(end), DIGITS) for end in draws.interval(CONFIDENCE)[place]],
+            "from_best": None if place == best else [round(end, DIGITS) for end in draws.difference(place, best, CONFIDENCE)],
             "rank": [int(end) for end in ranks[place]],
-            "best": round(float(best[place]), DIGITS),
+            "best": round(float(chances[place]), DIGITS),
         }
         for place, row in enumerate(rows)
     }

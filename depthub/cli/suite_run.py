@@ -16,9 +16,8 @@ from depthub.cli.suite_progress import SuiteProgress
 from depthub.cli.time_limit import time_limit
 from depthub.records.store import Store
 from depthub.suites.description import described
-from depthub.suites.execution import Ended, collect, execute, set_damaged_aside
+from depthub.suites.execution import Ended, begin, collect, execute, set_damaged_aside
 from depthub.suites.manifest import Manifest
-from depthub.suites.rehearsal import rehearse
 from depthub.values.text import plain
 
 if TYPE_CHECKING:
@@ -41,8 +40,7 @@ def main(config: Namespace) -> int:
     for line in (*aside, manifest.changes(Manifest.read(store.root, planned.name))):
         if line:
             print(f"depthub: note: {plain(line)}", file=sys.stderr)
-    store.require_writable()
-    rehearse(planned, run_specs.options(config))
+    begin(planned, store, run_specs.options(config))
     manifest.write(store.root)
     ended = Ended()
     with SuiteProgress(planned, store) as display, time_limit(config.max_hours):

@@ -2,13 +2,13 @@
 
 Two questions have two answers, and each figure says which it answers:
 
-- "new data sets": would the rows stand so on other data sets of the same kind? Whole data sets are drawn with replacement; the noise of seeds
-  is in them.
+- "new data sets": would the rows stand so on other data sets of the same kind? Whole data sets are drawn with replacement; the noise of
+  seeds is in them.
 - "these data sets": would they stand so with other seeds? Within each data set the seeds are drawn with replacement.
 
-The same draw serves all rows, so that differences are paired. Few units are drawn from (11 data sets, 3 seeds), and the plain percentiles of
-a bootstrap are too narrow then; they are widened as the t distribution is wider than the normal, and by sqrt(n / (n - 1)) (Hesterberg 2015,
-https://doi.org/10.1080/00031305.2015.1089789). `tests/statistics/test_bootstrap.py` checks how often intervals cover the truth.
+The same draw serves all rows, so that differences are paired. Few units are drawn from (11 data sets, 3 seeds), and the plain percentiles
+of a bootstrap are too narrow then; they are widened as the t distribution is wider than the normal, and by sqrt(n / (n - 1)) (Hesterberg
+2015, https://doi.org/10.1080/00031305.2015.1089789). `tests/statistics/test_bootstrap.py` checks how often intervals cover the truth.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from depthub.statistics.table import Array, Table, combined
 
 Question = Literal["new data sets", "these data sets"]
 ROUNDS = 10_000
+DIGITS = 9  # so that processors that add up in another order give the same ranks
 CHUNK = 500  # rounds at a time, for memory
 
 
@@ -95,7 +96,8 @@ def bootstrap(table: Table, score: str, question: Question, *, rounds: int = ROU
     sizes = [min(CHUNK, rounds - start) for start in range(0, rounds, CHUNK)]
     averages = np.concatenate([_round(table, score, question, generator, size) for size in sizes])
     observed = table.average(score)
-    return Draws(observed, observed + _widening(table, question) * (averages - observed))
+    widened = observed + _widening(table, question) * (averages - observed)
+    return Draws(observed, np.round(widened, DIGITS))
 
 
 def _round(table: Table, score: str, question: Question, generator: np.random.Generator, rounds: int) -> Array:

@@ -1,13 +1,14 @@
 """The resolution of a board: the least difference that it can tell apart, and what a smaller one would need.
 
 Of two rows, the difference on data set d with seed s is  D + a_d + e_ds:  the difference D over all such data sets, a deviation of the
-data set and one of the seed. A paired t test over data sets sees the variance of the set means,  var(a) + var(e) / S;  one over seeds on these data
-sets sees  var(e) / S  alone.
+data set and one of the seed. A paired t test over data sets sees the variance of the set means,  var(a) + var(e) / S;  one over the seeds
+on these data sets sees  var(e) / S  alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import ceil, sqrt
 
 import numpy as np
@@ -96,6 +97,7 @@ class Components:
         return sqrt(variance / sets), sets * (seeds - 1)
 
 
+@cache
 def _noncentrality(freedom: int, power: float, alpha: float) -> float:
     """Mean of the t statistic at which the two-sided test has the power; for many degrees of freedom 2.80 at 80 and 5 %."""
     critical = stats.t.ppf(1 - alpha / 2, freedom)

@@ -17,6 +17,7 @@ from depthub.running.options import RunOptions
 from depthub.running.packs import through
 from depthub.running.resolved import Resolved
 from depthub.suites.plan import Plan
+from depthub.suites.rehearsal import rehearse
 from depthub.values.text import plain
 
 DAMAGED = ".damaged"  # folder for what cannot be read, in the folder of runs
@@ -36,6 +37,16 @@ class Ended:
     errors: dict[int, Exception] = field(default_factory=dict)
 
 
+def begin(plan: Plan, store: Store, options: RunOptions) -> None:
+    """Refuse what would fail in every run, before anything is written.
+
+    Raises:
+        DepthubError: if the store cannot be written, or the method or head of a row cannot be made.
+    """
+    store.require_writable()
+    rehearse(plan, options)
+
+
 def execute(plan: Plan, store: Store, options: RunOptions, executor: Executor, ended: Ended, on_end: OnEnd) -> None:
     """Do the runs of a plan that are to do; a failed run does not stop the others.
 
@@ -46,11 +57,7 @@ def execute(plan: Plan, store: Store, options: RunOptions, executor: Executor, e
         executor: does the packs.
         ended: takes results and failures as they come, so that they are there also if the execution is cut off.
         on_end: called with each run that ends and its result or error.
-
-    Raises:
-        DepthubError: if the store cannot be written.
     """
-    store.require_writable()
     places = [place for pack in plan.packs for place in pack]
     ends = iter(range(len(places)))
     packs = [[next(ends) for _ in pack] for pack in plan.packs]

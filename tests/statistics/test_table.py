@@ -39,7 +39,7 @@ def test_gaps_are_refused() -> None:
     gap[1, 0, 0] = np.nan
     with pytest.raises(DepthubError, match="'base' has values that are not finite; every row needs every data set and seed"):
         Table(("A", "B"), ("tones", "flags"), {"base": gap}, {})
-    with pytest.raises(DepthubError, match="expected .* with 1 rows and 2 data sets"):
+    with pytest.raises(DepthubError, match=r"expected .* with 1 rows and 2 data sets"):
         Table(("A",), ("tones", "flags"), {"base": BASE}, {})
-    with pytest.raises(DepthubError, match="no score 'G'; there are base, new, H"):
+    with pytest.raises(DepthubError, match=r"no score 'G'; there are base, new, H"):
         TABLE.average("G")
