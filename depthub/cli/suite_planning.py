@@ -44,7 +44,7 @@ def planned(config: Namespace, executor: Executor) -> Plan:
     store, packing = Store(config.runs), Packing(config.stack, executor.slots, 60 * config.pack_minutes)
     result = plan(suite.name, runs, store, forecast, packing, retries=config.retry_failed, chosen=_chosen(runs, config.only))
     if any(forecast(result.runs[place]) is None for place in result.to_do):
-        forecast.rate, forecast.operations = 1e12 * config.tflops or rate.measured(), counter(runs, installed())
+        forecast.rate, forecast.work = 1e12 * config.tflops or rate.measured(), counter(runs, installed())
     return result
 
 

@@ -2,7 +2,7 @@
 
 A run's cost is looked up from the most alike to the least: the same method, head, data set, backbone and recipe (another seed); the same
 method, data set and backbone; the same method and backbone, by training steps. Where no run of the method and backbone is there, operations
-are counted (`depthub.suites.operations`) and divided by a rate in operations per second.
+are counted (`depthub.suites.operations`) and divided by a rate in operations per second; images that are read take a time of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from depthub.running.resolved import Resolved
 
+READING = 0.004  # seconds for an image from its file to a view, see benchmarks/README.md
 PARTS = ("encode_s", "train_s", "eval_s")
 
 
@@ -38,11 +39,11 @@ class Forecast:
 
     Args:
         rate: operations per second where there are no runs to go by; 0: none is stated.
-        operations: counts the operations of a run.
+        work: counts the operations of a run, and the images that it reads.
     """
 
     rate: float = 0.0
-    operations: Callable[[Resolved], float] | None = None
+    work: Callable[[Resolved], tuple[float, int]] | None = None
     _seen: list[dict[Hashable, list[tuple[float, int]]]] = field(default_factory=lambda: [{}, {}, {}])
 
     def learn(self, documents: Iterable[Mapping[str, Any]]) -> None:
@@ -61,13 +62,14 @@ class Forecast:
 
     def __call__(self, run: Resolved) -> Estimate | None:
         """The estimate for a run; None if there is nothing to go by."""
-        images = sum(len(stage.train.examples) for stage in run.stages)
+        images = sum(len(stage.drawn) for stage in run.stages)  # as documents hold them
         spec = run.spec.without_places().as_dict()
         for level, (key, per) in enumerate(_keys(spec, _steps(spec["training"], images))):
             if seen := self._seen[level].get(key):
                 return Estimate(per * median(seconds for seconds, _ in seen), "runs", max(memory for _, memory in seen))
-        if self.rate and self.operations:
-            return Estimate(self.operations(run) / self.rate, "operations")
+        if self.rate and self.work:
+            operations, images = self.work(run)
+            return Estimate(operations / self.rate + READING * images, "operations")
         return None
 
 

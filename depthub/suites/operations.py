@@ -1,4 +1,4 @@
-"""Operations of a run, counted from the model's size: a forecast where no run was seen."""
+"""Operations of a run, counted from the model's size, and images that it reads: a forecast where no run was seen."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from depthub.running.resolved import Resolved
 from depthub.running.weights import named_backbones
 from depthub.spec import BackboneSpec
 
+Work = tuple[float, int]  # of a run: operations, and images that are read from their files again and again
 TOKENS = 8  # of a class sentence that are not computed once for all classes: the class name, the full stop and the end
 
 
@@ -55,7 +56,18 @@ class Operations:
     def __init__(self, image: Tower, text: Tower, plugins: Plugins) -> None:
         self.image, self.text, self.plugins = image, text, plugins
 
-    def __call__(self, run: Resolved) -> float:
+    def __call__(self, run: Resolved) -> Work:
+        """The work of a run."""
+        return self._operations(run), self._images_read(run)
+
+    def _images_read(self, run: Resolved) -> int:
+        """Of methods that change the image side; the others read an image once for all runs."""
+        if not self.plugins.get("methods", run.spec.method.name).tunes_image:
+            return 0
+        tests = sum(len(task.examples) for stage in run.stages for task in stage.tests)
+        return tests + run.training.epochs * sum(len(stage.train.examples) for stage in run.stages)
+
+    def _operations(self, run: Resolved) -> float:
         method = self.plugins.get("methods", run.spec.method.name)
         image, text = self.image.operations(), self.text.operations()
         recipe, total = run.training, 0.0
@@ -69,8 +81,8 @@ class Operations:
         return total
 
 
-def counter(runs: Iterable[Resolved], plugins: Plugins) -> Callable[[Resolved], float] | None:
-    """Counts the operations of runs, from the configurations of their backbones: no weight is needed.
+def counter(runs: Iterable[Resolved], plugins: Plugins) -> Callable[[Resolved], Work] | None:
+    """Counts the work of runs, from the configurations of their backbones: no weight is needed.
 
     Args:
         runs: that may be counted.

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import depthub
 from depthub.errors import DepthubError
+from depthub.registry.plugins import installed
+from depthub.running.resolving import Resolver
 from depthub.spec import Component, RunSpec
 from depthub.suites import grid
+from depthub.suites.forecast import Forecast
+from depthub.suites.operations import counter
 from depthub.suites.reading import read_board, read_suite, shipped
 
 SUITE = """
@@ -134,3 +140,27 @@ def test_a_control_counts_what_the_row_without_its_head_counts(tmp_path: Path) -
     assert [run.spec.head.settings.get("balance") for run in (itm, dept, control)] == [None, 0.7, 0.0]
     assert control.counts == itm.counts
     assert control.counts != dept.counts
+
+
+def test_a_forecast_counts_operations_and_images_until_it_has_seen_runs(tmp_path: Path) -> None:
+    board = "board: {protocol: BaseToNew, data: [tones], shots: 2, seeds: [1, 2], training: {epochs: 2}}\n"
+    suite = read_suite(written(tmp_path, board + "rows: [{method: [CoOp, {name: MaPLe, depth: 2}]}]\n"))
+    runs = [Resolver()(spec) for spec in suite.specs()]
+    work = counter(runs, installed())
+    assert work
+    coop, maple = work(runs[0]), work(runs[-1])
+    images = 2 * len(runs[-1].stages[0].train.examples) + sum(len(task.examples) for task in runs[-1].stages[0].tests)
+    assert (coop[1], maple[1]) == (0, images)
+    assert maple[0] > coop[0] > 1e6
+    forecast = Forecast(rate=1e9, work=work)
+    estimate = forecast(runs[-1])
+    assert estimate
+    assert (estimate.seconds, estimate.source) == (pytest.approx(maple[0] / 1e9 + 0.004 * images), "operations")
+    result = depthub.run(suite.specs()[0], runs=tmp_path / "runs")
+    assert result.folder
+    document = json.loads((result.folder / "run.json").read_text())
+    forecast.learn([{**document, "cost": {"train_s": 3.0, "eval_s": 1.0}}])
+    for other in (runs[1], replace(runs[0], spec=replace(runs[0].spec, head=runs[-1].spec.head, seed=7))):  # the recipe's, the data set's
+        estimate = forecast(other)
+        assert estimate
+        assert (estimate.seconds, estimate.source) == (pytest.approx(4.0), "runs")
