@@ -30,7 +30,7 @@ LAYERS = (
     {"records"},
     {"training"},
     {"running"},
-    {"inference", "boards"},
+    {"inference", "boards", "literature"},
     {"suites"},
     {"testing"},
     {"cli", "__main__"},
