@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from depthub.cli.table import shown
+from depthub.errors import DepthubError
 from depthub.records.result import RunResult
 from depthub.values.flat import flat
 from depthub.values.text import plain
@@ -25,6 +27,7 @@ def document(result: RunResult) -> dict[str, Any]:
             "n_total": count.n_total,
             "accuracy": count.percent,
             "classes": _worst_first(result, task),
+            "calibration": _calibration(result, task),
             "sentences": [list(sentences) for sentences in result.tasks[task].sentences] if task in result.tasks else [],
         }
         for task, count in result.counts.items()
@@ -49,6 +52,8 @@ def show(result: RunResult) -> None:
     console.print(f"run {result.spec.run_id}", soft_wrap=True)
     console.print(_pairs("settings", flat(result.spec.without_places().as_dict())))
     console.print(_counts(result))
+    if calibrations := {task: values for task in result.counts if (values := _calibration(result, task))}:
+        console.print(_calibrations(calibrations))
     for task in result.counts:
         if result.counts[task].per_class:
             console.print(_classes(result, task))
@@ -72,6 +77,22 @@ def _counts(result: RunResult) -> Table:
     for name, value in result.scores.items():
         table.add_row(shown(name), "ranks" if name == result.headline else "", f"{value:.2f}")
     return table
+
+
+def _calibrations(by_task: Mapping[str, Mapping[str, float]]) -> Table:
+    names = next(iter(by_task.values()))
+    table = _table("calibration", "", *(Column(name, justify="right") for name in names))
+    for task, values in by_task.items():
+        table.add_row(shown(f"task {task}"), *(f"{value:.4f}" for value in values.values()))
+    return table
+
+
+def _calibration(result: RunResult, task: str) -> dict[str, float] | None:
+    """None where the scores of predictions are not at hand."""
+    try:
+        return asdict(result.predictions[task].calibration())
+    except (KeyError, DepthubError):
+        return None
 
 
 def _classes(result: RunResult, task: str) -> Table:

@@ -15,6 +15,7 @@ from safetensors.numpy import save
 from depthub.errors import DepthubError
 from depthub.protocol import Count
 from depthub.records.metrics import count
+from depthub.statistics.calibration import Calibration, calibration
 
 BEST = 5  # classes kept for each image
 _CLASSES = "classes"  # key of the metadata: numbers of classes by task
@@ -87,6 +88,15 @@ class Predictions:
         self._require_scores("a likelihood")
         lost: NDArray[np.float64] = self.log_sum_exp.astype(np.float64) - self.true.astype(np.float64)
         return lost
+
+    def calibration(self) -> Calibration:
+        """Whether the probabilities of the predicted classes are the shares of right ones.
+
+        Raises:
+            DepthubError: of a packed run.
+        """
+        correct = (self.predicted == self.labels).astype(np.float64)
+        return calibration(self.probabilities()[:, 0], correct, self.negative_log_likelihood())
 
     def confusion(self) -> NDArray[np.int64]:
         """Images by true class (row) and predicted class (column), (M, M)."""
