@@ -1,5 +1,6 @@
 """Every public name of depthub, and the module that it lives in: read by type checkers, and by `__init__.py` when a name is first used."""
 
+from .boards import load_board as load_board
 from .data.dataset import Data as Data, DataSet as DataSet, Examples as Examples
 from .data.fewshot import few_shot as few_shot
 from .data.published.cards import DatasetCard as DatasetCard, Facts as Facts

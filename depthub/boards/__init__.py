@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from depthub.statistics.averages import CONVENTION, Convention
 from depthub.system.files import atomic_write
 from depthub.values.text import plain, short
 
-__all__ = ["board", "markdown", "of_folder", "write"]
+__all__ = ["board", "load_board", "markdown", "of_folder", "write"]
 
 LONGEST = 300  # characters of a reason
 
@@ -48,6 +49,26 @@ def of_folder(runs: Path, title: str, how: Convention = CONVENTION) -> dict[str,
     if not results:
         raise DepthubError(f"no run files in {runs}: expected {runs}/<run id>/run.json, or packed runs {runs}/<method>.jsonl")
     return board(results, title, how, left_out)
+
+
+def load_board(path: Path | str) -> dict[str, Any]:
+    """A leaderboard document that was written before.
+
+    Args:
+        path: a `leaderboard.json`, or its folder.
+
+    Raises:
+        DepthubError: if there is none, or it does not fit the schema.
+    """
+    file = Path(path) / "leaderboard.json" if Path(path).is_dir() else Path(path)
+    try:
+        document: dict[str, Any] = json.loads(file.read_bytes())
+    except OSError as error:
+        raise DepthubError(f"cannot read {file}: {error.strerror or error}; `depthub leaderboard build` writes such a file") from error
+    except (ValueError, RecursionError) as error:
+        raise DepthubError(f"{file} is not JSON") from error
+    schema.validate(document, "leaderboard", str(file))
+    return document
 
 
 def write(document: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:

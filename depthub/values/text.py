@@ -1,4 +1,4 @@
-"""Text from elsewhere (names, messages, files), made harmless for terminals, HTML and Markdown."""
+"""Text from elsewhere (names, messages, files), made harmless for terminals, HTML, Markdown, LaTeX and spreadsheets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,20 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # Markdown's marks, the parts of addresses that GitHub turns into links, and the beginnings of headings, lists and rules.
 _MARKS = re.compile(r"[\\`*_\[\]#|~$]|(?<=www)\.|:(?=//)|^[-+=]|^\d+[.)]", re.IGNORECASE)
 
+
+_LATEX = {
+    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}",
+    "-": "{-}",  # else two make a dash
+}
+_FORMULA = ("=", "+", "-", "@")
 
 SHOWN = 3  # items of a long list in a message
 
@@ -53,6 +67,17 @@ def html(text: str) -> str:
 def markdown(text: str) -> str:
     """`plain` text for a line or a table's cell of GitHub's Markdown, in which HTML counts too: nothing in it is markup."""
     return html(_MARKS.sub(lambda mark: f"{mark[0][:-1]}\\{mark[0][-1]}", plain(text).strip()))
+
+
+def latex(text: str) -> str:
+    """`plain` text for LaTeX, which shows it and runs nothing in it; characters that fonts may lack stay."""
+    return "".join(_LATEX.get(character, character) for character in plain(text))
+
+
+def cell(text: str) -> str:
+    """`plain` text for a cell of CSV: spreadsheets take a text that begins like a formula for one, so that it gets a quotation mark."""
+    text = plain(text)
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA else text
 
 
 def _shown(character: str) -> str:
