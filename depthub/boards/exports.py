@@ -20,8 +20,8 @@ def exported(board: Mapping[str, Any], form: Form, *, deviations: bool = False) 
 
     Args:
         board: a document of kind `leaderboard`.
-        form: "latex", a table with rules of booktabs for each setting, a block for the average and for each data set, the best of a column in
-            bold; "csv", one number in a line, harmless to spreadsheets; "markdown", as `leaderboard.md`.
+        form: "latex", a table with rules of booktabs for each setting, a block for the average and for each data set, the best in
+            bold; "csv", one number a line, harmless to spreadsheets; "markdown", as `leaderboard.md`.
         deviations: in LaTeX also the standard deviations over seeds.
     """
     forms: Mapping[str, Callable[[], str]] = {

@@ -91,8 +91,7 @@ def _dispatch(args: list[str]) -> int:
         if first not in COMMANDS:
             raise DepthubError(f"unknown command {first!r}{hint(first, COMMANDS, len(COMMANDS))}")
         module: Any = import_module(f"{commands.__name__}.{first}")
-        provenance.command.set(tuple(args))
-        with Activity() if getattr(module, "LONG", False) and not _asks(args) else nullcontext():
+        with provenance.asked_by(args), Activity() if getattr(module, "LONG", False) and not _asks(args) else nullcontext():
             status = int(module.main(module.parser().parse_args(args[1:])))
         return status
     return 0

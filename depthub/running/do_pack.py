@@ -13,7 +13,7 @@ from depthub.records.store import Store
 from depthub.running.jobs import carry_out
 from depthub.running.packs import SESSION, Pack
 from depthub.running.resolving import Resolver
-from depthub.system.provenance import command
+from depthub.system.provenance import asked_by
 
 if TYPE_CHECKING:
     from depthub.running.resolved import Resolved
@@ -39,10 +39,9 @@ def do_pack(path: Path) -> None:
             f"{pack.session[1]} is registered for this session only, and other processes do not have it; "
             "run without an executor, or make it a plugin"
         )
-    command.set(pack.command)
     store = Store(pack.store)
     events = carry_out(_resolved(pack, store), store, pack.options, _log.warning, in_pack=True)
-    with closing(events):
+    with asked_by(pack.command), closing(events):
         for _ in events:  # each is in the store by now
             pass
 

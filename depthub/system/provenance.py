@@ -26,6 +26,16 @@ _FOLDERS = re.compile(r"(?<![^=:,\"'\[{ ])(?:~|[A-Za-z]:)?[/\\](?:[^/\\,:\"']*[/
 COMPARED = ("depthub", "torch", "torchvision", "open_clip_torch", "timm", "pillow", "numpy")
 
 
+@contextmanager
+def asked_by(words: Iterable[str]) -> Iterator[None]:
+    """Work in the block was asked for by a command line, without `depthub` itself."""
+    before = command.set(tuple(words))
+    try:
+        yield
+    finally:
+        command.reset(before)
+
+
 class Provider(Protocol):
     """A plugin, as far as provenance records it."""
 

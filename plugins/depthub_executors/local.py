@@ -178,6 +178,7 @@ def _do_until_stopped(pack: Path) -> None:
 
 
 def _raise_stopped(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one, as of a group and then of the parent, would cut off the clean-up
     raise _Stopped
 
 
