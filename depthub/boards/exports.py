@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from depthub.boards.markdown import markdown
 from depthub.values.text import cell, latex
@@ -24,13 +24,9 @@ def exported(board: Mapping[str, Any], form: Form, *, deviations: bool = False) 
             bold; "csv", one number a line, harmless to spreadsheets; "markdown", as `leaderboard.md`.
         deviations: in LaTeX also the standard deviations over seeds.
     """
-    forms: Mapping[str, Callable[[], str]] = {
-        "latex": lambda: _latex(board, deviations),
-        "csv": lambda: _csv(board),
-        "markdown": lambda: markdown(board),
-    }
-    assert set(forms) == set(get_args(Form))
-    return forms[form]()
+    if form == "markdown":
+        return markdown(board)
+    return _csv(board) if form == "csv" else _latex(board, deviations)
 
 
 def _csv(board: Mapping[str, Any]) -> str:

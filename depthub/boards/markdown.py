@@ -66,10 +66,10 @@ def _resolution(setting: Mapping[str, Any]) -> list[str]:
         return ["**Resolution unknown.** Rows need two data sets and two seeds in common.", ""]
     statistics, headline = setting["statistics"], setting["headline"]
     new, these = (f"{statistics['resolution'][question][headline]:.1f}" for question in ("new data sets", "these data sets"))
-    seen = f"{new} points of {escaped(headline)} if it is to hold on new data sets, {these} on these"
+    points = f"{new} points of {escaped(headline)} if it is to hold on new data sets, {these} on these"
     groups = [", ".join(map(escaped, group)) for group in statistics["groups"] if len(group) > 1]
     alike = f" Rows that it cannot tell apart: {'; '.join(groups)}." if groups else " It tells all rows apart."
-    return [f"**Resolution.** This board sees a difference of {seen} (80 % power, median of pairs).{alike}", ""]
+    return [f"**Resolution.** This board sees a difference of {points} (80 % power, median of pairs).{alike}", ""]
 
 
 def _standings(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from depthub.boards.rows import Row, reference
-from depthub.boards.standing import standing
 from depthub.boards.summary import shared
 from depthub.protocol import Summary
 from depthub.records.result import RunResult
@@ -48,6 +47,8 @@ def setting(name: str, rows: Sequence[Row], how: Convention) -> tuple[dict[str, 
         "aggregation": convention(scores, summary, how),
         "common_data": common,
     }
+    from depthub.boards.standing import standing  # with scipy, which takes a second that other commands need not wait
+
     of_setting, of_rows = standing(rows, common, summary, how)
     if of_setting:
         entry["statistics"] = of_setting

@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args, get_origin
 
 import shtab
 
-from depthub.cli.options.choice import HEAD, defaults, nests
+from depthub.cli.options.choice import HEAD, nests
 from depthub.cli.options.parser import Parser
 from depthub.errors import DepthubError, hint
-from depthub.values.annotations import setting_types
+from depthub.values.annotations import setting_defaults, setting_types
 
 SHELLS = tuple(f"shtab-{shell}" for shell in ("bash", "zsh", "fish", "tcsh"))
 
@@ -57,7 +57,7 @@ def _describe_options(plain: ArgumentParser, command: Parser) -> None:
     for option, classes in command.choices.classes.items():
         heads = command.choices.classes.get(HEAD, {})
         _describe_choice(plain, option, classes, heads)
-        for setting in sorted({name for cls in classes.values() for name in defaults(cls) if nests(cls, name)}):
+        for setting in sorted({name for cls in classes.values() for name in setting_defaults(cls) if nests(cls, name)}):
             _describe_choice(plain, f"{option}.{setting}", heads, {})
 
 
@@ -74,7 +74,7 @@ def _describe_choice(plain: ArgumentParser, option: str, classes: Mapping[str, t
     plain.add_argument(f"--{option}.help", choices=sorted(classes), help=f"settings of a class of --{option}")
     expected: dict[str, Any] = {}
     for cls in classes.values():
-        expected |= {name: setting_types(cls).get(name) for name in defaults(cls) if not (nests(cls, name) and heads)}
+        expected |= {name: setting_types(cls).get(name) for name in setting_defaults(cls) if not (nests(cls, name) and heads)}
     for name, kind in sorted(expected.items()):
         _add(plain, [f"--{option}.{name}"], kind, f"setting of --{option}")
 

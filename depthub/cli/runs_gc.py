@@ -29,11 +29,11 @@ def main(config: Namespace) -> int:
 
     if not config.runs.is_dir():
         raise DepthubError(f"no folder {config.runs}; expected the folder of run files")
-    found = list(leftovers(config.runs, unfinished=config.unfinished, earlier=config.earlier))
-    size = sum(leftover.size for leftover in found)
-    for leftover in found:
+    items = list(leftovers(config.runs, unfinished=config.unfinished, earlier=config.earlier))
+    size = sum(leftover.size for leftover in items)
+    for leftover in items:
         print(plain(f"{leftover.path.relative_to(config.runs)}: {leftover.reason}"))
     if not config.dry_run:
-        collect(config.runs, found)
-    print(plain(f"{counted(len(found), 'leftover')}{' would be' if config.dry_run else ''} removed, {size / 2**20:.1f} MiB"))
+        collect(config.runs, items)
+    print(plain(f"{counted(len(items), 'leftover')}{' would be' if config.dry_run else ''} removed, {size / 2**20:.1f} MiB"))
     return 0

@@ -62,7 +62,7 @@ class SuiteProgress:
         self.bar.stop()
         self.shown.bar = None
         self.out_of_time = kind is OutOfTimeError
-        if kind is KeyboardInterrupt or self.out_of_time:
+        if self.out_of_time or (kind is not None and issubclass(kind, KeyboardInterrupt)):
             left = counted(len(self.pending), "run")
             print(f"stopped with {left} to do; the same command continues", file=sys.stderr)
         return self.out_of_time

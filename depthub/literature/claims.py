@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 import numpy as np
 
-from depthub.literature.printed import AVERAGE, CHANGE, Printed
+from depthub.literature.printed import AVERAGE, Printed
 from depthub.statistics.comparisons import SignedRank, bayesian_signed_rank, wilcoxon
 from depthub.statistics.resolution import Components
 
@@ -63,13 +63,13 @@ def claims(numbers: Sequence[Printed], score: str = "H") -> list[Claim]:
     for number in numbers:
         if number.score == score and number.data != AVERAGE:
             rows.setdefault((number.table, number.shots, number.row), {})[number.data] = number.value
-    found = []
+    gains = []
     for (table, shots, row), cells in rows.items():
         host = rows.get((table, shots, host_of(row)), {})
         common = [data for data in cells if data in host]
         if row != host_of(row) and len(common) >= FEWEST:
-            found.append(_claim(table, row, score, np.array([cells[data] - host[data] for data in common])))
-    return found
+            gains.append(_claim(table, row, score, np.array([cells[data] - host[data] for data in common])))
+    return gains
 
 
 def missing_controls(numbers: Sequence[Printed]) -> list[str]:
@@ -122,10 +122,10 @@ def is_control(row: str) -> bool:
 
 def league_of(row: str) -> str:
     """The league of a row, of its part with the most means; empty if a part is unknown."""
-    known = _leagues()
+    leagues = _leagues()
     name = row.partition(",")[0].strip()
-    parts = [known.get(part.strip(), "") for part in name.split("+")]
-    return known.get(name) or (max(parts) if all(parts) else "")
+    parts = [leagues.get(part.strip(), "") for part in name.split("+")]
+    return leagues.get(name) or (max(parts) if all(parts) else "")
 
 
 @cache
@@ -149,8 +149,3 @@ def _claim(table: str, row: str, score: str, differences: np.ndarray[tuple[int],
         bayesian_signed_rank(list(differences)),
         parts.needed(gain, "new data sets") if gain else None,
     )
-
-
-def scores_of(numbers: Sequence[Printed]) -> Iterator[str]:
-    """The scores that data sets have, without changes, each once."""
-    yield from dict.fromkeys(number.score for number in numbers if number.data != AVERAGE and not number.score.endswith(CHANGE))

@@ -12,10 +12,10 @@ A printed number stands for all numbers that round to it; a finding is a contrad
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import Any, Literal
 
 from depthub.literature.printed import AVERAGE, CHANGE, Printed
 from depthub.statistics.averages import harmonic
@@ -46,9 +46,9 @@ class Finding:
 
 def findings(numbers: Sequence[Printed]) -> list[Finding]:
     """Every contradiction among printed numbers, in their order."""
-    found = [*_harmonic(numbers), *_averages(numbers), *_changes(numbers), *_off_grid(numbers), *_other_tables(numbers)]
+    contradictions = [*_harmonic(numbers), *_averages(numbers), *_changes(numbers), *_off_grid(numbers), *_other_tables(numbers)]
     order = {number: place for place, number in enumerate(numbers)}
-    return sorted(found, key=lambda finding: order[finding.number])
+    return sorted(contradictions, key=lambda finding: order[finding.number])
 
 
 def _harmonic(numbers: Iterable[Printed]) -> Iterator[Finding]:
@@ -116,6 +116,5 @@ def _cells(numbers: Iterable[Printed]) -> Mapping[tuple[str, str, str, str], Map
     return cells
 
 
-def _grouped(numbers: Iterable[Printed], key: object) -> Iterator[list[Printed]]:
-    ordered = sorted(numbers, key=key)  # type: ignore[call-overload]
-    yield from (list(group) for _, group in groupby(ordered, key=key))  # type: ignore[call-overload]
+def _grouped(numbers: Iterable[Printed], key: Callable[[Printed], Any]) -> Iterator[list[Printed]]:
+    yield from (list(group) for _, group in groupby(sorted(numbers, key=key), key=key))

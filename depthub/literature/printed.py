@@ -97,10 +97,10 @@ def parsed(text: str, source: str) -> list[Printed]:
         DepthubError: for a missing column, a value that is no number, or one that stands twice.
     """
     lines = csv.DictReader(StringIO(text))
-    given = [name.strip() for name in lines.fieldnames or ()]
-    lines.fieldnames = given
+    header = [name.strip() for name in lines.fieldnames or ()]
+    lines.fieldnames = header
     for column in ("row", "data", "score", "value"):
-        if column not in given:
+        if column not in header:
             raise DepthubError(f"{source} has no column {column!r}; expected {', '.join(COLUMNS)}")
     try:
         numbers = [_number(line, f"{source}, line {lines.line_num}") for line in lines]

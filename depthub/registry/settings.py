@@ -12,7 +12,7 @@ from depthub.errors import DepthubError, hint, nearest
 from depthub.head import Head
 from depthub.registry.plugins import Plugins
 from depthub.spec import Component
-from depthub.values.annotations import fits, in_words, setting_types
+from depthub.values.annotations import fits, in_words, setting_defaults, setting_types
 
 
 def complete(component: Component, kind: str, plugins: Plugins) -> Component:
@@ -22,15 +22,15 @@ def complete(component: Component, kind: str, plugins: Plugins) -> Component:
         DepthubError: for an unknown name, an unknown setting or a value of another type.
     """
     cls = plugins.get(kind, component.name)
-    accepted = {p.name: p for p in inspect.signature(cls).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    accepted = setting_defaults(cls)
     unknown = [name for name in component.settings if name not in accepted]
     if unknown:
         raise DepthubError(f"{component.name} has no setting {unknown[0]!r}{hint(unknown[0], accepted)}")
     hints = setting_types(cls)
     settings: dict[str, Any] = {}
-    for name, parameter in accepted.items():
-        value = component.settings.get(name, parameter.default)
-        if _is_head(parameter.default):
+    for name, default in accepted.items():
+        value = component.settings.get(name, default)
+        if _is_head(default):
             settings[name] = complete(_head(component.name, name, value), "heads", plugins)
         else:
             settings[name] = _value(component.name, name, value, hints.get(name, Any))
@@ -85,10 +85,10 @@ def _nearest(value: Any, expected: Any) -> str:
     return nearest(str(value), map(str, get_args(expected))) if get_origin(expected) is Literal else ""
 
 
-def _without_added(cls: Any, settings: dict[str, Any], accepted: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+def _without_added(cls: Any, settings: dict[str, Any], accepted: Mapping[str, Any]) -> dict[str, Any]:
     """The settings without later ones at the values that they stood for before, see `Method.added`."""
     for name, value in cls.added.items():
-        if name not in accepted or accepted[name].default != value:
+        if name not in accepted or accepted[name] != value:
             raise DepthubError(f"{cls.__name__}.added gives {name!r} the value {value!r}, which is not the default of such a setting")
     return {name: value for name, value in settings.items() if name not in cls.added or value != cls.added[name]}
 

@@ -40,7 +40,12 @@ def _parts(places: list[int], most: int) -> Iterator[list[int]]:
     return (places[start:end] for start, end in pairwise(bounds))
 
 
-def pack_size(runs: int, slots: int) -> int:
+def packs(runs: Sequence[Resolved], stack: StackSize, slots: int) -> list[list[int]]:
+    """Places of the runs of each pack for an executor; arguments as of `batches` and `_pack_size`."""
+    return batches(runs, stack, _pack_size(len(runs), slots))
+
+
+def _pack_size(runs: int, slots: int) -> int:
     """The most runs in a pack, so that all slots of an executor have work until about the end.
 
     Args:

@@ -11,6 +11,7 @@ from depthub.system import launch
 from depthub.system.leases import Lease, Leases
 
 FOLDER = ".leases"  # in the folder of runs
+PAUSE = 1.0  # seconds between two looks at the runs of other processes
 
 
 class BusyError(DepthubError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from depthub.records import failures
+from depthub.records.entries import HISTORY
 from depthub.records.store import EARLIER, FILE
 from depthub.running import claims, packs
 from depthub.running.claims import Claims
@@ -63,14 +64,14 @@ def leftovers(root: Path, *, unfinished: bool = False, earlier: bool = False) ->
             yield from _of_run(folder, unfinished, earlier)
 
 
-def collect(root: Path, found: list[Leftover]) -> None:
+def collect(root: Path, items: list[Leftover]) -> None:
     """Remove leftovers, lost claims and empty folders.
 
     Args:
         root: of the store.
-        found: from `leftovers`.
+        items: from `leftovers`.
     """
-    for leftover in found:
+    for leftover in items:
         leftover.remove()
     Claims(root).remove_lost()
     for name in (packs.FOLDER, claims.FOLDER, EXECUTORS):
@@ -79,7 +80,7 @@ def collect(root: Path, found: list[Leftover]) -> None:
 
 
 def _of_run(folder: Path, unfinished: bool, earlier: bool) -> Iterator[Leftover]:
-    is_run = (folder / FILE).is_file() or any(folder.glob("tuned-*")) or (folder / failures.FILE).is_file() or any(folder.glob(TEMPORARY))
+    is_run = any(any(folder.glob(name)) for name in (FILE, "tuned-*", failures.FILE, HISTORY, TEMPORARY))
     if not is_run and any(folder.iterdir()):
         return  # not ours
     yield from (Leftover(path, "half-written by a process that has ended") for path in folder.glob(TEMPORARY))

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from depthub.compute.device import determinism
-from depthub.running.batches import batches, pack_size
+from depthub.running.batches import packs
 from depthub.running.claims import Claims
 from depthub.running.packs import through
 from depthub.running.run_job import RunJob
@@ -67,7 +67,7 @@ def carry_out(
     store.require_writable()
     remaining = [runs[index] for index in indices]
     if executor:
-        events = through(executor, remaining, _packs(remaining, options, executor), store, options, session_part)
+        events = through(executor, remaining, packs(remaining, options.stack, executor.slots), store, options, session_part)
     else:
         begin = partial(RunJob, store=store, options=options, on_epoch=on_epoch, note=note)
         find = None if options.force else partial(_stored, store=store, note=note, download=options.download)
@@ -75,10 +75,6 @@ def carry_out(
     with determinism(options.deterministic), closing(events):  # workers stop at once if the caller does
         for place, outcome, found_on_disk in events:
             yield indices[place], outcome, found_on_disk
-
-
-def _packs(runs: Sequence[Resolved], options: RunOptions, executor: Executor) -> list[list[int]]:
-    return batches(runs, options.stack, pack_size(len(runs), executor.slots))
 
 
 def _stored(run: Resolved, store: Store, note: OnNote, download: bool) -> RunResult | Exception | None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from depthub.errors import DepthubError
 from depthub.records import failures
 from depthub.records.store import FILE, Store
-from depthub.running.claims import Claims
+from depthub.running.claims import PAUSE, Claims
 from depthub.running.options import RunOptions
 from depthub.spec import RunSpec
 from depthub.system.activity import tell
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 FOLDER = ".packs"  # in the folder of runs
 VERSION = 1  # of the file
 SESSION = secrets.token_hex(8)  # this process; a forked one has the same parts
-PAUSE = 1.0  # seconds between two looks at the runs of other processes
 Outcome = tuple[int, "RunResult | Exception", bool]
 
 

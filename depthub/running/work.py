@@ -12,7 +12,7 @@ from depthub.errors import DepthubError
 from depthub.records import failures
 from depthub.records.failures import Failure, fingerprint
 from depthub.running.batches import batches
-from depthub.running.claims import BusyError, Claims
+from depthub.running.claims import PAUSE, BusyError, Claims
 from depthub.running.stacks import finish
 from depthub.system import launch
 from depthub.system.activity import tell
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from depthub.running.run_job import RunJob
 
 Event = tuple[int, "RunResult | Exception", bool]  # (index of a run, result or error, found_on_disk)
-PAUSE = 1.0  # seconds between two looks at the runs of other processes
 
 
 @dataclass(frozen=True)

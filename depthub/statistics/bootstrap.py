@@ -103,7 +103,6 @@ def bootstrap(table: Table, score: str, question: Question, *, rounds: int = ROU
 def _round(table: Table, score: str, question: Question, generator: np.random.Generator, rounds: int) -> Array:
     """(rounds, M): averages."""
     sets, seeds = len(table.sets), table.seeds
-    parts = {}
     if question == "new data sets":
         drawn = generator.integers(sets, size=(rounds, sets))
         parts = {name: values.mean(axis=2)[:, drawn].mean(axis=2).T for name, values in table.scores.items()}

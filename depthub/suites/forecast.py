@@ -44,7 +44,7 @@ class Forecast:
 
     rate: float = 0.0
     work: Callable[[Resolved], tuple[float, int]] | None = None
-    _seen: list[dict[Hashable, list[tuple[float, int]]]] = field(default_factory=lambda: [{}, {}, {}])
+    _costs: list[dict[Hashable, list[tuple[float, int]]]] = field(default_factory=lambda: [{}, {}, {}])
 
     def learn(self, documents: Iterable[Mapping[str, Any]]) -> None:
         """Take the costs of finished runs into account.
@@ -58,15 +58,15 @@ class Forecast:
             images = sum(len(sample["ids"]) for sample in document.get("samples", ()))
             memory = int(cost.get("peak_device_bytes") or 0)
             for level, (key, per) in enumerate(_keys(spec, _steps(spec["training"], images))):
-                self._seen[level].setdefault(key, []).append((seconds / per, memory))
+                self._costs[level].setdefault(key, []).append((seconds / per, memory))
 
     def __call__(self, run: Resolved) -> Estimate | None:
         """The estimate for a run; None if there is nothing to go by."""
         images = sum(len(stage.drawn) for stage in run.stages)  # as documents hold them
         spec = run.spec.without_places().as_dict()
         for level, (key, per) in enumerate(_keys(spec, _steps(spec["training"], images))):
-            if seen := self._seen[level].get(key):
-                return Estimate(per * median(seconds for seconds, _ in seen), "runs", max(memory for _, memory in seen))
+            if costs := self._costs[level].get(key):
+                return Estimate(per * median(seconds for seconds, _ in costs), "runs", max(memory for _, memory in costs))
         if self.rate and self.work:
             operations, images = self.work(run)
             return Estimate(operations / self.rate + READING * images, "operations")

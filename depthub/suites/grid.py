@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import product
@@ -15,7 +14,7 @@ from depthub.errors import DepthubError, hint
 from depthub.head import Head
 from depthub.registry.plugins import Plugins
 from depthub.spec import Component
-from depthub.values.annotations import in_words, setting_types
+from depthub.values.annotations import in_words, setting_defaults, setting_types
 
 DOTS = "..."
 MOST = 1_000  # values of one setting
@@ -36,10 +35,9 @@ def components(value: Any, kind: str, plugins: Plugins, place: str) -> list[Comp
     if isinstance(value, list):
         return [one for i, each in enumerate(value) for one in components(each, kind, plugins, f"{place}[{i}]")]
     name, stated_settings = (value, {}) if isinstance(value, str) else (value["name"], {k: v for k, v in value.items() if k != "name"})
-    known = plugins.names(kind)
-    if name not in known:
-        raise DepthubError(f"{place}: unknown {kind.removesuffix('s')} {name!r}{hint(name, known)}")
-    types, defaults = setting_types(plugins.get(kind, name)), settings(plugins.get(kind, name))
+    if name not in (names := plugins.names(kind)):
+        raise DepthubError(f"{place}: unknown {kind.removesuffix('s')} {name!r}{hint(name, names)}")
+    types, defaults = setting_types(plugins.get(kind, name)), setting_defaults(plugins.get(kind, name))
     choices: dict[str, list[Any]] = {}
     for setting, stated in stated_settings.items():
         if setting not in defaults:
@@ -99,9 +97,3 @@ def _takes_list(expected: Any) -> bool:
     origin = get_origin(expected) or expected
     is_sequence = (isinstance(origin, type) and issubclass(origin, list | tuple)) or "Sequence" in str(origin)
     return is_sequence or any(_takes_list(choice) for choice in get_args(expected) if origin is not dict)
-
-
-def settings(cls: type) -> dict[str, Any]:
-    """Default values of a component's settings by name."""
-    parameters = inspect.signature(cls).parameters.values()
-    return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,12 +109,6 @@ def status(manifest: Manifest, root: Path) -> dict[str, Any]:
         "failures": {run_id: f"{manifest.runs[run_id]}: {failure.message}" for run_id, failure in sorted(failed.items())},
         "current": [manifest.runs[run_id] for run_id in working],
     }
-
-
-def described(names: Sequence[str], most: int = 3) -> str:
-    """Some names, and how many more."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _written(path: Path) -> float:

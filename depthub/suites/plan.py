@@ -10,7 +10,7 @@ from typing import Any
 
 from depthub.records.store import Store
 from depthub.registry.plugins import installed
-from depthub.running.batches import MOST, batches, pack_size
+from depthub.running.batches import MOST, packs
 from depthub.running.options import StackSize
 from depthub.running.resolved import Resolved
 from depthub.running.resolving import Resolver
@@ -60,17 +60,16 @@ class Plan:
     @cached_property
     def to_do(self) -> list[int]:
         """Places of the runs to do; those that other processes do now are among them: they are waited for."""
-        wanted = {*UNFINISHED, "working", *(("failed", "diverged") if self.retries else ())}
+        names = {*UNFINISHED, "working", *(("failed", "diverged") if self.retries else ())}
         places = range(len(self.runs)) if self.chosen is None else sorted(self.chosen)
-        return [place for place in places if self.states[place].name in wanted]
+        return [place for place in places if self.states[place].name in names]
 
     @cached_property
     def packs(self) -> list[list[int]]:
         """Places of the runs of each pack: the longest first, so that all slots end at about the same time."""
         remaining = [self.runs[place] for place in self.to_do]
-        size = pack_size(len(remaining), self.packing.slots)
-        packs = [[self.to_do[i] for i in batch] for batch in batches(remaining, self.packing.stack, size)]
-        parts = [part for pack in packs for part in self._divided(pack)]
+        whole = [[self.to_do[i] for i in pack] for pack in packs(remaining, self.packing.stack, self.packing.slots)]
+        parts = [part for pack in whole for part in self._divided(pack)]
         return sorted(parts, key=lambda pack: -self.seconds(pack))
 
     @cached_property
@@ -89,7 +88,7 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         alone, shared = encodings([self.runs[place] for place in self.to_do], installed())
-        known = [estimate for estimate in self.estimates.values() if estimate]
+        estimates = [estimate for estimate in self.estimates.values() if estimate]
         return {
             "suite": self.name,
             "runs": len(self.runs),
@@ -98,9 +97,9 @@ class Plan:
             "packs": [[self.runs[place].run_id for place in pack] for pack in self.packs],
             "images_encoded": {"each_run_alone": alone, "shared": shared},
             "hours": self.seconds(self.to_do) / 3600,
-            "runs_without_forecast": len(self.to_do) - len(known),
-            "forecast_from": dict(Counter(estimate.source for estimate in known)),
-            "device_bytes": max((estimate.device_bytes for estimate in known), default=0) or None,
+            "runs_without_forecast": len(self.to_do) - len(estimates),
+            "forecast_from": dict(Counter(estimate.source for estimate in estimates)),
+            "device_bytes": max((estimate.device_bytes for estimate in estimates), default=0) or None,
         }
 
     def _divided(self, pack: list[int]) -> list[list[int]]:

@@ -20,6 +20,7 @@ from depthub.suites import grid
 from depthub.suites.board import CUT, Board
 from depthub.suites.suite import Row, Suite
 from depthub.values import configuration
+from depthub.values.annotations import setting_defaults
 
 Kind = Literal["suite", "board"]
 SUFFIXES = (".yaml", ".yml")
@@ -121,7 +122,7 @@ def _suite(values: Mapping[str, Any], source: str, stem: str, board: Board | Non
 
 def _board(values: Mapping[str, Any], source: str, stem: str, plugins: Plugins) -> Board:
     (protocol,) = grid.components(values["protocol"], "protocols", plugins, f"{source}: protocol")
-    if "cuts" in values and CUT not in grid.settings(plugins.get("protocols", protocol.name)):
+    if "cuts" in values and CUT not in setting_defaults(plugins.get("protocols", protocol.name)):
         raise DepthubError(f"{source}: cuts: protocol {protocol.name} has no setting {CUT!r}, so its classes are not divided")
     for place, name in enumerate(values["data"]):
         if ":" not in name and name not in plugins.names("datasets"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from functools import cache
 from math import isfinite
@@ -22,6 +23,11 @@ def setting_types(cls: type) -> Mapping[str, Any]:
         return MappingProxyType(get_type_hints(cls.__init__))  # type: ignore[misc]
     except NameError:
         return MappingProxyType({})
+
+
+def setting_defaults(cls: type) -> dict[str, Any]:
+    """The settings of a component, which are its constructor's keywords, with their defaults."""
+    return {p.name: p.default for p in inspect.signature(cls).parameters.values() if p.kind is p.KEYWORD_ONLY}
 
 
 def fits(value: Any, expected: Any) -> bool:

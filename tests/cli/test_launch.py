@@ -15,7 +15,7 @@ import depthub
 from depthub.cli import main
 from depthub.records.entries import HISTORY
 from tests.models import write_backbone, write_pictures
-from tests.processes import needs_proc, started
+from tests.processes import LIMIT, needs_proc, started
 
 SHORT = ["--training.epochs", "3"]
 METHODS = {"CoOp": ["--method", "CoOp"], "MaPLe": ["--method", "MaPLe", "--method.depth", "2"]}
@@ -44,7 +44,7 @@ def course(runs: Path, run_id: str) -> list[dict[str, Any]]:
 def test_two_processes_give_what_one_gives(method: str, run: list[str], tmp_path: Path) -> None:
     for place, words in (("alone", []), ("shared", ["launch", "-n", "2"])):
         command = depthub_command(*words, *run, *METHODS[method], *SHORT, "--runs", str(tmp_path / place))
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=2 * LIMIT, check=False)
         assert ended.returncode == 0, ended.stderr
     (alone,), (shared,) = (depthub.results(tmp_path / place) for place in ("alone", "shared"))
     assert (alone.provenance["execution"]["world_size"], shared.provenance["execution"]["world_size"]) == (1, 2)
@@ -70,7 +70,7 @@ def test_an_interruption_ends_all_processes(run: list[str], tmp_path: Path) -> N
 def test_a_failure_has_the_status_of_the_process_that_failed(run: list[str], tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file where the folder of runs should be")
     command = depthub_command("launch", "-n", "2", *run, *SHORT, "--runs", str(tmp_path / "runs"))
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=2 * LIMIT, check=False)
     assert ended.returncode == 2, ended.stderr
     assert "Traceback" not in ended.stderr
 

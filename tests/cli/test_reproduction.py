@@ -116,11 +116,11 @@ def test_another_run_is_refused(
     assert original.folder
     write_pictures(tmp_path / "other", train=4)
     names = {"RUNS": str(original.folder.parent), "folder:OTHER": f"folder:{tmp_path / 'other'}"}
-    given = places(original)
+    command = places(original)
     if words[:1] == ["--data"]:
-        given = [*given[:2], *given[4:]]
+        command = [*command[:2], *command[4:]]
     if not words:
-        given = [*given[:2], *given[4:]]
-    assert main(["run", *given, *(names.get(word, word) for word in words)]) == 2
+        command = [*command[:2], *command[4:]]
+    assert main(["run", *command, *(names.get(word, word) for word in words)]) == 2
     assert says.replace("RUNS", names["RUNS"]) in capsys.readouterr().err
     assert not (tmp_path / "reproduced").exists()

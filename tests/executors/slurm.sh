@@ -48,7 +48,7 @@ CONF
 export SLURM_CONF=$dir/slurm.conf
 /usr/sbin/slurmctld -f "$SLURM_CONF"
 /usr/sbin/slurmd -f "$SLURM_CONF"
-for _ in $(seq 60); do
+for _ in $(seq 500); do
     if sinfo --noheader --format=%T 2>/dev/null | grep -q idle; then exit 0; fi
     sleep 0.5
 done

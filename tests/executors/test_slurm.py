@@ -17,7 +17,7 @@ from depthub.records.store import FILE, Store
 from depthub.registry.plugins import installed
 from depthub.testing.checks import CHECKS
 from depthub.testing.executors import ExecutorCase
-from tests.processes import started
+from tests.processes import LIMIT, started
 from tests.suites.commands import board, carried_out, command, write_suite
 
 SCRIPT = Path(__file__).parent / "slurm.sh"
@@ -39,16 +39,16 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         one.bind(("", 0))
         other.bind(("", 0))
         ports = [str(place.getsockname()[1]) for place in (one, other)]
-    subprocess.run([SCRIPT, "start", folder, *ports], check=True, timeout=120)
+    subprocess.run([SCRIPT, "start", folder, *ports], check=True, timeout=LIMIT)
     os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
     yield
     del os.environ["SLURM_CONF"]
-    subprocess.run([SCRIPT, "stop", folder], check=True, timeout=60)
+    subprocess.run([SCRIPT, "stop", folder], check=True, timeout=LIMIT)
 
 
 def jobs(state: str) -> list[str]:
     """Ids of the jobs in a state."""
-    lines = subprocess.run(["squeue", "-h", "-r", "-t", state, "-o", "%A"], capture_output=True, text=True, timeout=60, check=True)
+    lines = subprocess.run(["squeue", "-h", "-r", "-t", state, "-o", "%A"], capture_output=True, text=True, timeout=LIMIT, check=True)
     return lines.stdout.split()
 
 
@@ -59,7 +59,7 @@ def test_an_array_of_packs_with_a_cancelled_job_gives_the_board_of_local_process
         child.wait_until(lambda: list(cluster.glob(f"runs/*/{FILE}")) and jobs("RUNNING"), "a job that runs after another has ended")
         (array,) = {path.name.partition("_")[0] for path in cluster.glob("runs/.executors/*/*_submitted.pkl")}
         assert len(list(cluster.glob(f"runs/.executors/*/{array}_*_submitted.pkl"))) == 12
-        subprocess.run(["scancel", jobs("RUNNING")[0]], check=True, timeout=60)
+        subprocess.run(["scancel", jobs("RUNNING")[0]], check=True, timeout=LIMIT)
         assert child.status() == 0, child.err
     assert carried_out(local, *TWELVE).returncode == 0
     assert board(cluster) == board(local)
@@ -84,7 +84,7 @@ def test_a_preempted_job_goes_on(tmp_path: Path) -> None:
     place = write_suite(tmp_path)
     with started(*command(place, *JOBS, "--only", "KgCoOp on"), cwd=place) as child:
         child.wait_until(lambda: list(place.glob(f"runs/*/{HISTORY}")), "an epoch")
-        subprocess.run(["scancel", "--signal=USR2", *jobs("RUNNING")], check=True, timeout=60)
+        subprocess.run(["scancel", "--signal=USR2", *jobs("RUNNING")], check=True, timeout=LIMIT)
         assert child.status() == 0, child.err
     logs = "".join(path.read_text() for path in place.glob("runs/.executors/*/*.out"))
     assert "Requeued job" in logs

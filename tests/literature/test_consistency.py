@@ -19,15 +19,15 @@ def kinds(lines: str) -> list[tuple[str, str]]:
 
 
 def test_the_dept_paper_has_these_contradictions_and_no_others() -> None:
-    found = findings(published("dept-2023"))
-    assert Counter((finding.kind, finding.number.table) for finding in found) == {
+    contradictions = findings(published("dept-2023"))
+    assert Counter((finding.kind, finding.number.table) for finding in contradictions) == {
         ("average", "2"): 4,  # CoOp and CoCoOp, base and new
         ("harmonic", "2"): 1,  # MaPLe on FGVCAircraft, a slip of a digit
         ("grid", "2"): 1,  # CoOp's base on EuroSAT
         ("harmonic", "6"): 4,  # CoOp with and without DePT at 4 and 8 shots
         ("tables", "4"): 8,  # ImageNet's source accuracy in tables 3 and 4
     }
-    texts = {str(finding) for finding in found}
+    texts = {str(finding) for finding in contradictions}
     assert "table 2, CoCoOp, average, 16 shots, new: printed 72.18, but the mean of its 11 cells is 72.05" in texts
     assert "table 2, MaPLe, fgvc_aircraft, 16 shots, H: printed 38.31, but the harmonic mean of 40.57 and 36.47 is 38.41" in texts
     assert "table 4, MaPLe+DePT, imagenet, 16 shots, source: printed 70.97, but table 3 has 73.27" in texts

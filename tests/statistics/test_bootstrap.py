@@ -15,11 +15,11 @@ SET_SD, SEED_SD = 2.0, 1.0  # of differences between rows
 
 
 def synthetic(generator: np.random.Generator, effects: list[float], sets: Array | None = None) -> Table:
-    """A board of rows whose true averages are 70 and their effects; `sets` (M, D) fixes the data sets' own effects."""
+    """A board of rows whose true averages are 70 and their effects; `sets` (M, D) fixes the effects of data sets."""
     level = generator.normal(0, 10, (1, SETS, 1))
-    own = generator.normal(0, SET_SD, (len(effects), SETS)) if sets is None else sets
+    effects_of_sets = generator.normal(0, SET_SD, (len(effects), SETS)) if sets is None else sets
     noise = generator.normal(0, SEED_SD, (len(effects), SETS, SEEDS))
-    scores = 70 + np.array(effects)[:, None, None] + level + own[:, :, None] + noise
+    scores = 70 + np.array(effects)[:, None, None] + level + effects_of_sets[:, :, None] + noise
     return Table([str(effect) for effect in effects], [str(i) for i in range(SETS)], {"top1": scores}, {})
 
 
@@ -28,14 +28,14 @@ def test_intervals_cover_and_equal_rows_are_seldom_different(question: Question)
     generator = np.random.default_rng(1)
     covered = different = 0
     for _ in range(BOARDS):
-        own = None if question == "new data sets" else generator.normal(0, SET_SD, (3, SETS))
-        table = synthetic(generator, [0.0, 0.0, 1.5], own)
-        shift = 0.0 if own is None else float((own[2] - own[0]).mean())
+        effects_of_sets = None if question == "new data sets" else generator.normal(0, SET_SD, (3, SETS))
+        table = synthetic(generator, [0.0, 0.0, 1.5], effects_of_sets)
+        shift = 0.0 if effects_of_sets is None else float((effects_of_sets[2] - effects_of_sets[0]).mean())
         draws = bootstrap(table, "top1", question, rounds=400, seed=int(generator.integers(10**6)))
         low, high = draws.difference(2, 0)
         covered += low <= 1.5 + shift <= high
         low, high = draws.difference(1, 0)
-        different += not low <= (0.0 if own is None else float((own[1] - own[0]).mean())) <= high
+        different += not low <= (0.0 if effects_of_sets is None else float((effects_of_sets[1] - effects_of_sets[0]).mean())) <= high
     assert 0.92 <= covered / BOARDS <= 0.98
     assert different / BOARDS <= 0.08
 

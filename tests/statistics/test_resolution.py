@@ -32,16 +32,16 @@ def test_power_of_a_t_test_in_the_literature() -> None:
 def test_the_formula_predicts_the_power_that_is_seen(question: str) -> None:
     generator = np.random.default_rng(5)
     effect = PARTS.least_difference(question)  # type: ignore[arg-type]
-    seen = 0
+    successes = 0
     for _ in range(2000):
-        own = generator.normal(0, PARTS.set_sd, 11) if question == "new data sets" else np.zeros(11)
-        cells = effect + own[:, None] + generator.normal(0, PARTS.seed_sd, (11, 3))
+        of_sets = generator.normal(0, PARTS.set_sd, 11) if question == "new data sets" else np.zeros(11)
+        cells = effect + of_sets[:, None] + generator.normal(0, PARTS.seed_sd, (11, 3))
         if question == "new data sets":
-            seen += stats.ttest_1samp(cells.mean(axis=1), 0).pvalue < 0.05
+            successes += stats.ttest_1samp(cells.mean(axis=1), 0).pvalue < 0.05
         else:
             error = sqrt(cells.var(axis=1, ddof=1).mean() / 33)
-            seen += 2 * stats.t.sf(abs(cells.mean() / error), 22) < 0.05
-    assert seen / 2000 == pytest.approx(0.8, abs=0.03)
+            successes += 2 * stats.t.sf(abs(cells.mean() / error), 22) < 0.05
+    assert successes / 2000 == pytest.approx(0.8, abs=0.03)
 
 
 def test_what_a_claim_would_need() -> None:

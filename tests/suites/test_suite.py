@@ -84,6 +84,7 @@ def test_a_progression_is_exact() -> None:
         ("epochs: [1, 2]", "epochs: [-1, 2]", r"rows\[0\].training: "),
         ("protocol: BaseToNew", "protocol: FewShot", r"cuts: protocol FewShot has no setting 'cut'"),
         ("controls: true", "controls: true\ncontrols: true", r"the key 'controls' stands there twice"),
+        ("controls: true", "controls: true\nname: ../outside", r"name: \"\.\./outside\" does not match"),
         ("rows:", "rows: []\nrow:", r"unknown key 'row'; did you mean 'rows'"),
     ],
 )

@@ -39,18 +39,18 @@ def main(config: Namespace) -> int:
     from depthub.literature.consistency import findings
 
     numbers = _numbers(config.table)
-    found, gains = findings(numbers), claims.claims(numbers, config.score)
+    contradictions, gains = findings(numbers), claims.claims(numbers, config.score)
     remarks = [*claims.missing_controls(numbers), *claims.mixed_leagues(numbers)]
     if config.json:
-        facts = [{"kind": finding.kind, **asdict(finding.number), "expected": finding.expected} for finding in found]
+        facts = [{"kind": finding.kind, **asdict(finding.number), "expected": finding.expected} for finding in contradictions]
         print(json.dumps({"contradictions": facts, "gains": [_as_dict(gain) for gain in gains], "remarks": remarks}, indent=1))
     else:
-        print(f"{counted(len(numbers), 'number')}, {counted(len(found), 'contradiction')}")
-        for line in (*map(str, found), *remarks):
+        print(f"{counted(len(numbers), 'number')}, {counted(len(contradictions), 'contradiction')}")
+        for line in (*map(str, contradictions), *remarks):
             print(plain(line))
         if gains:
             _show(gains)
-    return 1 if found else 0
+    return 1 if contradictions else 0
 
 
 def _numbers(table: str) -> Sequence[Printed]:

@@ -60,7 +60,7 @@ def main(config: Namespace) -> int:
     return _shared(number, config.arguments)
 
 
-def _number(wanted: int) -> int:
+def _number(number: int) -> int:
     """Number of the processes, with the environment that they need.
 
     Raises:
@@ -70,13 +70,13 @@ def _number(wanted: int) -> int:
     import torch
 
     gpus = 0 if launch.flag("ACCELERATE_USE_CPU") else torch.cuda.device_count()
-    if wanted < 0:
-        raise DepthubError(f"-n is {wanted}, expected 1 or more processes")
-    if gpus and wanted > gpus:
-        raise DepthubError(f"-n is {wanted}, but this machine has {gpus} GPU(s), one for each process; ACCELERATE_USE_CPU=1 uses the CPU")
+    if number < 0:
+        raise DepthubError(f"-n is {number}, expected 1 or more processes")
+    if gpus and number > gpus:
+        raise DepthubError(f"-n is {number}, but this machine has {gpus} GPU(s), one for each process; ACCELERATE_USE_CPU=1 uses the CPU")
     if not gpus:
         os.environ["ACCELERATE_USE_CPU"] = "1"
-    number = wanted or gpus or 2
+    number = number or gpus or 2
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // number)))
     return number
 

@@ -12,7 +12,7 @@ from jsonargparse import Namespace
 from depthub.cli.options.parser import Parser
 from depthub.cli.plural import duration
 from depthub.system.activity import tell
-from depthub.values.text import plain
+from depthub.values.text import listed, plain
 
 if TYPE_CHECKING:
     from depthub.registry.plugins import Plugins
@@ -111,7 +111,7 @@ def _status_parser() -> Parser:
 
 def _status(config: Namespace) -> int:
     """The exit status is 1 if runs failed."""
-    from depthub.suites.manifest import Manifest, described, status
+    from depthub.suites.manifest import Manifest, status
 
     tell("reading the folder of runs")
     manifest = Manifest.named(config.runs, Path(config.suite).stem)
@@ -124,7 +124,7 @@ def _status(config: Namespace) -> int:
         numbers = f"{state['done']} of {state['runs']} runs done, {state['failed']} failed, {state['left']} left"
         print(plain(f"{manifest.name}: {numbers}{pace}{until}"))
         if state["current"]:
-            print(plain(f"now: {described(state['current'])}"))
+            print(plain(f"now: {listed(state['current'])}"))
         for run_id, line in state["failures"].items():
             print(plain(f"failed: {run_id[:12]} {line}"), file=sys.stderr)
     return 1 if state["failed"] else 0

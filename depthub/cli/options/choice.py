@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from inspect import Parameter, isclass, signature
+from inspect import isclass, signature
 from typing import Any, NoReturn
 
 from depthub.errors import DepthubError, UnknownNameError, hint, nearest
+from depthub.values.annotations import setting_defaults
 from depthub.values.configuration import brief, short
 
 HEAD = "head"  # a setting that is itself a class chooses from the classes of this option
@@ -61,7 +62,7 @@ class Choices:
         if not isinstance(settings, Mapping | None):
             raise DepthubError(f"init_args of {option} {cls.__name__} is {brief(settings)}, expected settings by name{_settings_hint(cls)}")
         for name in settings or {}:
-            if name not in defaults(cls):
+            if name not in setting_defaults(cls):
                 self.refuse_setting(option, cls, name)
         return {name: self.stated(HEAD, value) if nests(cls, name) else value for name, value in (settings or {}).items()}
 
@@ -93,7 +94,7 @@ class Choices:
         Left to itself, jsonargparse lets a class inherit settings of the same name from the class that it replaces, even mere defaults.
         """
         cls = self.find(option, stated["class_path"])
-        settings = {**defaults(cls), **stated["init_args"]}
+        settings = {**setting_defaults(cls), **stated["init_args"]}
         for name, value in settings.items():
             if nests(cls, name):
                 settings[name] = self.whole(HEAD, self.stated(HEAD, path(value)) if isclass(value) else value)
@@ -104,14 +105,9 @@ class Choices:
         raise DepthubError(f"{option} {cls.__name__} has no setting {setting!r}{_settings_hint(cls, setting)}")
 
 
-def defaults(cls: type) -> dict[str, Any]:
-    """The settings of a class with their defaults."""
-    return {p.name: p.default for p in signature(cls).parameters.values() if p.kind is Parameter.KEYWORD_ONLY}
-
-
 def nests(cls: type, setting: str) -> bool:
     """Whether a setting is itself a choice of a class."""
-    return isclass(defaults(cls).get(setting))
+    return isclass(setting_defaults(cls).get(setting))
 
 
 def is_text(cls: type, setting: str) -> bool:
@@ -131,7 +127,7 @@ def paths(cls: type) -> list[str]:
 
 
 def _refuse_key(option: str, cls: type, key: str) -> NoReturn:
-    if key in defaults(cls):
+    if key in setting_defaults(cls):
         raise DepthubError(f"{option} {cls.__name__}: {key!r} stands beside class_path; put it under init_args")
     raise DepthubError(
         f"{option} {cls.__name__}: unknown key {key!r}{nearest(key, KEYS)}; expected class_path, and the settings under init_args"
@@ -139,4 +135,4 @@ def _refuse_key(option: str, cls: type, key: str) -> NoReturn:
 
 
 def _settings_hint(cls: type, setting: str = "") -> str:
-    return hint(setting, defaults(cls)) if defaults(cls) else "; it has none"
+    return hint(setting, setting_defaults(cls)) if setting_defaults(cls) else "; it has none"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from depthub.cli.options.arguments import Option
-from depthub.cli.options.choice import HEAD, Choices, Stated, defaults, is_text, nests, path
+from depthub.cli.options.choice import HEAD, Choices, Stated, is_text, nests, path
 from depthub.cli.options.layers import Layer, braces
 from depthub.errors import DepthubError, hint
-from depthub.values.annotations import setting_types
+from depthub.values.annotations import setting_defaults, setting_types
 
 JSONARGPARSE = {"class_path", "init_args", "dict_kwargs"}  # its own spelling of a choice; here it has one in files only
 
@@ -36,7 +36,7 @@ class ChoiceSettings:
         """
         setting = option.path[-1]
         holder, cls = self._holder(option)
-        if setting not in defaults(cls):
+        if setting not in setting_defaults(cls):
             self.choices.refuse_setting(_kind(option), cls, setting)
         if not option.values:
             raise DepthubError(f"{option.name}: expected a value")
@@ -68,7 +68,7 @@ class ChoiceSettings:
             cls = self.choices.find(kind, holder["class_path"])
             if not nests(cls, setting):
                 self.choices.refuse_setting(kind, cls, setting)
-            default = self.choices.stated(HEAD, path(defaults(cls)[setting]))
+            default = self.choices.stated(HEAD, path(setting_defaults(cls)[setting]))
             holder, kind = holder["init_args"].setdefault(setting, default), HEAD
         return holder, self.choices.find(kind, holder["class_path"])
 

@@ -15,14 +15,14 @@ from jsonargparse import ArgumentParser, Namespace, set_dumper, set_loader, set_
 
 from depthub.cli.options import arguments, mistakes
 from depthub.cli.options.arguments import Option
-from depthub.cli.options.choice import HEAD, Choices, defaults, nests, path, paths
+from depthub.cli.options.choice import HEAD, Choices, nests, path, paths
 from depthub.cli.options.choice_settings import ChoiceSettings
 from depthub.cli.options.help import HelpFormatter
 from depthub.cli.options.layers import Layer, Reader, is_plain
 from depthub.cli.options.precedence import Precedence
 from depthub.errors import DepthubError, hint
 from depthub.values import configuration
-from depthub.values.annotations import setting_types
+from depthub.values.annotations import setting_defaults, setting_types
 from depthub.values.configuration import short
 
 set_loader("yaml", configuration.load, (yaml.YAMLError,))
@@ -212,13 +212,13 @@ class Parser(ArgumentParser):
         name = ".".join(option.path[:-1])
         summary = (inspect.getdoc(cls) or "").partition("\n\n")[0]
         parser = Parser(f"{self.prog} --{name} {cls.__name__}", summary, add_help=False)
-        others = {parameter for parameter in inspect.signature(cls).parameters if parameter not in defaults(cls)}
+        others = {parameter for parameter in inspect.signature(cls).parameters if parameter not in setting_defaults(cls)}
         parser.add_class_arguments(cls, name, as_group=False, skip=others)
-        for setting in defaults(cls):
+        for setting in setting_defaults(cls):
             if nests(cls, setting):
-                default = f" (default: {defaults(cls)[setting].__name__})"
+                default = f" (default: {setting_defaults(cls)[setting].__name__})"
                 parser._describe_choice(f"{name}.{setting}", self.choices.classes[HEAD], f"head{default}")
-        print(parser.format_help() if defaults(cls) else f"{cls.__name__}: {summary}\n\nIt has no settings.\n", end="")
+        print(parser.format_help() if setting_defaults(cls) else f"{cls.__name__}: {summary}\n\nIt has no settings.\n", end="")
         raise SystemExit(0)
 
     def _values(self) -> Iterator[tuple[str, Any, Any]]:
@@ -261,5 +261,7 @@ class Parser(ArgumentParser):
 
     def _option_names(self) -> set[str]:
         keys = {key.replace(".init_args", "") for key in self.get_defaults().keys() if not key.endswith("class_path")}  # noqa: SIM118
-        settings = {f"{option}.{s}" for option, classes in self.choices.classes.items() for cls in classes.values() for s in defaults(cls)}
+        settings = {
+            f"{option}.{s}" for option, classes in self.choices.classes.items() for cls in classes.values() for s in setting_defaults(cls)
+        }
         return keys | settings | set(self.choices.classes) | {"help", "print_config"}
