@@ -27,7 +27,6 @@ def document(result: RunResult) -> dict[str, Any]:
             "n_total": count.n_total,
             "accuracy": count.percent,
             "classes": _worst_first(result, task),
-            "calibration": _calibration(result, task),
             "sentences": [list(sentences) for sentences in result.tasks[task].sentences] if task in result.tasks else [],
         }
         for task, count in result.counts.items()
@@ -47,7 +46,7 @@ def document(result: RunResult) -> dict[str, Any]:
 
 
 def show(result: RunResult) -> None:
-    """The same as tables."""
+    """The same as tables, and the calibration where the scores of predictions are at hand: packed runs, whose JSON is the same, lack them."""
     console = Console(highlight=False, markup=False)
     console.print(f"run {result.spec.run_id}", soft_wrap=True)
     console.print(_pairs("settings", flat(result.spec.without_places().as_dict())))
@@ -88,7 +87,6 @@ def _calibrations(by_task: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def _calibration(result: RunResult, task: str) -> dict[str, float] | None:
-    """None where the scores of predictions are not at hand."""
     try:
         return asdict(result.predictions[task].calibration())
     except (KeyError, DepthubError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -48,10 +47,9 @@ def test_of_a_run_from_its_folder_alone(tmp_path: Path, capsys: pytest.CaptureFi
     assert of_run.overconfidence == pytest.approx(predictions.probabilities()[:, 0].mean() - correct.mean())
     assert 0 < of_run.ece <= 1
     assert of_run.likelihood > 0
-    assert main(["runs", "show", str(result.folder), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["tasks"]["base"]["calibration"] == asdict(of_run)
     assert main(["runs", "show", str(result.folder)]) == 0
-    assert f"{of_run.ece:.4f}" in capsys.readouterr().out
+    output = " ".join(capsys.readouterr().out.split())
+    assert f"task base {' '.join(f'{value:.4f}' for value in asdict(of_run).values())}" in output
 
 
 def test_no_probabilities_are_refused() -> None:
