@@ -46,7 +46,7 @@ def document(result: RunResult) -> dict[str, Any]:
 
 
 def show(result: RunResult) -> None:
-    """The same as tables, and the calibration where the scores of predictions are at hand: packed runs, whose JSON is the same, lack them."""
+    """The same as tables, and the calibration where the scores of predictions are at hand, as in packed runs they are not."""
     console = Console(highlight=False, markup=False)
     console.print(f"run {result.spec.run_id}", soft_wrap=True)
     console.print(_pairs("settings", flat(result.spec.without_places().as_dict())))
