@@ -31,7 +31,7 @@ LAYERS = (
     {"training"},
     {"running"},
     {"inference", "boards", "literature"},
-    {"suites"},
+    {"suites", "submissions"},
     {"testing"},
     {"cli", "__main__"},
 )

@@ -21,7 +21,7 @@ from depthub.statistics.averages import CONVENTION, Convention
 from depthub.system.files import atomic_write
 from depthub.values.text import plain, short
 
-__all__ = ["board", "load_board", "markdown", "of_folder", "write"]
+__all__ = ["board", "left_out", "load_board", "markdown", "of_folder", "write"]
 
 LONGEST = 300  # characters of a reason
 
@@ -43,12 +43,12 @@ def of_folder(runs: Path, title: str, how: Convention = CONVENTION) -> dict[str,
     place = runs.absolute()
     outcomes = list(Store(place).scan())
     results = [outcome for outcome in outcomes if isinstance(outcome, RunResult)]
-    left_out = [_left_out(outcome, place) for outcome in outcomes if isinstance(outcome, DepthubError)]
-    if left_out and not results:
-        raise DepthubError(f"none of {len(left_out)} runs in {runs} can be used; the first: {left_out[0]['reason']}")
+    unreadable = [left_out(outcome, place) for outcome in outcomes if isinstance(outcome, DepthubError)]
+    if unreadable and not results:
+        raise DepthubError(f"none of {len(unreadable)} runs in {runs} can be used; the first: {unreadable[0]['reason']}")
     if not results:
         raise DepthubError(f"no run files in {runs}: expected {runs}/<run id>/run.json, or packed runs {runs}/<method>.jsonl")
-    return board(results, title, how, left_out)
+    return board(results, title, how, unreadable)
 
 
 def load_board(path: Path | str) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def write(document: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
     return json_file, atomic_write(folder / "leaderboard.md", markdown(document).encode())
 
 
-def _left_out(error: DepthubError, place: Path) -> dict[str, str]:
+def left_out(error: DepthubError, place: Path) -> dict[str, str]:
     """The run's folder, or file and line, with the fault; without the place of the runs on this machine."""
     private = f"{folder_of_runs(place)}{os.sep}"
     file = re.split(f"{re.escape(os.sep)}|: ", str(error).partition(private)[2])[0]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from depthub.boards.labels import distinct
-from depthub.boards.rows import Row, settings
+from depthub.boards.rows import Declared, Row, settings
 from depthub.boards.setting import setting
 from depthub.errors import DepthubError
 from depthub.records import schema
@@ -24,6 +24,7 @@ def board(
     title: str = "depthub leaderboard",
     how: Convention = CONVENTION,
     left_out: Sequence[Mapping[str, str]] = (),
+    declared: Mapping[str, Declared] | None = None,
 ) -> dict[str, Any]:
     """A leaderboard document (kind `leaderboard` of the schema); percentages are rounded to four decimals.
 
@@ -32,13 +33,14 @@ def board(
         title: its title.
         how: average of harmonic scores over data sets.
         left_out: `file` and `reason` of each unusable run.
+        declared: by run id, for runs of submissions.
 
     Raises:
         DepthubError: if there are no runs, one is there twice, runs of one protocol declare their scores differently, or runs of one data
             set had other test images.
     """
     runs = _by_id(results)
-    comparable = settings(runs)
+    comparable = settings(runs, declared or {})
     names = distinct([_name(rows[0]) for rows in comparable], [rows[0].shared for rows in comparable])
     parts = [setting(name, rows, how) for name, rows in sorted(zip(names, comparable, strict=True), key=lambda pair: pair[0])]
     document = {
@@ -84,4 +86,5 @@ def _agreed(aggregations: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 def _name(row: Row) -> str:
     backbone = "/".join(filter(None, (row.spec["backbone"]["model"], row.spec["backbone"]["pretrained"])))
-    return f"{row.spec['protocol']['name']}, {backbone}"
+    league = f", league {row.declared.league}" if "league" in row.shared else ""
+    return f"{row.spec['protocol']['name']}, {backbone}{league}"

@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from depthub.boards.labels import distinct, row_label
 from depthub.errors import DepthubError
+from depthub.literature.leagues import LEAST, league_of
 from depthub.records.result import RunResult
 from depthub.spec import digest
+
+Level = Literal["reported", "self-run", "checked", "reproduced"]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What is said about a row beside its numbers.
+
+    Args:
+        submission: its id; empty for a board's own rows.
+        level: how far the numbers were checked.
+        league: what the row used, see `literature.leagues`.
+        disclosures: what it used beyond the board and one recipe, by name.
+        per_data_settings: settings differ between data sets, so that runs of several recipes are one row.
+    """
+
+    submission: str
+    level: Level
+    league: str
+    disclosures: tuple[str, ...] = ()
+    per_data_settings: bool = False
 
 
 @dataclass
@@ -21,12 +43,14 @@ class Row:
         cells: run ids by data set's label, then seed.
         runs: by run id.
         label: unlike that of every other row of the setting.
+        declared: beside the numbers.
     """
 
     spec: dict[str, Any]
     cells: dict[str, dict[int, str]] = field(default_factory=dict)
     runs: dict[str, RunResult] = field(default_factory=dict)
     label: str = ""
+    declared: Declared = Declared("", "self-run", LEAST)
 
     @property
     def untrained(self) -> bool:
@@ -35,8 +59,9 @@ class Row:
 
     @property
     def shared(self) -> dict[str, Any]:
-        """Protocol and backbone: rows that agree in them can be compared."""
-        return {key: self.spec[key] for key in ("protocol", "backbone")}
+        """Protocol and backbone, and the league unless it is the usual one: rows that agree in them can be compared."""
+        league = {} if self.declared.league == LEAST else {"league": self.declared.league}
+        return {key: self.spec[key] for key in ("protocol", "backbone")} | league
 
     def in_order(self) -> list[tuple[str, int, str]]:
         """(data set, seed, run id) of each run, sorted."""
@@ -47,17 +72,18 @@ class Row:
         return {seed: self.runs[run_id].scores for seed, run_id in sorted(self.cells[data].items())}
 
 
-def settings(runs: Mapping[str, RunResult]) -> list[list[Row]]:
+def settings(runs: Mapping[str, RunResult], declared: Mapping[str, Declared]) -> list[list[Row]]:
     """Rows of the runs in groups that can be compared; labels are set.
 
     Args:
         runs: by run id.
+        declared: by run id; of a run that is not there the league follows from the names of its method and head.
 
     Raises:
         DepthubError: if comparable runs of one data set and seed had other test images.
     """
     comparable: dict[str, list[Row]] = {}
-    for row in _rows(runs):
+    for row in _rows(runs, declared):
         comparable.setdefault(digest(row.shared), []).append(row)
     for rows in comparable.values():
         for row, label in zip(rows, distinct([row_label(row.spec) for row in rows], [row.spec for row in rows]), strict=True):
@@ -71,12 +97,12 @@ def reference(row: Row, rows: Sequence[Row]) -> Row | None:
     if row.untrained:
         return None
     untrained = [other for other in rows if other.untrained]
-    alike = [other for other in untrained if all(other.spec[key] == row.spec[key] for key in ("shots", "training"))]
+    alike = [other for other in untrained if all(other.spec.get(key) == row.spec.get(key) for key in ("shots", "training"))]
     candidates = alike if len(untrained) > 1 else untrained
     return candidates[0] if len(candidates) == 1 else None
 
 
-def _rows(runs: Mapping[str, RunResult]) -> list[Row]:
+def _rows(runs: Mapping[str, RunResult], declared: Mapping[str, Declared]) -> list[Row]:
     # Without places: a run of a moment ago and one read from its file are of the same row.
     specs = {run_id: run.spec.without_places().as_dict() for run_id, run in runs.items()}
     data = {run_id: digest(spec["data"]) for run_id, spec in specs.items()}
@@ -85,10 +111,24 @@ def _rows(runs: Mapping[str, RunResult]) -> list[Row]:
     rows: dict[str, Row] = {}
     for run_id, spec in specs.items():
         seed = spec.pop("seed")
-        row = rows.setdefault(digest(spec), Row(spec))
+        declaration = declared.get(run_id) or Declared("", "self-run", league_of(row_label(spec).replace(" ", "")) or LEAST)
+        whole = declaration.submission if declaration.per_data_settings else digest(spec)
+        row = rows.setdefault(whole, Row(spec, declared=declaration))
+        row.spec = _common(row.spec, spec)
         row.cells.setdefault(labels[data[run_id]], {})[seed] = run_id
         row.runs[run_id] = runs[run_id]
     return list(rows.values())
+
+
+def _common(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The settings in which two specs agree; of method, head and training all keys stay, with those settings that agree."""
+    if one == other:
+        return one
+    return {
+        key: _common(one[key], other[key]) if isinstance(one[key], dict) and isinstance(other[key], dict) else one[key]
+        for key in one
+        if key in other and (one[key] == other[key] or isinstance(one[key], dict))
+    }
 
 
 def _check_same_images(rows: Sequence[Row]) -> None:

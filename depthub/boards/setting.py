@@ -80,7 +80,9 @@ def _standing(average: Statistic | None, label: str) -> tuple[float, str]:
 
 
 def _row(rank: int, row: Row, setting: str, results: Mapping[str, Any]) -> dict[str, Any]:
-    return {"rank": rank, "label": row.label, "setting": setting, "spec": row.spec, "untrained": row.untrained, **results}
+    about = {"league": row.declared.league, "level": row.declared.level, "disclosures": list(row.declared.disclosures)}
+    about |= {"submission": row.declared.submission} if row.declared.submission else {}
+    return {"rank": rank, "label": row.label, "setting": setting, "spec": row.spec, "untrained": row.untrained, **about, **results}
 
 
 def _results(row: Row, rows: Sequence[Row], summary: Summary, averages: Averages, grid: Sequence[tuple[str, int]]) -> dict[str, Any]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
 import numpy as np
 
+from depthub.literature.leagues import LEAGUES, league_of
 from depthub.literature.printed import AVERAGE, Printed
 from depthub.statistics.comparisons import SignedRank, bayesian_signed_rank, wilcoxon
 from depthub.statistics.resolution import Components
 
 FEWEST = 3  # data sets for a test
-LEAGUES = {"S": "16 images per class alone", "T": "texts of a language model", "U": "unlabelled images, all class names or a teacher"}
 
 
 @dataclass(frozen=True)
@@ -118,20 +115,6 @@ def is_control(row: str) -> bool:
     """Whether a row's name says that its addition is switched off."""
     words = row.lower().replace("=", " ").replace("(", " ").replace(")", " ").replace(",", " ").split()
     return any(words[place : place + 2] in (["balance", "0"], ["lambda", "0"]) for place in range(len(words)))
-
-
-def league_of(row: str) -> str:
-    """The league of a row, of its part with the most means; empty if a part is unknown."""
-    leagues = _leagues()
-    name = row.partition(",")[0].strip()
-    parts = [leagues.get(part.strip(), "") for part in name.split("+")]
-    return leagues.get(name) or (max(parts) if all(parts) else "")
-
-
-@cache
-def _leagues() -> Mapping[str, str]:
-    text = files("depthub.literature").joinpath("leagues.csv").read_text(encoding="utf-8")
-    return {line["method"]: line["league"] for line in csv.DictReader(text.splitlines())}
 
 
 def _claim(table: str, row: str, score: str, differences: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Claim:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -11,6 +11,7 @@ from depthub.data.fewshot import fingerprint
 from depthub.errors import DepthubError
 from depthub.protocol import Count, Summary
 from depthub.records import schema, scoring
+from depthub.records.faults import Fault
 from depthub.spec import RunSpec, digest
 from depthub.types import ClassSet
 
@@ -28,24 +29,42 @@ def check(document: Any, source: str) -> None:
     Raises:
         DepthubError: with the first fault.
     """
-    schema.validate(document, "run", source)
+    for fault in faults(document):
+        raise DepthubError(f"{source}: {fault.reason}")
+
+
+def faults(document: Any) -> Iterator[Fault]:
+    """Every fault of a run's document; those of its content only if its form is right."""
+    of_form = list(schema.faults(document, "run"))
+    yield from of_form or _of_content(document)
+
+
+def _of_content(document: Document) -> Iterator[Fault]:
     tasks = [measured["task"] for measured in document["measurements"]]
     if len(set(tasks)) < len(tasks):
-        raise DepthubError(f"{source}: a task is measured twice")
-    sets = [class_set_of(entry, f"{source}: class set {index}") for index, entry in enumerate(document.get("class_sets", ()))]
-    for measured in document["measurements"]:
-        _check_measurement(measured, sets, f"{source}: task {measured['task']!r}")
-    for sample in document.get("samples", ()):
-        _check_sample(sample, f"{source}: sample of task {sample['task']!r}")
-    for stage in document.get("stages", ()):
+        yield Fault("measurements", "a task is measured twice")
+    try:
+        sets = [class_set_of(entry, f"class set {index}") for index, entry in enumerate(document.get("class_sets", ()))]
+        spec = RunSpec.of(document["spec"])
+    except DepthubError as error:
+        yield Fault("class_sets" if str(error).startswith("class set") else "spec", str(error))
+        return
+    for index, measured in enumerate(document["measurements"]):
+        yield from _of(f"measurements[{index}]", f"task {measured['task']!r}", _of_measurement(measured, sets))
+    for index, sample in enumerate(document.get("samples", ())):
+        yield from _of(f"samples[{index}]", f"sample of task {sample['task']!r}", _of_sample(sample))
+    for index, stage in enumerate(document.get("stages", ())):
         if stage["classes"] >= len(sets) or not set(stage["tests"]) <= set(tasks):
-            raise DepthubError(f"{source}: stage {stage['task']!r} names classes or tasks that are not there")
-    spec = _spec(document["spec"], source)
+            yield Fault(f"stages[{index}]", f"stage {stage['task']!r} names classes or tasks that are not there")
     if document["run_id"] != digest(document["spec"]) or document["run_id"] != spec.run_id:
-        raise DepthubError(f"{source}: run_id is not the digest of spec; the file was edited, delete it and run again")
-    _check_scores(document, spec, source)
+        yield Fault("run_id", "run_id is not the digest of spec; the file was edited, delete it and run again")
+    yield from (Fault("scores", reason) for reason in _of_scores(document, spec))
     if document["sha256"] != content_sha256(document):
-        raise DepthubError(f"{source}: sha256 is not the digest of the content; the file was edited, delete it and run again")
+        yield Fault("sha256", "sha256 is not the digest of the content; the file was edited, delete it and run again")
+
+
+def _of(field: str, name: str, reasons: Iterable[str]) -> Iterator[Fault]:
+    return (Fault(field, f"{name}: {reason}") for reason in reasons)
 
 
 def content_sha256(document: Document) -> str:
@@ -80,81 +99,76 @@ def counts_of(document: Document) -> dict[str, Count]:
     }
 
 
-def _spec(entry: Document, source: str) -> RunSpec:
-    try:
-        return RunSpec.of(entry)
-    except DepthubError as error:
-        raise DepthubError(f"{source}: {error}") from error
-
-
-def _check_measurement(measured: Document, sets: Sequence[ClassSet], source: str) -> None:
+def _of_measurement(measured: Document, sets: Sequence[ClassSet]) -> Iterator[str]:
     correct, total = measured["n_correct"], measured["n_total"]
     if correct > total:
-        raise DepthubError(f"{source}: {correct} correct of {total} images")
+        yield f"{correct} correct of {total} images"
     if not math.isclose(measured["value"], 100 * correct / total, rel_tol=0, abs_tol=CLOSE):
-        raise DepthubError(f"{source}: value is {measured['value']}, but {correct} of {total} are {100 * correct / total:.4f} percent")
+        yield f"value is {measured['value']}, but {correct} of {total} are {100 * correct / total:.4f} percent"
     rows = measured.get("per_class")
     if rows is not None:
-        _check_rows(rows, correct, total, source)
+        yield from _of_rows(rows, correct, total)
     if "classes" not in measured:
         return
     if measured["classes"] >= len(sets):
-        raise DepthubError(f"{source}: class set {measured['classes']} is not there")
+        yield f"class set {measured['classes']} is not there"
+        return
     number = len(sets[measured["classes"]])
     columns = [*measured.get("sentences", ()), *([rows] if rows is not None else ())]
     if any(len(column) != number for column in columns):
-        raise DepthubError(f"{source}: {number} classes, but another number of sentences or of rows in per_class")
+        yield f"{number} classes, but another number of sentences or of rows in per_class"
 
 
-def _check_rows(rows: Sequence[Sequence[int]], correct: int, total: int, source: str) -> None:
+def _of_rows(rows: Sequence[Sequence[int]], correct: int, total: int) -> Iterator[str]:
     if any(right > min(images, predictions) for right, images, predictions in rows):
-        raise DepthubError(f"{source}: per_class has more correct predictions than images or predictions")
+        yield "per_class has more correct predictions than images or predictions"
     sums = [sum(column) for column in zip(*rows, strict=True)]
     if sums != [correct, total, total]:
-        raise DepthubError(
-            f"{source}: per_class sums to {sums[0]} correct, {sums[1]} images and {sums[2]} predictions, "
-            f"the counts are {correct} of {total}"
-        )
+        yield (f"per_class sums to {sums[0]} correct, {sums[1]} images and {sums[2]} predictions, the counts are {correct} of {total}")
 
 
-def _check_sample(sample: Document, source: str) -> None:
+def _of_sample(sample: Document) -> Iterator[str]:
     ids, labels = sample["ids"], sample["labels"]
     if len(ids) != len(labels):
-        raise DepthubError(f"{source}: {len(ids)} ids, but {len(labels)} labels")
-    if sample["sha256"] != fingerprint(ids, labels):
-        raise DepthubError(f"{source}: sha256 is not the fingerprint of ids and labels")
+        yield f"{len(ids)} ids, but {len(labels)} labels"
+    elif sample["sha256"] != fingerprint(ids, labels):
+        yield "sha256 is not the fingerprint of ids and labels"
 
 
-def _check_scores(document: Document, spec: RunSpec, source: str) -> None:
-    """Check that the protocol, where it is installed, derives scores and summary from the counts, and that harmonic scores add up."""
+def _of_scores(document: Document, spec: RunSpec) -> Iterator[str]:
+    """Whether the protocol, where it is installed, derives scores and summary from the counts, and harmonic scores add up."""
     scores, summary = document["scores"], summary_of(document)
-    if summary:
-        scoring.check_summary(summary, scores, source)
-        _check_order(summary, source)
     protocol = scoring.protocol_of(spec, document["provenance"])
+    try:
+        if summary:
+            scoring.check_summary(summary, scores, "scores")
+            _check_order(summary)
+        derived = _tried(lambda: protocol.scores(counts_of(document))) if protocol else {}
+    except DepthubError as error:
+        yield str(error)
+        return
     if protocol is None:
         return
-    derived = _tried(lambda: protocol.scores(counts_of(document)), source)
     if list(derived) != list(scores) or not all(
         math.isclose(scores[name], value, rel_tol=0, abs_tol=CLOSE) for name, value in derived.items()
     ):
-        raise DepthubError(f"{source}: scores are {_listed(scores)}, but {spec.protocol.name} derives {_listed(derived)} from the counts")
-    if summary and summary != protocol.summary(scores):
-        raise DepthubError(f"{source}: summary is not the one that {spec.protocol.name} declares")
+        yield f"scores are {_listed(scores)}, but {spec.protocol.name} derives {_listed(derived)} from the counts"
+    elif summary and summary != protocol.summary(scores):
+        yield f"summary is not the one that {spec.protocol.name} declares"
 
 
-def _check_order(summary: Summary, source: str) -> None:
+def _check_order(summary: Summary) -> None:
     try:
         TopologicalSorter(summary.harmonic).prepare()
     except CycleError as error:
-        raise DepthubError(f"{source}: the summary makes a score the harmonic mean of itself: {', '.join(error.args[1])}") from error
+        raise DepthubError(f"the summary makes a score the harmonic mean of itself: {', '.join(error.args[1])}") from error
 
 
-def _tried(derive: Callable[[], Mapping[str, float]], source: str) -> Mapping[str, float]:
+def _tried(derive: Callable[[], Mapping[str, float]]) -> Mapping[str, float]:
     try:
         return derive()
     except Exception as error:  # counts of tasks that this protocol never has, for example
-        raise DepthubError(f"{source}: its protocol cannot derive scores from these tasks ({type(error).__name__}: {error})") from error
+        raise DepthubError(f"its protocol cannot derive scores from these tasks ({type(error).__name__}: {error})") from error
 
 
 def _listed(scores: Mapping[str, float]) -> str:

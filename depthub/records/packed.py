@@ -18,9 +18,12 @@ from depthub.errors import DepthubError
 from depthub.protocol import Count
 from depthub.records import schema
 from depthub.records.document import StoredRun, checked, one_line_errors
+from depthub.records.document_checks import faults as document_faults
+from depthub.records.faults import Fault
 from depthub.records.packed_predictions import PackedPredictions, top1_sha256
 from depthub.records.run_files import content
 from depthub.records.shared_values import MOST, SharedValues, StoredValues, compact
+from depthub.values.text import plain
 
 SUFFIX = ".jsonl"
 TOP1 = "top1"  # key of a line for the predictions
@@ -49,10 +52,26 @@ class PackedRun:
             DepthubError: if the line is damaged or edited.
         """
         with one_line_errors():
-            fields = _object(schema.parse(self.line, self.source), self.source)
-            top1 = fields.pop(TOP1, None)
-            document = self.shared.restore(fields, self.source)
+            document, top1 = self._restored()
             return checked(document, self.source, None, lambda _, counts: self._predictions(top1, counts), recount=recount)
+
+    def faults(self) -> list[Fault]:
+        """Everything that is wrong with the line; empty for a line that `read` reads."""
+        try:
+            with one_line_errors():
+                document, _ = self._restored()
+                faults = [Fault(plain(fault.field), plain(fault.reason)) for fault in document_faults(document)]
+            if not faults:
+                self.read()
+        except DepthubError as error:
+            return [Fault("", str(error).removeprefix(f"{plain(self.source)}: "))]
+        return faults
+
+    def _restored(self) -> tuple[dict[str, Any], Any]:
+        """The run's document, and its predictions as the line has them."""
+        fields = _object(schema.parse(self.line, self.source), self.source)
+        top1 = fields.pop(TOP1, None)
+        return self.shared.restore(fields, self.source), top1
 
     def _predictions(self, top1: Any, counts: Mapping[str, Count]) -> Mapping[str, Any]:
         if top1 is None:

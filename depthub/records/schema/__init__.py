@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, NoReturn
@@ -12,8 +12,9 @@ from typing import Any, Literal, NoReturn
 import jsonschema_rs
 
 from depthub.errors import DepthubError
+from depthub.records.faults import Fault
 
-Kind = Literal["run", "leaderboard", "packed", "top1"]
+Kind = Literal["run", "leaderboard", "packed", "top1", "definition", "submission", "verification"]
 VERSION = "1.1.0"
 LARGEST = 64 * 2**20  # bytes of a document
 EXACT = 2**53  # integers from here on are not exact in every reader of JSON
@@ -43,15 +44,26 @@ def validate(document: Any, kind: Kind, source: str) -> None:
     Raises:
         DepthubError: with the place and the reason, in one line.
     """
+    for fault in faults(document, kind):
+        raise DepthubError(f"{source}: {fault.reason}")
+
+
+def faults(document: Any, kind: Kind) -> Iterator[Fault]:
+    """Every fault of a document's form.
+
+    Args:
+        document: a value of JSON.
+        kind: the expected kind.
+    """
     present = document.get("kind") if isinstance(document, Mapping) else None
     if present != kind:
-        raise DepthubError(f"{source}: not a {kind} document (kind is {_short(repr(present))})")
+        yield Fault("kind", f"not a {kind} document (kind is {_short(repr(present))})")
+        return
     try:
-        error = next(_validator(kind).iter_errors(_without_whole_floats(document)), None)
+        for error in _validator(kind).iter_errors(_without_whole_floats(document)):
+            yield Fault(_place(error), sentence(error))
     except (ValueError, TypeError) as unfit:  # objects that JSON does not have
-        raise DepthubError(f"{source}: {_short(str(unfit))}") from unfit
-    if error is not None:
-        raise DepthubError(f"{source}: {sentence(error)}")
+        yield Fault("", _short(str(unfit)))
 
 
 def parse(content: str | bytes, source: str) -> Any:
@@ -129,8 +141,12 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def sentence(error: jsonschema_rs.ValidationError) -> str:
     """An error of validation in words, with its place: `rows[0].label: ...`."""
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path).removeprefix(".")
+    place = _place(error)
     return f"{place + ': ' if place else ''}{_short(error.message)}"
+
+
+def _place(error: jsonschema_rs.ValidationError) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path).removeprefix(".")
 
 
 def _short(message: str, limit: int = 140) -> str:

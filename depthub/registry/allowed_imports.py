@@ -1,0 +1,72 @@
+"""Imports of named distributions alone, while somebody else's submission is done again.
+
+This keeps code out that nobody named; it is no cage for code that was let in, which may do all that this process may. Read a plugin before
+you allow it, or work in a container.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from importlib.abc import MetaPathFinder
+from types import ModuleType
+from typing import Any
+
+from depthub.registry.distributions import normalized
+from depthub.registry.hookspecs import GROUP
+
+
+class _Filter(MetaPathFinder):
+    """A finder that finds modules of the allowed packages only; all others are as if they were not installed."""
+
+    def __init__(self, finder: Any, packages: frozenset[str]) -> None:
+        self.finder, self.packages = finder, packages
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
+        """As the finder's; None for a module that is not allowed."""
+        return self.finder.find_spec(name, path, target) if name.partition(".")[0] in self.packages else None
+
+    def __getattr__(self, name: str) -> Any:  # distributions are found by the same finders
+        return getattr(self.finder, name)
+
+
+@contextmanager
+def only(distributions: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Allow imports of the standard library, of these distributions, and of all that they require; yields all names, sorted."""
+    allowed = required(distributions)
+    packages = frozenset(_packages(allowed) | sys.stdlib_module_names)
+    finders = [*sys.meta_path]
+    sys.meta_path[:] = [_Filter(finder, packages) for finder in finders]
+    try:
+        yield tuple(sorted(allowed))
+    finally:
+        sys.meta_path[:] = finders
+
+
+def required(distributions: Iterable[str]) -> set[str]:
+    """The distributions with all that they require, extras included, as far as it is installed; normalised names."""
+    names: set[str] = set()
+    left = [normalized(name) for name in distributions]
+    while left:
+        name = left.pop()
+        if name in names:
+            continue
+        try:
+            requirements = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue
+        names.add(name)
+        left += [normalized(re.split(r"[^\w.-]", requirement, maxsplit=1)[0]) for requirement in requirements]
+    return names
+
+
+def _packages(distributions: set[str]) -> set[str]:
+    """The top-level modules of distributions; of editable ones those of their plugins."""
+    packages = {top for top, owners in metadata.packages_distributions().items() if {*map(normalized, owners)} & distributions}
+    for name in distributions:
+        entries = metadata.distribution(name).entry_points.select(group=GROUP)
+        packages |= {entry.module.partition(".")[0] for entry in entries}
+    return packages | {"depthub"}

@@ -1,0 +1,37 @@
+"""The runs of a submission as one row of a board: its aggregates, and what its submitter declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from depthub.boards.build import board
+from depthub.boards.rows import Declared, Level
+from depthub.literature.leagues import IMPLIED
+from depthub.records.result import RunResult
+
+NOT_LEAGUES = ("test_time_adaptation", "tuned_on_new_classes", "tuned_on_test", "per_data_settings")
+DISCLOSURES = (*IMPLIED, *NOT_LEAGUES)
+
+
+def declared(document: Mapping[str, Any], level: Level) -> Declared:
+    """What a submission's document says about its row."""
+    return Declared(
+        document["id"],
+        level,
+        document["league"],
+        tuple(name for name in DISCLOSURES if document["disclosures"][name]),
+        document["disclosures"]["per_data_settings"],
+    )
+
+
+def aggregates(results: Sequence[RunResult], *, per_data_settings: bool) -> dict[str, Any]:
+    """Means and deviations of one row by data set and on average, as a board with this row alone gives them.
+
+    Args:
+        results: the runs of the row.
+        per_data_settings: settings differ between data sets.
+    """
+    declaration = Declared("row", "self-run", "S", (), per_data_settings)
+    row = board(results, declared={run.spec.run_id: declaration for run in results})["rows"][0]
+    return {"per_data": row["per_data"], "average": row["average"]}
