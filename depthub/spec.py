@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePath
 from typing import Any, Literal, get_args
@@ -263,7 +263,7 @@ class RunSpec:
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON, in the order of the fields; without `other_data` and `sample` where they say nothing."""
         return {
-            k: v.as_dict() if isinstance(v, Component | DataSpec) else asdict(v) if isinstance(v, BackboneSpec | Training) else v
+            k: v.as_dict() if isinstance(v, Component | DataSpec) else _fields(v) if isinstance(v, BackboneSpec | Training) else v
             for k in self.__dataclass_fields__
             if not (k == "sample" and self.sample in (None, self.seed)) and ((v := getattr(self, k)) or k != "other_data")
         }
@@ -273,12 +273,18 @@ class RunSpec:
 
         So is it for a user's own pictures among the protocol's settings; their digests are in `other_data`.
         """
+        return self._placeless
+
+    @cached_property
+    def _placeless(self) -> RunSpec:
         data = self.data
         protocol = replace(self.protocol, settings=changed(self.protocol.settings, placeless))
         others = {placeless(name): sha256 for name, sha256 in self.other_data.items()}
         if data.sha256:
             data = replace(data, name=_last_name(data.name))
-        return replace(self, protocol=protocol, data=data, backbone=self.backbone.without_folders(), other_data=others)
+        stored = replace(self, protocol=protocol, data=data, backbone=self.backbone.without_folders(), other_data=others)
+        vars(stored)["_placeless"] = stored
+        return stored
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> RunSpec:
@@ -290,10 +296,22 @@ class RunSpec:
         parts: dict[str, Any] = {key: Component.of(value) if key in _COMPONENTS else value for key, value in values.items()}
         return cls(**parts)
 
+    @classmethod
+    def stored(cls, values: Mapping[str, Any], run_id: str) -> RunSpec:
+        """From the data in a run's document, of which it is known that it has no places and this id."""
+        spec = cls.of(values)
+        vars(spec).update(run_id=run_id, _placeless=spec)
+        return spec
+
     @cached_property
     def run_id(self) -> str:
         """SHA-256 (hexadecimal) of the RFC 8785 canonical JSON of the spec `without_places`."""
         return digest(self.without_places().as_dict())
+
+
+def _fields(part: BackboneSpec | Training) -> dict[str, Any]:
+    """The fields of a part without parts of its own."""
+    return {name: getattr(part, name) for name in part.__dataclass_fields__}
 
 
 def placeless(name: str) -> str:
@@ -344,13 +362,17 @@ def _dataclass_of(cls: type, values: Mapping[str, Any], where: str) -> Any:
     return cls(**values)
 
 
-def digest(value: Any) -> str:
+def digest(value: Any, known: Mapping[int, str] = {}) -> str:
     """SHA-256 of a value's canonical JSON (RFC 8785: sorted keys, one form of every number).
+
+    Args:
+        value: of JSON.
+        known: see `values.canonical.canonical`.
 
     Raises:
         DepthubError: for a value that JSON cannot hold.
     """
     try:
-        return hashlib.sha256(canonical(value)).hexdigest()
+        return hashlib.sha256(canonical(value, known)).hexdigest()
     except (ValueError, RecursionError) as error:  # NaN, an integer beyond 2**53, a lone surrogate, an object that JSON does not have
         raise DepthubError(f"a value that JSON cannot hold: {' '.join(str(error).split())}") from error

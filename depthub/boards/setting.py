@@ -10,7 +10,7 @@ from depthub.boards.rows import Row, reference
 from depthub.boards.summary import shared
 from depthub.protocol import Summary
 from depthub.records.result import RunResult
-from depthub.statistics.averages import Convention, Statistic, convention, over_data, over_seeds
+from depthub.statistics.averages import CONVENTION, Convention, Statistic, convention, over_data, over_seeds
 
 DIGITS = 4  # of a percentage: one image in a test set of 100 000 still shows
 Averages = Mapping[str, Mapping[str, Statistic]]  # by row's label, then score
@@ -92,12 +92,26 @@ def _results(row: Row, rows: Sequence[Row], summary: Summary, averages: Averages
     return {
         "complete": not missing,
         "missing": missing,
-        "per_data": {data: _rounded(over_seeds(row.scores(data), summary)) for data in sorted(row.cells)},
-        "average": _rounded(average) if average else None,
+        **_aggregates(row, average, summary),
         "difference": _difference(average, against.label, averages[against.label]) if average and against else None,
         "cost": _cost(list(row.runs.values())),
         "runs": [_run(row, *cell) for cell in row.in_order()],
     }
+
+
+def aggregates(row: Row, how: Convention = CONVENTION) -> dict[str, Any]:
+    """`per_data` and `average` of a row by itself, as in a leaderboard in which all rows have its data sets.
+
+    Raises:
+        DepthubError: if its runs declare their scores differently.
+    """
+    summary = shared(dict(sorted(row.runs.items())))
+    return _aggregates(row, _average(row, sorted(row.cells), summary, how), summary)
+
+
+def _aggregates(row: Row, average: Mapping[str, Statistic], summary: Summary) -> dict[str, Any]:
+    per_data = {data: _rounded(over_seeds(row.scores(data), summary)) for data in sorted(row.cells)}
+    return {"per_data": per_data, "average": _rounded(average) if average else None}
 
 
 def _rounded(scores: Mapping[str, Statistic]) -> dict[str, Any]:

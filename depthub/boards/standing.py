@@ -35,7 +35,7 @@ def standing(rows: Sequence[Row], data: Sequence[str], summary: Summary, how: Co
         return {}, {}
     draws = bootstrap(table, summary.headline, QUESTION)
     cells, ranks, chances = table.per_cell(summary.headline), draws.rank_interval(), draws.best()
-    best = int(draws.observed.argmax())
+    best, alike = int(draws.observed.argmax()), groups(draws.different(CONFIDENCE))
     of_setting = {
         "question": QUESTION,
         "confidence": CONFIDENCE,
@@ -45,7 +45,7 @@ def standing(rows: Sequence[Row], data: Sequence[str], summary: Summary, how: Co
             question: {score: round(board_resolution(table.per_cell(score), question), DIGITS) for score in _scores(table)}
             for question in get_args(Question)
         },
-        "groups": [[rows[place].label for place in group] for group in groups(draws.different(CONFIDENCE))],
+        "groups": alike if alike is None else [[rows[place].label for place in group] for group in alike],
         "reliability": {
             name: None if np.isnan(tau) else round(float(tau), DIGITS) for name, tau in zip(data, reliability(cells), strict=True)
         },

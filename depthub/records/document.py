@@ -68,7 +68,15 @@ def read_stored(path: Path, *, recount: bool = True) -> StoredRun:
         return checked(document, str(path), path.parent, predictions, recount=recount)
 
 
-def checked(document: Document, source: str, folder: Path | None, predictions: PredictionsOf, *, recount: bool) -> StoredRun:
+def checked(
+    document: Document,
+    source: str,
+    folder: Path | None,
+    predictions: PredictionsOf,
+    *,
+    recount: bool,
+    known: Mapping[int, str] | None = None,
+) -> StoredRun:
     """Check a document and make a result of it.
 
     Args:
@@ -77,11 +85,12 @@ def checked(document: Document, source: str, folder: Path | None, predictions: P
         folder: the run's folder, if it has one.
         predictions: of the run by task, from the document and its counts.
         recount: count the predictions, too.
+        known: see `values.canonical.canonical`.
 
     Raises:
         DepthubError: with the first fault.
     """
-    check(document, source)
+    check(document, source, known or {})
     result = _result(document, folder)
     result = replace(result, predictions=predictions(document, result.counts))
     if recount and result.predictions:
@@ -140,7 +149,7 @@ def dumps(value: Mapping[str, Any]) -> bytes:
 def _result(document: Document, folder: Path | None) -> RunResult:
     """The result of a checked document, without predictions."""
     sets = [class_set_of(entry, "class set") for entry in document.get("class_sets", ())]
-    spec = RunSpec.of(document["spec"])
+    spec = RunSpec.stored(document["spec"], document["run_id"])
     protocol = scoring.protocol_of(spec, document["provenance"])
     return RunResult(
         spec,
@@ -164,7 +173,9 @@ def _unchecked(spec: RunSpec) -> str:
 
 
 def _sample_of(entry: Document) -> Sample:
-    return Sample(entry["task"], entry["data"], tuple(entry["ids"]), tuple(entry["labels"]), tuple(entry.get("remarks", ())))
+    sample = Sample(entry["task"], entry["data"], tuple(entry["ids"]), tuple(entry["labels"]), tuple(entry.get("remarks", ())))
+    vars(sample)["sha256"] = entry["sha256"]  # which was checked
+    return sample
 
 
 def _tested(measured: Document, sets: Sequence[ClassSet]) -> TestedTask:

@@ -9,6 +9,7 @@ the best one, and scores, are in the run's own folder only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from depthub.records.shared_values import MOST, SharedValues, StoredValues, comp
 from depthub.values.text import plain
 
 SUFFIX = ".jsonl"
+_RUN_ID = re.compile(rb'"run_id": ?"([0-9a-f]{64})"')
 TOP1 = "top1"  # key of a line for the predictions
 
 
@@ -53,7 +55,9 @@ class PackedRun:
         """
         with one_line_errors():
             document, top1 = self._restored()
-            return checked(document, self.source, None, lambda _, counts: self._predictions(top1, counts), recount=recount)
+            return checked(
+                document, self.source, None, lambda _, counts: self._predictions(top1, counts), recount=recount, known=self.shared.texts
+            )
 
     def faults(self) -> list[Fault]:
         """Everything that is wrong with the line; empty for a line that `read` reads."""
@@ -70,6 +74,8 @@ class PackedRun:
     def _restored(self) -> tuple[dict[str, Any], Any]:
         """The run's document, and its predictions as the line has them."""
         fields = _object(schema.parse(self.line, self.source), self.source)
+        if fields.get("run_id") != self.run_id and self.run_id:
+            raise DepthubError(f"{self.source}: states the run id {self.run_id[:12]} elsewhere than at its place; the file is damaged")
         top1 = fields.pop(TOP1, None)
         return self.shared.restore(fields, self.source), top1
 
@@ -78,7 +84,7 @@ class PackedRun:
             return {}
         schema.validate(top1, "top1", self.source)
         labels = {task: self.shared.at(place, self.source) for task, place in top1["labels"].items()}
-        return PackedPredictions(top1["predicted"], labels, counts, top1["sha256"], self.source)
+        return PackedPredictions(top1["predicted"], labels, counts, top1["sha256"], self.source, self.shared.texts)
 
 
 def packed_runs(path: Path) -> list[PackedRun]:
@@ -132,10 +138,6 @@ def _object(fields: Any, source: str) -> dict[str, Any]:
 
 
 def _run_id(line: bytes) -> str:
-    """The run id that a line states, by which lines are ordered and looked up; nothing is checked yet."""
-    try:
-        fields = schema.parse(line, "")
-    except DepthubError:
-        return ""
-    run_id = fields.get("run_id") if isinstance(fields, dict) else None
-    return run_id if isinstance(run_id, str) else ""
+    """The run id that a line states first, by which lines are ordered and looked up; reading the line checks it."""
+    stated = _RUN_ID.search(line)
+    return stated[1].decode() if stated else ""

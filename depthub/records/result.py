@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ class Sample:
     labels: tuple[int, ...]
     remarks: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """The fingerprint by which samples are compared, also with published ones."""
         return fingerprint(self.ids, self.labels)

@@ -15,6 +15,7 @@ from typing import Any
 
 from depthub.errors import DepthubError
 from depthub.records import schema
+from depthub.values.canonical import text
 
 MOST = 2**28  # bytes of JSON that all documents of a file may stand for
 _KEYS = (("document", ("provenance", "samples", "class_sets", "stages", "summary")), ("spec", ("backbone", "training")))
@@ -58,7 +59,15 @@ class StoredValues:
         if not isinstance(self._values, list):
             raise DepthubError(f"{source}: shared values are not a list; the file is damaged")
         self._sizes = [len(compact(value)) for value in self._values]
+        self._texts: dict[int, str] | None = None
         self._left = MOST
+
+    @property
+    def texts(self) -> Mapping[int, str]:
+        """Canonical JSON of the values by `id`: every run of the file has them in the content that its digest is of."""
+        if self._texts is None:
+            self._texts = {id(value): text(value) for value in self._values if isinstance(value, dict | list)}
+        return self._texts
 
     def at(self, place: Any, source: str) -> Any:
         """The value at a place.
@@ -73,13 +82,12 @@ class StoredValues:
             raise DepthubError(f"{source}: the file stands for more than {MOST} bytes of JSON; no run was packed so")
         return self._values[place]
 
-    def restore(self, short: Mapping[str, Any], source: str) -> dict[str, Any]:
-        """A run's document with values instead of places: the inverse of `SharedValues.extract`.
+    def restore(self, document: dict[str, Any], source: str) -> dict[str, Any]:
+        """Put values in place of places, within the document itself: the inverse of `SharedValues.extract`.
 
         Raises:
             DepthubError: as `at` does.
         """
-        document: dict[str, Any] = json.loads(compact(short))
         for holder, key in _holders(document):
             holder[key] = self.at(holder[key], source)
         return document

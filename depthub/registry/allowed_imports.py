@@ -34,22 +34,22 @@ class _Filter(MetaPathFinder):
 
 
 @contextmanager
-def only(distributions: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Allow imports of the standard library, of these distributions, and of all that they require; yields all names, sorted."""
-    allowed = required(distributions)
-    packages = frozenset(_packages(allowed) | sys.stdlib_module_names)
+def only(distributions: Iterable[str]) -> Iterator[None]:
+    """Allow imports of the standard library, of these distributions with their extras, and of all that they require."""
+    packages = frozenset(_packages(required(distributions)) | sys.stdlib_module_names)
     finders = [*sys.meta_path]
     sys.meta_path[:] = [_Filter(finder, packages) for finder in finders]
     try:
-        yield tuple(sorted(allowed))
+        yield
     finally:
         sys.meta_path[:] = finders
 
 
 def required(distributions: Iterable[str]) -> set[str]:
-    """The distributions with all that they require, extras included, as far as it is installed; normalised names."""
+    """The distributions, their extras, and all that these require, as far as it is installed; normalised names."""
+    roots = {*map(normalized, distributions)}
     names: set[str] = set()
-    left = [normalized(name) for name in distributions]
+    left = [*roots]
     while left:
         name = left.pop()
         if name in names:
@@ -59,8 +59,13 @@ def required(distributions: Iterable[str]) -> set[str]:
         except metadata.PackageNotFoundError:
             continue
         names.add(name)
-        left += [normalized(re.split(r"[^\w.-]", requirement, maxsplit=1)[0]) for requirement in requirements]
+        left += [_name_of(requirement) for requirement in requirements if name in roots or "extra ==" not in requirement]
     return names
+
+
+def _name_of(requirement: str) -> str:
+    """The distribution that a requirement names: "torch" for `torch>=2; python_version > "3.9"`."""
+    return normalized(re.split(r"[^\w.-]", requirement, maxsplit=1)[0])
 
 
 def _packages(distributions: set[str]) -> set[str]:

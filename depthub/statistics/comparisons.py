@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 import networkx
@@ -14,6 +15,7 @@ from depthub.statistics.table import Array
 
 Key = TypeVar("Key")
 MARGIN = 0.5  # points within which two rows count as equal
+MOST_GROUPS = 60
 ROUNDS = 50_000
 
 
@@ -79,19 +81,21 @@ def bayesian_signed_rank(differences: Sequence[float], margin: float = MARGIN, *
     return SignedRank(float(worse), float(equal), float(better))
 
 
-def groups(different: Array) -> list[list[int]]:
+def groups(different: Array, most: int = MOST_GROUPS) -> list[list[int]] | None:
     """Maximal sets of rows of which no two can be told apart. Not tiers: if A and B, and B and C are alike but not A and C, B is in both.
 
     Args:
         different: (M, M), whether two rows can be told apart.
+        most: number of sets; many rows can have more than anybody reads.
 
     Returns:
-        Places of the rows, each set and the list in ascending order.
+        Places of the rows, each set and the list in ascending order; None if there are more sets than `most`.
     """
     graph: Any = networkx.Graph()
     graph.add_nodes_from(range(len(different)))
     graph.add_edges_from((row, other) for row in range(len(different)) for other in range(row) if not different[row, other])
-    return sorted(sorted(clique) for clique in networkx.find_cliques(graph))
+    cliques = [sorted(clique) for clique in islice(networkx.find_cliques(graph), most + 1)]
+    return sorted(cliques) if len(cliques) <= most else None
 
 
 def reliability(per_cell: Array) -> Array:

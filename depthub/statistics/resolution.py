@@ -112,7 +112,17 @@ def board_resolution(per_cell: Array, question: Question) -> float:
     Args:
         per_cell: (M, D, S) a score of every run, M at least 2.
         question: see `Components.least_difference`.
+
+    Raises:
+        DepthubError: for fewer than 2 data sets or seeds.
     """
-    rows = len(per_cell)
-    pairs = [(row, other) for row in range(rows) for other in range(row)]
-    return float(np.median([Components.of(per_cell[row] - per_cell[other]).least_difference(question) for row, other in pairs]))
+    _, sets, seeds = per_cell.shape
+    if min(sets, seeds) < 2:
+        raise DepthubError(f"a resolution needs at least 2 data sets and 2 seeds, not {sets} and {seeds}")
+    errors, freedom = [], sets - 1 if question == "new data sets" else sets * (seeds - 1)
+    for row in range(1, len(per_cell)):  # as `Components.of` and its error, for the pairs of a row at once
+        differences = per_cell[row] - per_cell[:row]
+        of_seeds = differences.var(axis=2, ddof=1).mean(axis=1) / seeds
+        of_sets = np.maximum(differences.mean(axis=2).var(axis=1, ddof=1), of_seeds)
+        errors.append(np.sqrt((of_sets if question == "new data sets" else of_seeds) / sets))
+    return float(np.median(np.concatenate(errors))) * _noncentrality(freedom, POWER, ALPHA)

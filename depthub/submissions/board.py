@@ -117,11 +117,22 @@ def _own(folder: Path) -> tuple[list[RunResult], list[dict[str, str]]]:
 
 
 def _validated(folders: Sequence[Path], definition: Definition, signers: Signers) -> list[Verdict]:
-    check = partial(validation.validate, definition=definition, signers=signers)
     if len(folders) <= FEW:
-        return [check(folder) for folder in folders]
+        return [validation.validate(folder, definition, signers) for folder in folders]
+    check = partial(_for_a_board, definition=definition, signers=signers)
     with ProcessPoolExecutor(min(cores(), len(folders)), mp_context=get_context("forkserver")) as pool:
         return list(pool.map(check, folders, chunksize=4))
+
+
+def _for_a_board(folder: Path, definition: Definition, signers: Signers) -> Verdict:
+    """A verdict whose runs have what a board needs of them: all else would go from one process to another in vain."""
+    outcome = validation.validate(folder, definition, signers)
+    return replace(outcome, results=tuple(map(_brief, outcome.results)))
+
+
+def _brief(run: RunResult) -> RunResult:
+    tasks = {name: replace(tested, sentences=()) for name, tested in run.tasks.items()}
+    return replace(run, predictions={}, samples=(), stages=(), provenance={}, tasks=tasks)
 
 
 def _against_others(outcomes: Sequence[Verdict], own: set[str]) -> Iterator[Verdict]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from depthub.records.faults import Fault
 from depthub.records.result import RunResult
 from depthub.records.run_files import content
 from depthub.spec import digest
+from depthub.types import ClassSet
 
 FILE = "definition.json"
 SHARED = ("protocol", "backbone", "shots")  # of a run's spec: the same in every run of a board
@@ -124,11 +125,24 @@ def _tests(run: RunResult) -> dict[str, Any]:
     tests = {}
     for task, count in run.counts.items():
         tested = run.tasks.get(task)
-        classes = digest([tested.classes.space, list(tested.classes.ids), list(tested.classes.names)]) if tested else ""
-        labels = digest(run.predictions[task].labels.tolist()) if task in run.predictions else ""
+        classes = _classes_sha256(tested.classes) if tested else ""
+        labels = _labels_sha256(run.predictions[task].labels.tobytes()) if task in run.predictions else ""
         images = tested.images_sha256 if tested else ""
         tests[task] = {"n_total": count.n_total, "images_sha256": images, "labels_sha256": labels, "classes_sha256": classes}
     return tests
+
+
+@lru_cache(maxsize=256)  # the same few test sets come again and again
+def _classes_sha256(classes: ClassSet) -> str:
+    return digest([classes.space, list(classes.ids), list(classes.names)])
+
+
+@lru_cache(maxsize=256)
+def _labels_sha256(labels: bytes) -> str:
+    """Of the labels' list; `labels` are 32-bit integers."""
+    import numpy as np
+
+    return digest(np.frombuffer(labels, np.int32).tolist())
 
 
 def _samples(run: RunResult) -> dict[str, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from depthub.boards.build import board
-from depthub.boards.rows import Declared, Level
+from depthub.boards.rows import Declared, Level, settings
+from depthub.boards.setting import aggregates as of_row
 from depthub.literature.leagues import IMPLIED
 from depthub.records.result import RunResult
 
@@ -33,5 +33,6 @@ def aggregates(results: Sequence[RunResult], *, per_data_settings: bool) -> dict
         per_data_settings: settings differ between data sets.
     """
     declaration = Declared("row", "self-run", "S", (), per_data_settings)
-    row = board(results, declared={run.spec.run_id: declaration for run in results})["rows"][0]
-    return {"per_data": row["per_data"], "average": row["average"]}
+    runs = {run.spec.run_id: run for run in results}
+    ((row,),) = settings(runs, dict.fromkeys(runs, declaration))
+    return of_row(row)

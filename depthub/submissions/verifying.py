@@ -99,7 +99,7 @@ def verify(
     """
     sample.require_allowed(allowed)
     compared = []
-    with allowed_imports.only(allowed) as names:
+    with allowed_imports.only(allowed):
         from depthub.running.reproduction import reproduce
 
         for run in sample.runs:
@@ -124,7 +124,7 @@ def verify(
         "seed": sample.seed,
         "rule": RULE,
         "environment": environment,
-        "allowed": list(names),
+        "allowed": list(allowed),
         "compared": compared,
     }
 

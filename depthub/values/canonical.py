@@ -10,34 +10,57 @@ from typing import Any
 import rfc8785
 
 EXACT = 2**53  # integers from here on are not exact in JSON
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_WORDS: Mapping[type, Mapping[Any, str]] = {bool: {False: "false", True: "true"}, type(None): {None: "null"}}
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_quoted = json.encoder.encode_basestring
 
 
-def canonical(value: Any) -> bytes:
+def canonical(value: Any, known: Mapping[int, str] = {}) -> bytes:
     """The bytes of `rfc8785.dumps`, in a quarter of its time for values that are mostly long lists of texts or integers.
 
     `{"b": 1.0, "a": [1e-7]}` gives `{"a":[1e-7],"b":1}`.
 
+    Args:
+        value: of JSON.
+        known: canonical texts of objects within it that stay as they are, by `id`.
+
     Raises:
         ValueError: for values that JSON cannot hold.
     """
-    return _canonical(value).encode()
+    return _canonical(value, known).encode()
 
 
-def _canonical(value: Any) -> str:
+def text(value: Any) -> str:
+    """As `canonical`, before it is encoded."""
+    return _canonical(value, {})
+
+
+def _canonical(value: Any, known: Mapping[int, str]) -> str:
     kind = type(value)
-    if kind in (str, bool, type(None)) or (kind is int and abs(value) < EXACT):
-        return _encode(value)  # Python's own encoder writes texts and integers as the standard does
+    if kind is str:
+        return _quoted(value)  # Python's own encoder writes texts and integers as the standard does
+    if kind in _WORDS:
+        return _WORDS[kind][value]
+    if kind is int and abs(value) < EXACT:
+        return str(value)
     if kind is float:
         return _number(value)
-    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return f"{{{','.join(f'{_encode(key)}:{_canonical(value[key])}' for key in _sorted(value))}}}"
+    if (kind is dict or isinstance(value, Mapping)) and {*map(type, value)} <= {str}:
+        return f"{{{','.join(f'{_quoted(key)}:{known.get(id(value[key])) or _canonical(value[key], known)}' for key in _sorted(value))}}}"
     if kind in (list, tuple):
         kinds = {*map(type, value)}
-        if kinds <= {str} or (kinds == {int} and min(value) > -EXACT and max(value) < EXACT):
-            return _encode(value)
-        return f"[{','.join(map(_canonical, value))}]"
+        if kinds == {str}:
+            return f"[{','.join(map(_quoted, value))}]"
+        if kinds == {int} and min(value) > -EXACT and max(value) < EXACT:
+            return f"[{','.join(map(str, value))}]"
+        if kinds == {list} and {type(inner) for row in value for inner in row} == {int}:  # counts by class
+            return _encode(value) if _exact(value) else rfc8785.dumps(value).decode()
+        return f"[{','.join(known.get(id(inner)) or _canonical(inner, known) for inner in value)}]"
     return rfc8785.dumps(value).decode()  # which refuses it, or knows better
+
+
+def _exact(rows: Iterable[Iterable[int]]) -> bool:
+    return all(-EXACT < inner < EXACT for row in rows for inner in row)
 
 
 def _sorted(keys: Iterable[str]) -> list[str]:

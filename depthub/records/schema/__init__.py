@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
@@ -18,6 +19,8 @@ Kind = Literal["run", "leaderboard", "packed", "top1", "definition", "submission
 VERSION = "1.1.0"
 LARGEST = 64 * 2**20  # bytes of a document
 EXACT = 2**53  # integers from here on are not exact in every reader of JSON
+_CONTAINERS = (dict, list)
+_LONG = re.compile(r"[\s,:\[]-?\d{16}")
 DEEPEST = 64  # lists and objects within one another; a run's has half a dozen
 
 
@@ -77,9 +80,13 @@ def parse(content: str | bytes, source: str) -> Any:
         raise DepthubError(f"{source}: {len(content)} bytes, expected at most {LARGEST}: this is not a document of depthub")
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
-        document = json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_exact, object_pairs_hook=_distinct)
+        long = _LONG.search(text)  # only then can an integer be inexact, and asking for each takes longer than all the rest
+        document = json.loads(
+            text, parse_constant=_refuse, parse_float=_finite, parse_int=_exact if long else None, object_pairs_hook=_distinct
+        )
         _require_shallow(document)
-        json.dumps(document, ensure_ascii=False).encode()  # lone surrogates
+        if "\\u" in text:
+            json.dumps(document, ensure_ascii=False).encode()  # lone surrogates, which UTF-8 itself cannot hold
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else _short(str(error))
         raise DepthubError(f"{source}: not JSON ({reason}); the file is damaged") from error
@@ -88,11 +95,9 @@ def parse(content: str | bytes, source: str) -> Any:
 
 def _require_shallow(document: Any) -> None:
     """Refuse, level by level, a document so deep that functions which call themselves would exhaust the stack."""
-    level = [document]
+    level = [document] if type(document) in _CONTAINERS else []
     for _ in range(DEEPEST):
-        level = [
-            inner for value in level if isinstance(value, dict | list) for inner in (value.values() if isinstance(value, dict) else value)
-        ]
+        level = [inner for value in level for inner in (value.values() if type(value) is dict else value) if type(inner) in _CONTAINERS]
         if not level:
             return
     raise RecursionError
@@ -107,9 +112,14 @@ def _without_whole_floats(value: Any) -> Any:
     """The value with 5.0 a little less than 5: JSON Schema takes 5.0 for an integer, a count is written as one."""
     if isinstance(value, float) and value.is_integer():
         return math.nextafter(value, 0.0) if value else math.ulp(0.0)
+    if type(value) in (str, int):
+        return value
     if isinstance(value, Mapping):
         return {key: _without_whole_floats(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple) and not {*map(type, value)} <= {int, str}:  # long lists without floats stay as they are
+    if isinstance(value, list | tuple):
+        kinds = {*map(type, value)}
+        if kinds <= {int, str} or (kinds == {list} and {type(inner) for row in value for inner in row} <= {int, str}):
+            return value  # long lists without floats stay as they are
         return [_without_whole_floats(inner) for inner in value]
     return value
 
