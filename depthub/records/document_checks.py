@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from hashlib import sha256
 from typing import Any
 
 from depthub.data.fewshot import fingerprint
@@ -14,6 +15,7 @@ from depthub.records import schema, scoring
 from depthub.records.faults import Fault
 from depthub.spec import RunSpec, digest
 from depthub.types import ClassSet
+from depthub.values import canonical
 
 Document = Mapping[str, Any]
 CLOSE = 1e-9  # percent; between a recorded percentage and the one that its counts give
@@ -57,7 +59,9 @@ def _of_content(document: Document, known: Mapping[int, str]) -> Iterator[Fault]
     for index, stage in enumerate(document.get("stages", ())):
         if stage["classes"] >= len(sets) or not set(stage["tests"]) <= set(tasks):
             yield Fault(f"stages[{index}]", f"stage {stage['task']!r} names classes or tasks that are not there")
-    if document["run_id"] != digest(document["spec"]) or document["spec"] != spec.without_places().as_dict():
+    text_of_spec = canonical.text(document["spec"])  # of which the content's digest is, too
+    known = {**known, id(document["spec"]): text_of_spec}
+    if document["run_id"] != sha256(text_of_spec.encode()).hexdigest() or document["spec"] != spec.without_places().as_dict():
         yield Fault("run_id", "run_id is not the digest of spec; the file was edited, delete it and run again")
     yield from (Fault("scores", reason) for reason in _of_scores(document, spec))
     if document["sha256"] != content_sha256(document, known):

@@ -15,7 +15,7 @@ from typing import Any
 
 from depthub.errors import DepthubError
 from depthub.records import schema
-from depthub.values.canonical import text
+from depthub.values.canonical import text as canonical_text
 
 MOST = 2**28  # bytes of JSON that all documents of a file may stand for
 _KEYS = (("document", ("provenance", "samples", "class_sets", "stages", "summary")), ("spec", ("backbone", "training")))
@@ -58,16 +58,11 @@ class StoredValues:
         self._values: Sequence[Any] = schema.parse(_decompressed(text, source), f"{source}, shared values")
         if not isinstance(self._values, list):
             raise DepthubError(f"{source}: shared values are not a list; the file is damaged")
-        self._sizes = [len(compact(value)) for value in self._values]
-        self._texts: dict[int, str] | None = None
+        texts = list(map(canonical_text, self._values))
+        self._sizes = list(map(len, texts))
+        # canonical JSON by `id`: every run of the file has them in the content that its digest is of
+        self.texts = {id(value): text for value, text in zip(self._values, texts, strict=True) if isinstance(value, dict | list)}
         self._left = MOST
-
-    @property
-    def texts(self) -> Mapping[int, str]:
-        """Canonical JSON of the values by `id`: every run of the file has them in the content that its digest is of."""
-        if self._texts is None:
-            self._texts = {id(value): text(value) for value in self._values if isinstance(value, dict | list)}
-        return self._texts
 
     def at(self, place: Any, source: str) -> Any:
         """The value at a place.

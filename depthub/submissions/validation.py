@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from depthub.boards.labels import row_label
+from depthub.boards.rows import settings
 from depthub.errors import DepthubError
 from depthub.literature.leagues import LEAST, implied, league_of
 from depthub.records import schema
@@ -199,22 +200,16 @@ def _of_cells(results: Sequence[RunResult], definition: Definition) -> Iterator[
 
 def _of_recipe(document: Mapping[str, Any], results: Sequence[RunResult]) -> Iterator[Fault]:
     """Whether all runs have one method, head and recipe, and the method's league is the declared one."""
-    recipes: dict[str, set[str]] = {}
-    names = set()
-    for run in results:
-        spec = run.spec.without_places().as_dict()
-        data = spec.pop("data")["name"]
-        del spec["seed"]
-        recipes.setdefault(digest(spec), set()).add(data)
-        names.add(row_label(spec).replace(" ", ""))
+    rows = [row for of_setting in settings({run.spec.run_id: run for run in results}, {}) for row in of_setting]
+    names = {row_label(row.spec).replace(" ", "") for row in rows}
     if len(names) > 1:
         yield Fault("spec", f"runs of several methods: {', '.join(sorted(names))}")
     elif league_of(min(names)) > (document["league"] or LEAST):
         yield Fault("league", f"league is {document['league']}, but {min(names)} is known to be of {league_of(min(names))}")
-    per_data = document["disclosures"]["per_data_settings"]
-    if len(recipes) > 1 and not per_data:
-        yield Fault("spec", f"{len(recipes)} recipes; expected one, or disclosures.per_data_settings")
-    if per_data and sum(map(len, recipes.values())) > len({data for of in recipes.values() for data in of}):
+    per_data, sets = document["disclosures"]["per_data_settings"], [data for row in rows for data in row.cells]
+    if len(rows) > 1 and not per_data:
+        yield Fault("spec", f"{len(rows)} recipes; expected one, or disclosures.per_data_settings")
+    if per_data and len(sets) > len(set(sets)):
         yield Fault("spec", "settings differ between seeds of one data set")
 
 

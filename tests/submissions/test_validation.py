@@ -11,11 +11,15 @@ from typing import Any
 
 import pytest
 
+from benchmarks.submissions import row
 from depthub.cli import main
+from depthub.records.document import StoredRun
+from depthub.records.packed import pack
 from depthub.submissions.board import of_folder, verdicts
 from depthub.submissions.definition import read
 from depthub.submissions.files import RUNS, SUBMISSION
 from depthub.submissions.validation import validate
+from tests.submissions.conftest import SMALL
 from tests.submissions.edits import adopt, edit, edit_run
 
 Change = Callable[[dict[str, Any]], Any]
@@ -134,28 +138,20 @@ def test_runs_of_another_board_are_refused(board: Path) -> None:
 
 
 def test_one_recipe_or_one_for_each_data_set(board: Path) -> None:
-    one, other = (board / "submissions" / name for name in ("s-0000", "s-0001"))
-    runs = {path: {_cell(line): line for line in map(str, (path / RUNS).read_text().splitlines()[1:])} for path in (one, other)}
-    header = _header(one)
-    cells = sorted(runs[one])
-    for exchanged, reason in ((cells[:1], "settings differ between seeds of one data set"), (cells[:2], None)):
-        lines = [runs[other if cell in exchanged else one][cell] for cell in cells]
-        (one / RUNS).write_text("\n".join([header, *lines]) + "\n")
-        adopt(one)
-        edit(one, lambda fields: fields["disclosures"].update(per_data_settings=False))
+    folder = board / "submissions/s-0000"
+    one, other = ({_cell(run): run for run in row(SMALL, number, 0.6)} for number in (1, 2))
+    cells = sorted(one)
+    for exchanged, reasons in ((cells[:1], ["settings differ between seeds of one data set"]), (cells[:2], [])):
+        (folder / RUNS).write_bytes(pack([(other if cell in exchanged else one)[cell] for cell in cells]))
+        adopt(folder)
+        edit(folder, lambda fields: fields["disclosures"].update(per_data_settings=False))
         assert (RUNS, "spec", "2 recipes; expected one, or disclosures.per_data_settings") in faults(board)
-        edit(one, lambda fields: fields["disclosures"].update(per_data_settings=True))
-        of_recipes = [fault[2] for fault in faults(board) if fault[1] == "spec"]
-        assert of_recipes == ([reason] if reason else [])
+        edit(folder, lambda fields: fields["disclosures"].update(per_data_settings=True))
+        assert [reason for _, field, reason in faults(board) if field == "spec"] == reasons
 
 
-def _header(folder: Path) -> str:
-    return str((folder / RUNS).read_text().splitlines()[0])
-
-
-def _cell(line: str) -> tuple[str, int]:
-    spec = json.loads(line)["spec"]
-    return spec["data"]["name"], spec["seed"]
+def _cell(run: StoredRun) -> tuple[str, int]:
+    return run.result.spec.data.name, run.result.spec.seed
 
 
 @pytest.mark.parametrize("kind", ["link", "folder", "extra", "nested", "huge", "pipe", "missing"])
