@@ -41,7 +41,7 @@ SUMMARY = Summary("H", {"H": TASKS})
 
 @dataclass(frozen=True)
 class Made:
-    """The size of a made-up board.
+    """The size of a made-up board; images and classes as in the mean of the embedded data sets.
 
     Args:
         sets: data sets.
@@ -53,8 +53,8 @@ class Made:
 
     sets: int = 11
     seeds: int = 3
-    images: int = 500
-    classes: int = 20
+    images: int = 330
+    classes: int = 6
     shots: int = 16
 
 

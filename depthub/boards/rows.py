@@ -92,11 +92,10 @@ def settings(runs: Mapping[str, RunResult], declared: Mapping[str, Declared]) ->
     return list(comparable.values())
 
 
-def reference(row: Row, rows: Sequence[Row]) -> Row | None:
-    """The untrained row to compare a row with; None for itself, and where several fit."""
-    if row.untrained:
+def reference(row: Row, untrained: Sequence[Row]) -> Row | None:
+    """The one of the untrained rows of a setting to compare a row with; None for themselves, and where several fit."""
+    if any(other is row for other in untrained):
         return None
-    untrained = [other for other in rows if other.untrained]
     alike = [other for other in untrained if all(other.spec.get(key) == row.spec.get(key) for key in ("shots", "training"))]
     candidates = alike if len(untrained) > 1 else untrained
     return candidates[0] if len(candidates) == 1 else None

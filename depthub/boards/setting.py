@@ -53,7 +53,8 @@ def setting(name: str, rows: Sequence[Row], how: Convention) -> tuple[dict[str, 
     if of_setting:
         entry["statistics"] = of_setting
     ranked = sorted(rows, key=lambda row: _standing(averages[row.label].get(summary.headline), row.label))
-    numbers = {row.label: _results(row, rows, summary, averages, grid) for row in rows}
+    untrained = [row for row in rows if row.untrained]
+    numbers = {row.label: _results(row, untrained, summary, averages, grid) for row in rows}
     for label, place in of_rows.items():
         numbers[label]["standing"] = place
     return entry, [_row(rank, row, name, numbers[row.label]) for rank, row in enumerate(ranked, 1)]
@@ -85,10 +86,10 @@ def _row(rank: int, row: Row, setting: str, results: Mapping[str, Any]) -> dict[
     return {"rank": rank, "label": row.label, "setting": setting, "spec": row.spec, "untrained": row.untrained, **about, **results}
 
 
-def _results(row: Row, rows: Sequence[Row], summary: Summary, averages: Averages, grid: Sequence[tuple[str, int]]) -> dict[str, Any]:
+def _results(row: Row, untrained: Sequence[Row], summary: Summary, averages: Averages, grid: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """The numbers of a row among the rows of its setting; `grid` has every data set and seed of these."""
     missing = [{"data": data, "seed": seed} for data, seed in grid if seed not in row.cells.get(data, {})]
-    average, against = averages[row.label], reference(row, rows)
+    average, against = averages[row.label], reference(row, untrained)
     return {
         "complete": not missing,
         "missing": missing,

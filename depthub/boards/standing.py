@@ -17,6 +17,7 @@ from depthub.statistics.table import Table
 
 QUESTION: Question = "new data sets"  # of intervals, ranks and groups
 CONFIDENCE = 0.95
+MANY, FEWER = 200, 2_000  # rows of a setting from which on fewer rounds have to do; their pairs are 40 times as many as those of 30 rows
 DIGITS = 2  # of points
 
 
@@ -33,13 +34,14 @@ def standing(rows: Sequence[Row], data: Sequence[str], summary: Summary, how: Co
     table = _table(rows, data, summary)
     if table is None or how != CONVENTION:
         return {}, {}
-    draws = bootstrap(table, summary.headline, QUESTION)
+    rounds = ROUNDS if len(rows) <= MANY else FEWER
+    draws = bootstrap(table, summary.headline, QUESTION, rounds=rounds)
     cells, ranks, chances = table.per_cell(summary.headline), draws.rank_interval(), draws.best()
     best, alike = int(draws.observed.argmax()), groups(draws.different(CONFIDENCE))
     of_setting = {
         "question": QUESTION,
         "confidence": CONFIDENCE,
-        "rounds": ROUNDS,
+        "rounds": rounds,
         "seeds": table.seeds,
         "resolution": {
             question: {score: round(board_resolution(table.per_cell(score), question), DIGITS) for score in _scores(table)}
