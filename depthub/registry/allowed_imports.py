@@ -19,6 +19,9 @@ from depthub.registry.distributions import normalized
 from depthub.registry.hookspecs import GROUP
 
 
+STANDARD = "_sysconfigdata"  # begins the name of a module of the standard library that is missing in the list of them
+
+
 class _Filter(MetaPathFinder):
     """A finder that finds modules of the allowed packages only; all others are as if they were not installed."""
 
@@ -27,7 +30,9 @@ class _Filter(MetaPathFinder):
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
         """As the finder's; None for a module that is not allowed."""
-        return self.finder.find_spec(name, path, target) if name.partition(".")[0] in self.packages else None
+        top = name.partition(".")[0]
+        allowed = top in self.packages or top.startswith(STANDARD)
+        return self.finder.find_spec(name, path, target) if allowed else None
 
     def __getattr__(self, name: str) -> Any:  # distributions are found by the same finders
         return getattr(self.finder, name)
