@@ -79,7 +79,7 @@ def write_submission(folder: Path, made: Made, number: int) -> Path:
         **{"id": name, "created": "2026-11-26", "licence": "CC-BY-4.0", "board": "made"},
         **{"submitter": {"name": "Somebody", "contact": "@somebody", "relationship": "author"}, "method": {**method, "paper": None}},
         **{"league": "S", "disclosures": disclosures, "claims": [], "supersedes": None, "withdrawn": None},
-        "aggregates": aggregates([run.result for run in runs], per_data_settings=False),
+        "aggregates": aggregates([run.result for run in runs]),
     }
     place.mkdir(parents=True)
     for file, content in write(place, document, pack(runs)).items():

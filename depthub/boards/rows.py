@@ -20,18 +20,16 @@ class Declared:
     """What is said about a row beside its numbers.
 
     Args:
-        submission: its id; empty for a board's own rows.
+        submission: its id; empty for a board's own rows. The runs of a submission are one row, also if settings differ between data sets.
         level: how far the numbers were checked.
         league: what the row used, see `literature.leagues`.
         disclosures: what it used beyond the board and one recipe, by name.
-        per_data_settings: settings differ between data sets, so that runs of several recipes are one row.
     """
 
     submission: str
     level: Level
     league: str
     disclosures: tuple[str, ...] = ()
-    per_data_settings: bool = False
 
 
 @dataclass
@@ -104,14 +102,15 @@ def reference(row: Row, untrained: Sequence[Row]) -> Row | None:
 def _rows(runs: Mapping[str, RunResult], declared: Mapping[str, Declared]) -> list[Row]:
     # Without places: a run of a moment ago and one read from its file are of the same row.
     specs = {run_id: run.spec.without_places().as_dict() for run_id, run in runs.items()}
-    data = {run_id: digest(spec["data"]) for run_id, spec in specs.items()}
+    digests = {text: digest(spec["data"]) for text, spec in {repr(spec["data"]): spec for spec in specs.values()}.items()}
+    data = {run_id: digests[repr(spec["data"])] for run_id, spec in specs.items()}
     sets = {data[run_id]: spec.pop("data") for run_id, spec in specs.items()}
     labels = dict(zip(sets, distinct([entry["name"] for entry in sets.values()], list(sets.values())), strict=True))
     rows: dict[str, Row] = {}
     for run_id, spec in specs.items():
         seed = spec.pop("seed")
         declaration = declared.get(run_id) or Declared("", "self-run", league_of(row_label(spec).replace(" ", "")) or LEAST)
-        whole = declaration.submission if declaration.per_data_settings else digest(spec)
+        whole = f"submission {declaration.submission}" if declaration.submission else digest(spec)  # a submission is one row
         row = rows.setdefault(whole, Row(spec, declared=declaration))
         row.spec = _common(row.spec, spec)
         row.cells.setdefault(labels[data[run_id]], {})[seed] = run_id

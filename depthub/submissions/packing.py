@@ -68,7 +68,7 @@ def packed(declaration: Path, runs: Path, definition: Definition, out: Path, row
         **{"id": declaration.stem, "created": datetime.now(UTC).date().isoformat(), "licence": "CC-BY-4.0", "board": definition.name},
         **{"submitter": fields["submitter"], "method": fields["method"], "league": implied(fields["disclosures"])},
         **{"disclosures": fields["disclosures"], "claims": fields["claims"], "supersedes": fields["supersedes"], "withdrawn": None},
-        "aggregates": aggregates([run.result for run in chosen], per_data_settings=per_data_settings),
+        "aggregates": aggregates([run.result for run in chosen]),
     }
     contents = write(folder, document, pack(chosen))
     return _written(folder, contents, definition)

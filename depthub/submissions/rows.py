@@ -21,18 +21,16 @@ def declared(document: Mapping[str, Any], level: Level) -> Declared:
         level,
         document["league"],
         tuple(name for name in DISCLOSURES if document["disclosures"][name]),
-        document["disclosures"]["per_data_settings"],
     )
 
 
-def aggregates(results: Sequence[RunResult], *, per_data_settings: bool) -> dict[str, Any]:
+def aggregates(results: Sequence[RunResult]) -> dict[str, Any]:
     """Means and deviations of one row by data set and on average, as a board with this row alone gives them.
 
     Args:
         results: the runs of the row.
-        per_data_settings: settings differ between data sets.
     """
-    declaration = Declared("row", "self-run", "S", (), per_data_settings)
+    declaration = Declared("row", "self-run", "S")
     runs = {run.spec.run_id: run for run in results}
     ((row,),) = settings(runs, dict.fromkeys(runs, declaration))
     return of_row(row)

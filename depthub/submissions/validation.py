@@ -181,7 +181,7 @@ def _of_row(document: Mapping[str, Any], results: Mapping[str, RunResult], defin
     yield from faults
     if faults:
         return
-    derived = aggregates(list(results.values()), per_data_settings=document["disclosures"]["per_data_settings"])
+    derived = aggregates(list(results.values()))
     for key, values in derived.items():
         if digest(document["aggregates"][key]) != digest(values):
             yield FileFault(SUBMISSION, Fault(f"aggregates.{key}", _other(document["aggregates"][key], values)))
