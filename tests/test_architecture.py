@@ -32,6 +32,7 @@ LAYERS = (
     {"running"},
     {"inference", "boards", "literature"},
     {"suites", "submissions"},
+    {"site"},
     {"testing"},
     {"cli", "__main__"},
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from depthub.spec import RunSpec, digest
@@ -45,10 +45,18 @@ def _differing_settings(specs: Sequence[Mapping[str, Any]]) -> list[str]:
     settings = [flat(spec) for spec in specs]
     digests = [{name: digest(value) for name, value in leaves.items()} for leaves in settings]
     counts = Counter(pair for leaves in digests for pair in leaves.items())
+    differing = [[name for name in leaves if counts[name, of[name]] < len(specs)] for leaves, of in zip(settings, digests, strict=True)]
+    short_names = _short_names({name for names in differing for name in names})
     return [
-        ", ".join(f"{name}={_shown(leaves[name])}" for name in leaves if counts[name, digests_of[name]] < len(specs)) or "plain"
-        for leaves, digests_of in zip(settings, digests, strict=True)
+        ", ".join(f"{short_names[name]}={_shown(leaves[name])}" for name in names) or "plain"
+        for names, leaves in zip(differing, settings, strict=True)
     ]
+
+
+def _short_names(names: Collection[str]) -> dict[str, str]:
+    """The last parts of dotted names, "balance" for `head.balance`; the whole names of those that end alike."""
+    ends = Counter(name.rpartition(".")[2] for name in names)
+    return {name: end if ends[end := name.rpartition(".")[2]] == 1 else name for name in names}
 
 
 def _shown(value: Any) -> str:

@@ -67,15 +67,20 @@ def _resolution(setting: Mapping[str, Any]) -> list[str]:
     statistics, headline = setting["statistics"], setting["headline"]
     new, these = (f"{statistics['resolution'][question][headline]:.1f}" for question in ("new data sets", "these data sets"))
     points = f"{new} points of {escaped(headline)} if it is to hold on new data sets, {these} on these"
-    return [f"**Resolution.** This board sees a difference of {points} (80 % power, median of pairs). {_alike(statistics['groups'])}", ""]
+    return [
+        f"**Resolution.** This board sees a difference of {points} (80 % power, median of pairs).",
+        "",
+        *_alike(statistics["groups"]),
+        "",
+    ]
 
 
-def _alike(groups: Sequence[Sequence[str]] | None) -> str:
+def _alike(groups: Sequence[Sequence[str]] | None) -> list[str]:
     """The rows that cannot be told apart."""
     if groups is None:
-        return "Its rows overlap in more groups than can be listed; the intervals below say which are apart."
-    lines = [", ".join(map(escaped, group)) for group in groups if len(group) > 1]
-    return f"Rows that it cannot tell apart: {'; '.join(lines)}." if lines else "It tells all rows apart."
+        return ["Its rows overlap in more groups than can be listed; the intervals below say which are apart."]
+    lines = [f"- {', '.join(map(escaped, group))}" for group in groups if len(group) > 1]
+    return ["Rows that it cannot tell apart, in groups that may overlap:", "", *lines] if lines else ["It tells all rows apart."]
 
 
 def _standings(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -11,9 +11,9 @@ from depthub.boards.rows import Row
 from depthub.protocol import Summary
 from depthub.statistics.averages import CONVENTION, Convention
 from depthub.statistics.bootstrap import ROUNDS, Question, bootstrap
-from depthub.statistics.comparisons import groups, reliability
+from depthub.statistics.comparisons import groups, mean_ranks, reliability
 from depthub.statistics.resolution import board_resolution
-from depthub.statistics.table import Table
+from depthub.statistics.table import Array, Table
 
 QUESTION: Question = "new data sets"  # of intervals, ranks and groups
 CONFIDENCE = 0.95
@@ -48,6 +48,7 @@ def standing(rows: Sequence[Row], data: Sequence[str], summary: Summary, how: Co
             for question in get_args(Question)
         },
         "groups": alike if alike is None else [[rows[place].label for place in group] for group in alike],
+        "ranks": _ranks(rows, cells.mean(axis=2)),
         "reliability": {
             name: None if np.isnan(tau) else round(float(tau), DIGITS) for name, tau in zip(data, reliability(cells), strict=True)
         },
@@ -61,6 +62,15 @@ def standing(rows: Sequence[Row], data: Sequence[str], summary: Summary, how: Co
         for place, row in enumerate(rows)
     }
     return of_setting, of_rows
+
+
+def _ranks(rows: Sequence[Row], per_set: Array) -> dict[str, Any]:
+    ranks = mean_ranks(np.round(per_set, 9))
+    return {
+        "mean": {row.label: round(float(rank), DIGITS) for row, rank in zip(rows, ranks.mean, strict=True)},
+        "friedman_p": None if np.isnan(ranks.p_value) else float(f"{ranks.p_value:.3g}"),
+        "critical_difference": round(ranks.critical_difference, DIGITS),
+    }
 
 
 def _scores(table: Table) -> list[str]:

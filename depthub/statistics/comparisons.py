@@ -98,6 +98,34 @@ def groups(different: Array, most: int = MOST_GROUPS) -> list[list[int]] | None:
     return sorted(cliques) if len(cliques) <= most else None
 
 
+@dataclass(frozen=True)
+class Ranks:
+    """Mean ranks over data sets.
+
+    Args:
+        mean: (M,) rank of each row, from 1; equal scores share theirs.
+        p_value: of Friedman's test that all rows are alike; nan with fewer than three rows.
+        critical_difference: of mean ranks, at 5 % for all pairs together (Nemenyi; Demsar 2006, JMLR 7, equation 6).
+    """
+
+    mean: Array
+    p_value: float
+    critical_difference: float
+
+
+def mean_ranks(per_set: Array) -> Ranks:
+    """Friedman's and Nemenyi's view of a table.
+
+    Args:
+        per_set: (M, D) a score of each row on each data set, higher is better; M and D at least 2.
+    """
+    rows, sets = per_set.shape
+    ranks = stats.rankdata(-per_set, axis=0).mean(axis=1)
+    p_value = float(stats.friedmanchisquare(*per_set).pvalue) if rows > 2 else float("nan")
+    quantile = float(stats.studentized_range.ppf(0.95, rows, np.inf)) / np.sqrt(2)
+    return Ranks(ranks, p_value, float(quantile * np.sqrt(rows * (rows + 1) / (6 * sets))))
+
+
 def reliability(per_cell: Array) -> Array:
     """(D,): for each data set the mean rank correlation (Kendall's tau-b) of the rows' order between two seeds: 1 if every seed orders them
     alike, 0 if by chance. nan with one seed or one row, and where all rows are equal.

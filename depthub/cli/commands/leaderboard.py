@@ -31,6 +31,7 @@ def parser() -> Parser:
             "show": _show_parser(),
             "export": _export_parser(),
             "diff": _diff_parser(),
+            "site": _site_parser(),
             "define": _define_parser(),
             "validate": _validate_parser(),
         }
@@ -71,6 +72,13 @@ def _diff_parser() -> Parser:
     return diff
 
 
+def _site_parser() -> Parser:
+    site = Parser(description="Write boards as pages that open from a disk.")
+    site.add("boards", type=Path, nargs="+", metavar="DIR", help="boards' folders, or folders of such folders")
+    site.add("--out", type=Path, default=Path("site"), metavar="DIR", help="the folder for the pages; an earlier site in it is replaced")
+    return site
+
+
 def _define_parser() -> Parser:
     define = Parser(description="Define a board by finished runs: data sets, seeds, few-shot samples and test images of every submission.")
     define.add("runs", type=Path, metavar="DIR", help="the folder of the runs of a method that trains, on every data set with every seed")
@@ -90,7 +98,7 @@ def _validate_parser() -> Parser:
 
 def main(config: Any) -> int:
     """Carry out the sub-command."""
-    work = {"build": _build, "show": _show, "export": _export, "diff": _diff, "define": _define, "validate": _validate}
+    work = {"build": _build, "show": _show, "export": _export, "diff": _diff, "site": _site, "define": _define, "validate": _validate}
     return work[config.command](config[config.command])
 
 
@@ -106,6 +114,15 @@ def _diff(options: Any) -> int:
     from depthub.submissions.preview import beside, row_cells
 
     show_pairs(options.row, options.other, beside(row_cells(options.board, options.row), options.board, options.other))
+    return 0
+
+
+def _site(options: Any) -> int:
+    from depthub.cli.descriptions import descriptions
+    from depthub.site.build import write
+
+    pages = write(options.boards, options.out, descriptions())
+    print(plain(f"{counted(len(pages), 'page')}: {pages[0]}"))
     return 0
 
 

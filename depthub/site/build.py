@@ -1,0 +1,100 @@
+"""The pages of boards, written as files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from depthub.errors import DepthubError
+from depthub.literature.leagues import LEAGUES
+from depthub.site import views
+from depthub.submissions.rows import DISCLOSURES
+from depthub.system.files import atomic_write
+from depthub.system.provenance import version
+from depthub.values.text import plain
+
+ASSETS = ("site.css", "site.js")
+MARK = ".depthub-site"  # a file that tells a site's folder from others
+
+
+def write(places: Sequence[Path], out: Path, descriptions: Mapping[str, str] | None = None) -> list[Path]:
+    """Write the site of boards; the same boards give the same bytes.
+
+    Args:
+        places: boards' folders, or folders of such folders.
+        out: the site's folder; pages of an earlier site in it are removed.
+        descriptions: of methods, heads and data sets by name, one paragraph each.
+
+    Returns:
+        The pages.
+
+    Raises:
+        DepthubError: if there are no boards, or the folder holds other things.
+    """
+    pages = dict(_pages(views.read(places), descriptions or {}))
+    _clear(out)
+    for name in ASSETS:
+        atomic_write(out / "assets" / name, files("depthub.site").joinpath("assets", name).read_bytes())
+    atomic_write(out / MARK, b"")
+    return [atomic_write(out / name, text.encode()) for name, text in pages.items()]
+
+
+def _pages(boards: Sequence[views.Board], descriptions: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Name and text of every page."""
+    of_boards = {board.slug: views.entries(board) for board in boards}
+    everything = [entry for entries in of_boards.values() for entry in entries]
+    methods, data = views.methods(everything, descriptions), views.data_sets(everything, descriptions)
+    render = _renderer()
+    yield "index.html", render("index", "", entries=everything)
+    for board in boards:
+        yield f"boards/{board.slug}.html", render("board", "../", board=board, entries=of_boards[board.slug])
+    for kind, items in (("methods", methods), ("data", data)):
+        title = "Methods" if kind == "methods" else "Data sets"
+        summary = f"All {title.lower()} of the boards, with every result."
+        yield f"{kind}/index.html", render("list", "../", title=title, summary=summary, items=items)
+    for method in methods:
+        yield f"methods/{method['slug']}.html", render("method", "../", method=method)
+    for data_set in data:
+        yield f"data/{data_set['slug']}.html", render("data", "../", data=data_set)
+    yield "submit.html", render("submit", "", disclosures=DISCLOSURES)
+
+
+def _renderer() -> Any:
+    """A function of a template's name, the way to the site's root, and the template's values."""
+
+    def harmless(value: Any) -> Any:
+        return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    environment = Environment(
+        loader=PackageLoader("depthub.site"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=harmless,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"levels": views.LEVELS, "leagues": LEAGUES, "version": version("depthub") or "", "has_papers": False}
+
+    def render(name: str, root: str, **values: Any) -> str:
+        return str(environment.get_template(f"{name}.html.j2").render(root=root, **values))
+
+    return render
+
+
+def _clear(out: Path) -> None:
+    """Remove an earlier site.
+
+    Raises:
+        DepthubError: if the folder holds something else.
+    """
+    if out.is_dir() and any(out.iterdir()):
+        if not (out / MARK).is_file():
+            raise DepthubError(f"{out} is not empty and not a site that depthub wrote; choose another folder")
+        for path in list(out.iterdir()):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
