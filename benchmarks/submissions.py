@@ -143,7 +143,7 @@ def measured(number: int, made: Made) -> Iterator[str]:
         runs = number * made.sets * made.seeds
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         yield f"{number:,} submissions, {runs:,} runs of 2 x {made.images} images, {size / 2**20:.0f} MiB of files"
-        for command in (["validate", name, "--json"], ["build", name, "--out", f"{name}/out"]):
+        for command in (["validate", name, "--form", "json"], ["build", name, "--out", f"{name}/out"]):
             start = perf_counter()
             done = subprocess.run([sys.executable, "-m", "depthub", "leaderboard", *command], check=False, capture_output=True)
             seconds = perf_counter() - start

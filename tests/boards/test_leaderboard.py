@@ -74,10 +74,10 @@ def test_rows_that_look_alike_are_told_apart() -> None:
         replace(result("CoOp"), spec=replace(result("CoOp").spec, method=Component("CoOp", {"n_ctx": 4}))),
     ]
     assert sorted(labels(board(runs))) == [
-        "CoOp (n_ctx=4, epochs=10, shots=16)",
         "CoOp (epochs=10, shots=16)",
         "CoOp (epochs=10, shots=4)",
         "CoOp (epochs=5, shots=16)",
+        "CoOp (n_ctx=4, epochs=10, shots=16)",
         "CoOp + DePT",
     ]
 

@@ -22,6 +22,7 @@ from depthub.submissions.rows import DISCLOSURES
 from depthub.submissions.signatures import Signers, sign
 from depthub.submissions.validation import validate
 from depthub.submissions.verification import within
+from tests.submissions.edits import edit
 
 RUNS = Path(__file__).parents[2] / "leaderboards/shapes/runs"
 DECLARATION = {
@@ -198,3 +199,17 @@ def test_the_tolerance_is_half_a_point_or_twice_the_standard_error() -> None:
     assert within(50, 63, 100)  # 13 points; 2 * sqrt(0.5 * 0.5 / 100 + 0.63 * 0.37 / 100) = 13.9
     assert not within(50, 65, 100)  # 15 points; 13.8
     assert not within(50_000, 50_600, 100_000)  # 0.6 points; 0.45
+
+
+def test_the_comment_gives_place_or_faults(board: Path, submitted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["leaderboard", "validate", str(board), "--form", "markdown"]) == 0
+    out = capsys.readouterr().out
+    assert "**dept** (CoOp+DePT) is valid: 35 runs counted again." in out
+    assert "rank 1 of 3" in out
+    assert main(["leaderboard", "validate", str(board), "--before", str(submitted), "--form", "markdown"]) == 0
+    assert "No new submissions" in capsys.readouterr().out
+    edit(board / "submissions/dept", lambda fields: fields.update(board="<img src=x>"))
+    assert main(["leaderboard", "validate", str(board), "--before", str(submitted), "--form", "markdown"]) == 1
+    out = capsys.readouterr().out
+    assert "was merged and is changed" in out
+    assert "<img" not in out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from depthub import boards
 from depthub.boards.exports import Form, exported
@@ -19,6 +19,7 @@ from depthub.statistics.averages import CONVENTION, Convention
 from depthub.system.files import atomic_write
 from depthub.values.text import plain
 
+Verdicts = Literal["text", "json", "markdown"]
 HELP = "make a leaderboard from finished runs; show, check and export it"
 
 
@@ -92,7 +93,7 @@ def _validate_parser() -> Parser:
     validate = Parser(description="Check all submissions of a board; every fault with its file and field.")
     validate.add("board", type=Path, metavar="BOARD", help="the board's folder")
     validate.add("--before", type=Path | None, default=None, metavar="DIR", help="the folder as merged before, in which nothing may change")
-    validate.add("--json", action="store_true", help="as JSON")
+    validate.add("--form", type=Verdicts, default="text", metavar="|".join(get_args(Verdicts)), help="of the output; markdown: a comment")
     return validate
 
 
@@ -144,7 +145,11 @@ def _validate(options: Any) -> int:
     from depthub.submissions.board import verdicts
 
     outcomes = verdicts(options.board, before=options.before)
-    if options.json:
+    if options.form == "markdown":
+        from depthub.submissions.comment import comment
+
+        print(comment(outcomes, options.board, options.before), end="")
+    elif options.form == "json":
         faults = {outcome.name: [fault.as_dict() for fault in outcome.faults] for outcome in outcomes}
         print(json.dumps({"submissions": len(outcomes), "faults": {name: of for name, of in faults.items() if of}}, indent=1))
     else:

@@ -9,8 +9,7 @@ from dataclasses import asdict
 from jsonargparse import Namespace
 
 from depthub.cli.options.parser import Parser
-from depthub.registry.admission import KINDS
-from depthub.registry.plugins import PluginReport, Plugins, installed
+from depthub.registry.plugins import SINGULAR, PluginReport, Plugins, installed
 
 HELP = "list plugins with their methods, heads and so on, and the faults of broken ones"
 
@@ -46,7 +45,7 @@ def _show(reports: tuple[PluginReport, ...]) -> None:
 
     table = Table("plugin", "distribution", "provides")
     for report in reports:
-        provides = [f"{KINDS[kind].singular} {name}" for kind, names in report.provides.items() for name in names]
+        provides = [f"{SINGULAR[kind]} {name}" for kind, names in report.provides.items() for name in names]
         state = "disabled" if report.disabled else "broken" if report.faults else "only run events"
         table.add_row(report.name, f"{report.distribution} {report.version}", "\n".join(provides) or state)
     console = Console(highlight=False, markup=False)

@@ -1,4 +1,4 @@
-"""`depthub runs`: finished runs in a folder: a list, one in full, two side by side; and what interrupted ones have left."""
+"""`depthub runs`: finished runs in a folder: a list, one in full, two side by side, metrics; and what interrupted ones have left."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from depthub.cli import runs_diff, runs_gc, runs_show
+from depthub.cli import runs_diff, runs_gc, runs_metrics, runs_show
 from depthub.cli.options.finished import RUNS, add_run, read_run
 from depthub.cli.options.parser import Parser
 from depthub.cli.table import shown
@@ -21,7 +21,7 @@ from depthub.records.result import RunResult
 from depthub.records.store import FILE, Store
 from depthub.values.text import plain
 
-HELP = "list finished runs, show one, compare two, or remove what interrupted ones left"
+HELP = "list finished runs, show one, compare two, compute metrics, or remove what interrupted ones left"
 FILTERS = ("method", "head", "protocol", "data")
 SHORT = 12  # digits of a run's id in the table
 
@@ -29,13 +29,15 @@ SHORT = 12  # digits of a run's id in the table
 def parser() -> Parser:
     """The sub-commands with their options."""
     runs = Parser("depthub runs", f"{HELP.capitalize()}.")
-    runs.add_commands({"list": _list_parser(), "show": _show_parser(), "diff": _diff_parser(), "gc": runs_gc.parser()})
+    own = {"list": _list_parser(), "show": _show_parser(), "diff": _diff_parser()}
+    runs.add_commands(own | {"metrics": runs_metrics.parser(), "gc": runs_gc.parser()})
     return runs
 
 
 def main(config: Namespace) -> int:
     """Carry out the sub-command."""
-    return {"list": _list, "show": _show, "diff": _diff, "gc": runs_gc.main}[config.command](config[config.command])
+    commands = {"list": _list, "show": _show, "diff": _diff, "metrics": runs_metrics.main, "gc": runs_gc.main}
+    return commands[config.command](config[config.command])
 
 
 def _list_parser() -> Parser:
