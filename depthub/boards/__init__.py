@@ -55,12 +55,13 @@ def load_board(path: Path | str) -> dict[str, Any]:
     """A leaderboard document that was written before.
 
     Args:
-        path: a `leaderboard.json`, or its folder.
+        path: a `leaderboard.json`, or its folder; or the name of a board that comes with depthub, such as "embedded".
 
     Raises:
         DepthubError: if there is none, or it does not fit the schema.
     """
-    file = Path(path) / "leaderboard.json" if Path(path).is_dir() else Path(path)
+    shipped = _shipped()
+    file = shipped.get(str(path)) or (Path(path) / "leaderboard.json" if Path(path).is_dir() else Path(path))
     try:
         document: dict[str, Any] = json.loads(file.read_bytes())
     except OSError as error:
@@ -69,6 +70,13 @@ def load_board(path: Path | str) -> dict[str, Any]:
         raise DepthubError(f"{file} is not JSON") from error
     schema.validate(document, "leaderboard", str(file))
     return document
+
+
+def _shipped() -> dict[str, Path]:
+    """The boards that come with depthub by name: within an installed package, or in a clone beside it."""
+    package = Path(__file__).parent / "shipped"
+    clone = Path(__file__).parents[2] / "leaderboards"
+    return {path.stem: path for path in package.glob("*.json")} or {path.parent.name: path for path in clone.glob("*/leaderboard.json")}
 
 
 def write(document: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:

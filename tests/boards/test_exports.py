@@ -13,6 +13,7 @@ from hypothesis import given, strategies as st
 import depthub
 from depthub.boards.exports import exported
 from depthub.cli import main
+from depthub.errors import DepthubError
 from depthub.values.text import cell, latex
 
 BOARD = Path(__file__).parents[2] / "leaderboards/shapes"
@@ -74,3 +75,9 @@ def test_latex_runs_nothing_in_a_name(name: str) -> None:
 
 def test_latex_by_hand() -> None:
     assert latex(r"\input{x} 5%_a & $b^2$ --") == (r"\textbackslash{}input\{x\} 5\%\_a \& \$b\textasciicircum{}2\$ {-}{-}")
+
+
+def test_boards_that_come_with_depthub_have_names() -> None:
+    assert depthub.load_board("embedded")["title"] == "The seven embedded data sets, five seeds"
+    with pytest.raises(DepthubError, match="cannot read embeded"):
+        depthub.load_board("embeded")
