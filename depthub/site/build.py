@@ -14,6 +14,7 @@ from markupsafe import Markup
 from depthub.errors import DepthubError
 from depthub.literature.leagues import LEAGUES
 from depthub.site import views
+from depthub.site.papers import papers
 from depthub.submissions.rows import DISCLOSURES
 from depthub.system.files import atomic_write
 from depthub.system.provenance import version
@@ -54,10 +55,16 @@ def _pages(boards: Sequence[views.Board], descriptions: Mapping[str, str]) -> It
     yield "index.html", render("index", "", entries=everything)
     for board in boards:
         yield f"boards/{board.slug}.html", render("board", "../", board=board, entries=of_boards[board.slug])
-    for kind, items in (("methods", methods), ("data", data)):
-        title = "Methods" if kind == "methods" else "Data sets"
-        summary = f"All {title.lower()} of the boards, with every result."
+    printed = papers()
+    names = [{"slug": paper["slug"], "name": f"{paper['title'] or paper['name']} ({paper['name']})"} for paper in printed]
+    for kind, items, title, summary in (
+        ("methods", methods, "Methods", "All methods of the boards, with every result."),
+        ("data", data, "Data sets", "All data sets of the boards, with every result."),
+        ("papers", names, "Papers", "Numbers in print: what they can tell apart, and where they contradict themselves."),
+    ):
         yield f"{kind}/index.html", render("list", "../", title=title, summary=summary, items=items)
+    for paper in printed:
+        yield f"papers/{paper['slug']}.html", render("paper", "../", paper=paper)
     for method in methods:
         yield f"methods/{method['slug']}.html", render("method", "../", method=method)
     for data_set in data:
@@ -79,7 +86,7 @@ def _renderer() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"levels": views.LEVELS, "leagues": LEAGUES, "version": version("depthub") or "", "has_papers": False}
+    environment.globals |= {"levels": views.LEVELS, "leagues": LEAGUES, "version": version("depthub") or ""}
 
     def render(name: str, root: str, **values: Any) -> str:
         return str(environment.get_template(f"{name}.html.j2").render(root=root, **values))
