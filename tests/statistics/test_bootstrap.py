@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from depthub.errors import DepthubError
-from depthub.statistics.bootstrap import Question, bootstrap
+from depthub.statistics.bootstrap import Draws, Question, bootstrap
 from depthub.statistics.table import Array, Table
 
 BOARDS = 400  # synthetic ones; the share of a true 95 % is then within 2.2 points twice out of three times
@@ -79,3 +79,18 @@ def test_one_unit_has_no_interval() -> None:
     table = Table("A", ("tones", "flags"), {"top1": np.full((1, 2, 1), 50.0)}, {})
     with pytest.raises(DepthubError, match="intervals for these data sets need at least 2 of their seeds, not 1"):
         bootstrap(table, "top1", "these data sets")
+
+
+@pytest.mark.parametrize("rounds", [37, 400, 401, 10_000])
+def test_the_short_way_to_what_is_different_is_the_long_way(rounds: int) -> None:
+    """Whether an interval leaves 0 out, from counts of rounds, and from its ends."""
+    generator = np.random.default_rng(rounds)
+    averages = np.round(generator.normal(generator.normal(0, 1.5, 12), 1.0, (rounds, 12)), 1)  # ties, too
+    draws = Draws(averages.mean(axis=0), averages)
+    long = np.zeros((12, 12))
+    for row in range(12):
+        for other in range(row):
+            low, high = draws.difference(row, other)
+            long[row, other] = long[other, row] = low > 0 or high < 0
+    assert (draws.different() == long).all()
+    assert 0 < long.sum() < 132

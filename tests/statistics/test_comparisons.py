@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from depthub.statistics.comparisons import bayesian_signed_rank, groups, holm, mcnemar, reliability, wilcoxon
+from depthub.statistics.comparisons import bayesian_signed_rank, groups, holm, mcnemar, mean_ranks, reliability, wilcoxon
 
 # differences of two rows on 11 data sets, and what baycomp 1.0.3 (SignedRankTest.probs with 500,000 samples) gives for them
 DIFFERENCES = [1.2, 0.3, -0.4, 2.1, 0.9, 0.1, 1.7, -0.2, 0.8, 3.0, 0.6]
@@ -63,3 +63,19 @@ def test_reliability_is_the_agreement_of_seeds() -> None:
     pairs = [stats.kendalltau(three[:, 0, i], three[:, 0, j]).statistic for i, j in ((0, 1), (0, 2), (1, 2))]
     assert reliability(three)[0] == pytest.approx(np.mean(pairs))
     assert np.isnan(reliability(cells[:, :, :1])).all()
+
+
+def test_mean_ranks_and_the_critical_difference_by_hand() -> None:
+    """Three rows on two data sets: ranks 1, 2, 3 and 2, 1, 3. Of four rows on 14 sets the difference is 1.25 (Demsar 2006)."""
+    ranks = mean_ranks(np.array([[90.0, 80.0], [85.0, 82.0], [70.0, 60.0]]))
+    assert ranks.mean.tolist() == [1.5, 1.5, 3.0]
+    assert ranks.p_value == pytest.approx(stats.friedmanchisquare([90, 80], [85, 82], [70, 60]).pvalue)
+    assert mean_ranks(np.arange(56.0).reshape(4, 14)).critical_difference == pytest.approx(1.25, abs=0.005)
+    assert np.isnan(mean_ranks(np.array([[1.0, 2.0], [2.0, 1.0]])).p_value)
+
+
+def test_too_many_groups_are_none() -> None:
+    """Pairs of rows that can be told apart from one another alone: every choice of one row of each pair is a group."""
+    apart = np.kron(np.eye(7), np.array([[0, 1], [1, 0]]))
+    assert groups(apart, most=128) is not None
+    assert groups(apart, most=127) is None
