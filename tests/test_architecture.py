@@ -175,6 +175,7 @@ def test_the_public_names_are_complete_and_there() -> None:
     assert depthub.__version__ == version("depthub")
 
 
+EVENTS = {"depthub_run_started", "depthub_run_finished"}
 HOOKS = [getattr(hookspecs, name) for name in vars(hookspecs) if name.startswith("depthub_")]
 PUBLIC = [thing for thing in (getattr(depthub, name) for name in depthub.__all__) if inspect.isclass(thing) or inspect.isfunction(thing)]
 
@@ -185,8 +186,8 @@ def test_what_is_public_is_documented(thing: type) -> None:
     assert not thing.__doc__.startswith(f"{thing.__name__}("), "a dataclass writes such a text by itself"
 
 
-def test_every_hook_has_its_kind_or_is_a_run_event() -> None:
-    assert {hook.__name__ for hook in HOOKS} == {*(f"depthub_{kind}" for kind in KINDS), "depthub_run_started", "depthub_run_finished"}
+def test_every_hook_has_its_kind_gives_metrics_or_is_a_run_event() -> None:
+    assert {hook.__name__ for hook in HOOKS} == {*(f"depthub_{kind}" for kind in KINDS), *EVENTS, "depthub_metrics"}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from typing import Any
 from depthub.registry.distributions import normalized
 from depthub.registry.hookspecs import GROUP
 
-
 STANDARD = "_sysconfigdata"  # begins the name of a module of the standard library that is missing in the list of them
 
 

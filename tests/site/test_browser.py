@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 LIMIT = 300_000  # milliseconds
-PAGES = ("index.html", "boards/embedded.html", "methods/coop-dept.html", "data/digits.html", "papers/dept-2023.html", "papers/index.html", "submit.html")
+PAGES = (
+    "index.html",
+    "boards/embedded.html",
+    "methods/coop-dept.html",
+    "data/digits.html",
+    "papers/dept-2023.html",
+    "papers/index.html",
+    "submit.html",
+)
 
 
 @pytest.fixture(params=[1280, 420], ids=["desk", "phone"])
