@@ -31,7 +31,7 @@ from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, Training
 from depthub.statistics.averages import harmonic
 from depthub.submissions import definition
 from depthub.submissions.rows import DISCLOSURES, aggregates
-from depthub.submissions.validation import write
+from depthub.submissions.writing import write
 from depthub.types import ClassSet
 
 TASKS = ("base", "new")

@@ -63,7 +63,7 @@ def show_place(view: Preview) -> None:
 
 def show_claims(document: Mapping[str, Any]) -> None:
     """Printed numbers beside the measured ones."""
-    from depthub.submissions.packing import claims_beside
+    from depthub.submissions.rows import claims_beside
 
     claims = claims_beside(document)
     if not claims:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from depthub.boards.markdown import statistic
-from depthub.submissions.board import SUBMISSIONS
+from depthub.submissions.folders import SUBMISSIONS
 from depthub.submissions.preview import preview
-from depthub.submissions.validation import Verdict
+from depthub.submissions.verdict import Verdict
 from depthub.values.text import markdown as escaped
 
 MOST = 40  # faults of a submission

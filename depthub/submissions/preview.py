@@ -13,7 +13,7 @@ from depthub.errors import DepthubError, hint
 from depthub.records.result import RunResult
 from depthub.submissions.board import standing_rows
 from depthub.submissions.rows import declared
-from depthub.submissions.validation import Verdict
+from depthub.submissions.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -34,3 +34,15 @@ def aggregates(results: Sequence[RunResult]) -> dict[str, Any]:
     runs = {run.spec.run_id: run for run in results}
     ((row,),) = settings(runs, dict.fromkeys(runs, declaration))
     return of_row(row)
+
+
+def claims_beside(document: Mapping[str, Any]) -> Sequence[tuple[str, float, float | None]]:
+    """(place, printed, measured) of each claim of a submission's document, in percent."""
+    lines = []
+    for claim in document["claims"]:
+        scores = (
+            document["aggregates"]["average"] if claim["data"] == "average" else document["aggregates"]["per_data"].get(claim["data"], {})
+        )
+        measured = scores.get(claim["score"])
+        lines.append((f"{claim['where']}, {claim['data']}, {claim['score']}", claim["value"], measured and measured["mean"]))
+    return lines

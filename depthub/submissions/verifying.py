@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-import random
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,64 +13,15 @@ from depthub.errors import DepthubError
 from depthub.records import schema
 from depthub.records.result import RunResult
 from depthub.registry import allowed_imports
-from depthub.registry.distributions import normalized
 from depthub.submissions.files import VERIFICATION
+from depthub.submissions.sample import Sample
 from depthub.submissions.signatures import sign
-from depthub.submissions.validation import Verdict
 from depthub.submissions.verification import RULE, SIGNATURE, message
 from depthub.system.files import atomic_write
 from depthub.system.provenance import version
-from depthub.values.text import listed
 
 if TYPE_CHECKING:
     from depthub.running.options import RunOptions
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Runs of a submission to be done again.
-
-    Args:
-        verdict: of the submission, which is valid.
-        runs: the chosen ones.
-        seed: that chose them.
-    """
-
-    verdict: Verdict
-    runs: tuple[RunResult, ...]
-    seed: int
-
-    @classmethod
-    def draw(cls, verdict: Verdict, number: int, seed: int) -> Sample:
-        """Choose runs at random.
-
-        Args:
-            verdict: of a submission.
-            number: of runs, at most all.
-            seed: of the choice.
-
-        Raises:
-            DepthubError: if the submission has faults.
-        """
-        if not verdict.valid:
-            raise DepthubError(f"{verdict.name} is not valid, so that there is nothing to verify; the first fault: {verdict.faults[0]}")
-        runs = sorted(verdict.results, key=lambda run: run.spec.run_id)
-        return cls(verdict, tuple(random.Random(seed).sample(runs, min(number, len(runs)))), seed)
-
-    def require_allowed(self, distributions: Iterable[str]) -> None:
-        """Refuse to run code that nobody named.
-
-        Args:
-            distributions: whose code may run.
-
-        Raises:
-            DepthubError: naming the others.
-        """
-        allowed = {*map(normalized, distributions)}
-        needed = {normalized(str(plugin["distribution"])) for run in self.runs for plugin in run.provenance.get("plugins", ())}
-        if others := sorted(needed - allowed):
-            flags = " ".join(f"--allow {name}" for name in others)
-            raise DepthubError(f"the submission needs code of {listed(others)}; read it, install it and allow it: {flags}")
 
 
 def verify(

@@ -158,7 +158,7 @@ def test_runs_are_done_again_and_the_record_is_signed(board: Path, tmp_path: Pat
 def test_code_that_nobody_allowed_does_not_run(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from dataclasses import replace
 
-    from depthub.submissions.verifying import Sample
+    from depthub.submissions.sample import Sample
 
     verdict = validate(board / "submissions/dept", read(board))
     run = replace(verdict.results[0], provenance={"plugins": [{"distribution": "Somebodys_Method"}]})

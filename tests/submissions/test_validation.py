@@ -15,7 +15,8 @@ from benchmarks.submissions import row
 from depthub.cli import main
 from depthub.records.document import StoredRun
 from depthub.records.packed import pack
-from depthub.submissions.board import of_folder, verdicts
+from depthub.submissions.board import of_folder
+from depthub.submissions.checking import verdicts
 from depthub.submissions.definition import read
 from depthub.submissions.files import RUNS, SUBMISSION
 from depthub.submissions.validation import validate

@@ -1,0 +1,52 @@
+"""`depthub leaderboard build RUNS`: tables from run files, or from a board's own runs and submissions."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from depthub import boards
+from depthub.boards.packing import pack_runs
+from depthub.cli.options.parser import Parser
+from depthub.cli.plural import counted
+from depthub.records.entries import RUNS
+from depthub.statistics.averages import CONVENTION, Convention
+from depthub.values.text import plain
+
+
+def parser() -> Parser:
+    """The command's options."""
+    build = Parser(description="Average finished runs over seeds and data sets; write leaderboard.json and leaderboard.md.")
+    build.add("runs", type=Path, metavar="DIR", help="the folder of run files or of packed runs, or a board with submissions")
+    build.add("--out", type=Path, default=Path("leaderboard"), metavar="DIR", help="the folder for the two files")
+    build.add("--average", type=Convention, default=CONVENTION, help="average of harmonic scores over data sets; the first is the papers'")
+    build.add("--pack", action="store_true", help="also write the runs, packed into one small file per method, into DIR/runs of --out")
+    build.add("--title", type=str, default="", metavar="TEXT", help="title of the board; by default that of its definition")
+    return build
+
+
+def main(options: Any) -> int:
+    """Build; the exit status is 0 also where some runs are left out, which are then named."""
+    board = _document(options)
+    packed = pack_runs(options.runs, options.out / RUNS) if options.pack else []
+    files = boards.write(board, options.out)
+    for note in board.get("notes", []):
+        print(f"depthub: warning: {note}", file=sys.stderr)
+    for entry in board["left_out"]:
+        print(f"depthub: warning: left out: {entry['reason']}", file=sys.stderr)
+    for row in board["rows"]:
+        if row["missing"]:
+            print(plain(f"incomplete: {row['label']} lacks {counted(len(row['missing']), 'run')}, listed in {files[1]}"))
+    print(plain(f"{counted(len(board['rows']), 'row')}: {', '.join(map(str, [*files, *packed]))}"))
+    return 0
+
+
+def _document(options: Any) -> dict[str, Any]:
+    """The leaderboard of runs, or of a board's own runs and submissions."""
+    from depthub.submissions import board, definition
+
+    if (options.runs / definition.FILE).is_file():
+        title = options.title or str(definition.read(options.runs).document["title"])
+        return board.of_folder(options.runs, title, options.average)
+    return boards.of_folder(options.runs, options.title or "depthub leaderboard", options.average)

@@ -1,0 +1,121 @@
+"""The checks of all submissions of a board: each by itself, beside one another, and beside what was merged before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from depthub.records.faults import Fault
+from depthub.records.result import RunResult
+from depthub.submissions import files
+from depthub.submissions.definition import Definition, read
+from depthub.submissions.folders import SIGNERS, SUBMISSIONS, folders, own_runs
+from depthub.submissions.signatures import Signers
+from depthub.submissions.validation import validate
+from depthub.submissions.verdict import FileFault, Verdict
+from depthub.system.provenance import cores
+
+FEW = 8  # submissions that are checked here rather than by further processes
+
+
+def verdicts(folder: Path, *, before: Path | None = None) -> list[Verdict]:
+    """The checks of all submissions of a board, also of one against another.
+
+    Args:
+        folder: of the board.
+        before: the same folder as it was merged before; what it has must be here unchanged, with at most further records.
+
+    Raises:
+        DepthubError: if the board has no usable definition.
+    """
+    definition = read(folder)
+    outcomes = _validated(folders(folder), definition, Signers(folder / SIGNERS))
+    outcomes = list(_against_others(outcomes, {run.spec.run_id for run in own_runs(folder)[0]}))
+    return outcomes if before is None else [*_against_earlier(outcomes, folder, before)]
+
+
+def verdict(submission: Path, folder: Path) -> Verdict:
+    """The checks of one submission, which need not lie in the board's folder, also against the board's other rows.
+
+    Raises:
+        DepthubError: if the board has no usable definition.
+    """
+    definition, name = read(folder), submission.absolute().name
+    outcome = validate(submission.absolute(), definition, Signers(folder / SIGNERS))
+    others = _validated([path for path in folders(folder) if path.name != name], definition, Signers(folder / SIGNERS))
+    own = {run.spec.run_id for run in own_runs(folder)[0]}
+    return next(checked for checked in _against_others([*others, outcome], own) if checked.name == name)
+
+
+def _validated(places: Sequence[Path], definition: Definition, signers: Signers) -> list[Verdict]:
+    if len(places) <= FEW:
+        return [validate(folder, definition, signers) for folder in places]
+    check = partial(_for_a_board, definition=definition, signers=signers)
+    with ProcessPoolExecutor(min(cores(), len(places)), mp_context=get_context("forkserver")) as pool:
+        return list(pool.map(check, places, chunksize=4))
+
+
+def _for_a_board(folder: Path, definition: Definition, signers: Signers) -> Verdict:
+    """A verdict whose runs have what a board needs of them: all else would go from one process to another in vain."""
+    outcome = validate(folder, definition, signers)
+    return replace(outcome, results=tuple(map(_brief, outcome.results)))
+
+
+def _brief(run: RunResult) -> RunResult:
+    tasks = {name: replace(tested, sentences=()) for name, tested in run.tasks.items()}
+    return replace(run, predictions={}, samples=(), stages=(), provenance={}, tasks=tasks)
+
+
+def _against_others(outcomes: Sequence[Verdict], own: set[str]) -> Iterator[Verdict]:
+    """The verdicts, with the faults that only show beside other submissions."""
+    names = {outcome.name for outcome in outcomes}
+    first = dict.fromkeys(own, "the board's own runs")
+    for outcome in outcomes:
+        faults = []
+        if outcome.document and (earlier := outcome.document["supersedes"]) and earlier not in names:
+            faults.append(FileFault(files.SUBMISSION, Fault("supersedes", f"there is no submission {earlier!r}")))
+        for run in outcome.results:
+            holder = first.setdefault(run.spec.run_id, outcome.name)
+            if holder != outcome.name and holder != (outcome.document or {}).get("supersedes"):
+                reason = f"run {run.spec.run_id[:12]} is there already, in {holder}; `depthub submit verify` is for doing runs again"
+                faults.append(FileFault(files.RUNS, Fault("run_id", reason)))
+                break
+        yield replace(outcome, faults=(*outcome.faults, *faults)) if faults else outcome
+
+
+def _against_earlier(outcomes: Sequence[Verdict], folder: Path, before: Path) -> Iterator[Verdict]:
+    """The verdicts, with a fault for each file that was merged and is no longer as it was."""
+    present = {outcome.name: outcome for outcome in outcomes}
+    for path in folders(before):
+        changed = [FileFault(name, Fault("", reason)) for name, reason in _changes(path, folder / SUBMISSIONS / path.name)]
+        if changed:
+            outcome = present.get(path.name, Verdict(path.name, (), {}))
+            present[path.name] = replace(outcome, faults=(*outcome.faults, *changed))
+    yield from (present[name] for name in sorted(present))
+
+
+def _changes(before: Path, now: Path) -> Iterator[tuple[str, str]]:
+    for name in files.LARGEST:
+        earlier, later = (path / name for path in (before, now))
+        if not earlier.is_file():
+            continue
+        if not later.is_file() or later.is_symlink():
+            yield name, "was merged and is missing; a submission is withdrawn by a reason under `withdrawn`"
+        elif name == files.VERIFICATION and not later.read_bytes().startswith(earlier.read_bytes()):
+            yield name, "records that were merged were changed; new ones are appended"
+        elif name != files.VERIFICATION and later.read_bytes() != earlier.read_bytes() and not _withdraws(earlier, later):
+            yield name, "was merged and is changed; send a new submission that supersedes this one"
+
+
+def _withdraws(earlier: Path, later: Path) -> bool:
+    """Whether a submission's document differs in a new reason of its withdrawal alone."""
+    try:
+        one, other = (json.loads(path.read_bytes()) for path in (earlier, later))
+        return bool(other["withdrawn"]) and {**one, "withdrawn": "", "sha256": ""} == {**other, "withdrawn": "", "sha256": ""}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
