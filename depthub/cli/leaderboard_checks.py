@@ -67,4 +67,6 @@ def validate(options: Any) -> int:
             print(plain(f"{outcome.name}: {state}"))
             for fault in outcome.faults:
                 print(f"- {fault}")
+        faulty = sum(not outcome.valid for outcome in outcomes)
+        print(f"{counted(len(outcomes), 'submission')}, {faulty} with faults")
     return 0 if all(outcome.valid for outcome in outcomes) else 1
