@@ -21,7 +21,7 @@ from depthub.statistics.averages import CONVENTION, Convention
 from depthub.system.files import atomic_write
 from depthub.values.text import plain, short
 
-__all__ = ["board", "left_out", "load_board", "markdown", "of_folder", "write"]
+__all__ = ["board", "left_out", "load_board", "markdown", "of_folder", "readable", "write"]
 
 LONGEST = 300  # characters of a reason
 
@@ -38,6 +38,19 @@ def of_folder(runs: Path, title: str, how: Convention = CONVENTION) -> dict[str,
     Raises:
         DepthubError: if nothing is there, or none of the runs can be used.
     """
+    results, unreadable = readable(runs)
+    return board(results, title, how, unreadable)
+
+
+def readable(runs: Path) -> tuple[list[RunResult], list[dict[str, str]]]:
+    """All runs at a place; `file` and `reason` of each that cannot be read.
+
+    Args:
+        runs: as for `of_folder`.
+
+    Raises:
+        DepthubError: if nothing is there, or none of the runs can be used.
+    """
     if not runs.exists():
         raise DepthubError(f"no folder {runs}; give the folder that holds the runs (`depthub run --runs FOLDER` fills one)")
     place = runs.absolute()
@@ -48,7 +61,7 @@ def of_folder(runs: Path, title: str, how: Convention = CONVENTION) -> dict[str,
         raise DepthubError(f"none of {len(unreadable)} runs in {runs} can be used; the first: {unreadable[0]['reason']}")
     if not results:
         raise DepthubError(f"no run files in {runs}: expected {runs}/<run id>/run.json, or packed runs {runs}/<method>.jsonl")
-    return board(results, title, how, unreadable)
+    return results, unreadable
 
 
 def load_board(path: Path | str) -> dict[str, Any]:

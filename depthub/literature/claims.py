@@ -11,6 +11,7 @@ from depthub.literature.leagues import LEAGUES, league_of
 from depthub.literature.printed import AVERAGE, Printed
 from depthub.statistics.comparisons import SignedRank, bayesian_signed_rank, wilcoxon
 from depthub.statistics.resolution import Components
+from depthub.statistics.table import Array
 
 FEWEST = 3  # data sets for a test
 
@@ -117,8 +118,17 @@ def is_control(row: str) -> bool:
     return any(words[place : place + 2] in (["balance", "0"], ["lambda", "0"]) for place in range(len(words)))
 
 
-def _claim(table: str, row: str, score: str, differences: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Claim:
-    parts = Components(float(differences.std(ddof=1)), 0.0, len(differences), 1)
+def spread(differences: Array) -> Components:
+    """Where differences in print come from: data sets, with the noise of their seeds in them.
+
+    Args:
+        differences: (D,) of two rows on each data set, in points.
+    """
+    return Components(float(differences.std(ddof=1)), 0.0, len(differences), 1)
+
+
+def _claim(table: str, row: str, score: str, differences: Array) -> Claim:
+    parts = spread(differences)
     gain = float(differences.mean())
     return Claim(
         table,

@@ -7,7 +7,7 @@ A printed number stands for all numbers that round to it; a finding is a contrad
 - changes against the difference from the first row of the table;
 - the grid of values: where nearly all accuracies of a table are means of n values with one decimal, as three runs reported by one decimal
   give multiples of 1/30, those that cannot be such means;
-- one quantity in two tables with two values.
+- one quantity in two tables with two values; averages only where the two are known to be over the same data sets.
 """
 
 from __future__ import annotations
@@ -44,9 +44,15 @@ class Finding:
         return f"{self.number.place}: printed {self.number.text}, {self.expected}"
 
 
-def findings(numbers: Sequence[Printed]) -> list[Finding]:
-    """Every contradiction among printed numbers, in their order."""
-    contradictions = [*_harmonic(numbers), *_averages(numbers), *_changes(numbers), *_off_grid(numbers), *_other_tables(numbers)]
+def findings(numbers: Sequence[Printed], protocols: Mapping[str, str] | None = None) -> list[Finding]:
+    """Every contradiction among printed numbers, in their order.
+
+    Args:
+        numbers: of tables.
+        protocols: of tables, as far as they are known; averages of two tables of one protocol are over the same data sets.
+    """
+    of_tables = _other_tables(numbers, protocols or {})
+    contradictions = [*_harmonic(numbers), *_averages(numbers), *_changes(numbers), *_off_grid(numbers), *of_tables]
     order = {number: place for place, number in enumerate(numbers)}
     return sorted(contradictions, key=lambda finding: order[finding.number])
 
@@ -102,11 +108,29 @@ def _on_grid(number: Printed, seeds: int) -> bool:
     return abs(number.value - round(number.value / step) * step) <= number.half + 1e-9
 
 
-def _other_tables(numbers: Iterable[Printed]) -> Iterator[Finding]:
+def _other_tables(numbers: Sequence[Printed], protocols: Mapping[str, str]) -> Iterator[Finding]:
+    sets = _data_sets(numbers)
     for same in _grouped(numbers, lambda number: (number.row, number.data, number.shots, number.score)):
         for number in same[1:]:
-            if abs(number.value - same[0].value) > number.half + same[0].half + 1e-9:
+            differs = abs(number.value - same[0].value) > number.half + same[0].half + 1e-9
+            if differs and _comparable(number, same[0], sets, protocols):
                 yield Finding("tables", number, f"but table {same[0].table} has {same[0].text}")
+
+
+def _comparable(number: Printed, other: Printed, sets: Mapping[tuple[str, str], frozenset[str]], protocols: Mapping[str, str]) -> bool:
+    """Whether two numbers of one name are one quantity: averages may be over other data sets."""
+    if number.data != AVERAGE:
+        return True
+    one, two = (sets.get((each.table, each.score), frozenset()) for each in (number, other))
+    if one and two:
+        return one == two
+    return protocols.get(number.table) is not None and protocols.get(number.table) == protocols.get(other.table)
+
+
+def _data_sets(numbers: Iterable[Printed]) -> Mapping[tuple[str, str], frozenset[str]]:
+    """The data sets with a score in a table."""
+    cells = {(number.table, number.score, number.data) for number in numbers if number.data != AVERAGE}
+    return {(table, score): frozenset(data for *place, data in cells if place == [table, score]) for table, score, _ in cells}
 
 
 def _cells(numbers: Iterable[Printed]) -> Mapping[tuple[str, str, str, str], Mapping[str, Printed]]:

@@ -63,13 +63,21 @@ def read(path: Path) -> list[Printed]:
     Raises:
         DepthubError: if it cannot be read, or a line is not such a number.
     """
+    return parsed(text_of(path), str(path))
+
+
+def text_of(path: Path) -> str:
+    """The text of a file of tables.
+
+    Raises:
+        DepthubError: if it cannot be read, is larger than any table, or is not UTF-8.
+    """
     try:
         if path.stat().st_size > LARGEST:
             raise DepthubError(f"{path} has more than {LARGEST:,} bytes; expected a table of printed numbers")
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DepthubError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}") from error
-    return parsed(text, str(path))
 
 
 def published(name: str) -> list[Printed]:
@@ -106,7 +114,7 @@ def parsed(text: str, source: str) -> list[Printed]:
         numbers = [_number(line, f"{source}, line {lines.line_num}") for line in lines]
     except csv.Error as error:
         raise DepthubError(f"{source}, line {lines.line_num}: {error}") from error
-    _refuse_repeats(numbers, source)
+    refuse_repeats(numbers, source)
     return numbers
 
 
@@ -122,7 +130,16 @@ def _number(line: dict[str, str | None], place: str) -> Printed:
     return Printed(cells["table"], cells["row"], cells["data"], cells["shots"], cells["score"], value, decimals)
 
 
-def _refuse_repeats(numbers: Iterable[Printed], source: str) -> None:
+def refuse_repeats(numbers: Iterable[Printed], source: str) -> None:
+    """Refuse numbers of which two stand in one place.
+
+    Args:
+        numbers: of one source.
+        source: its name, for the message.
+
+    Raises:
+        DepthubError: for the first that stands twice.
+    """
     places: set[str] = set()
     for number in numbers:
         if number.place in places:

@@ -65,7 +65,7 @@ def test_one_data_set_or_seed_that_carries_a_gain_is_named() -> None:
 
 
 def test_controls_and_hosts() -> None:
-    none = {data: (0, 0, 0) for data in EVEN}
+    none = dict.fromkeys(EVEN, (0, 0, 0))
     claims, remarks = measured([*alone(EVEN), *with_head(EVEN), *with_head(none, balance=0.0)])
     control, claim = claims
     assert (control.gain, control.control, control.turns) == (0, "", ())

@@ -8,6 +8,7 @@ import pytest
 
 from depthub.cli import main
 from depthub.literature.claims import claims, host_of, is_control, league_of, missing_controls, mixed_leagues
+from depthub.literature.leagues import LEAGUES
 from depthub.literature.printed import parsed, published
 
 HEAD = "table,row,data,shots,score,value\n"
@@ -49,9 +50,7 @@ def test_controls_and_leagues() -> None:
         "table 1: MaPLe+DePT without a row of MaPLe",
         "table 1: no control row in which the addition is switched off, such as CoOp+DePT with balance 0",
     ]
-    assert mixed_leagues(numbers) == [
-        "table 1 ranks rows together that use 16 images per class alone (CoOp); unlabelled images, all class names or a teacher (PromptKD)"
-    ]
+    assert mixed_leagues(numbers) == [f"table 1 ranks rows together that use {LEAGUES['S']} (CoOp); {LEAGUES['U']} (PromptKD)"]
     controlled = parsed(HEAD + '1,CoOp,x,16,H,70\n1,CoOp+DePT,x,16,H,71\n1,"CoOp+DePT, balance 0",x,16,H,70\n', "it")
     assert (missing_controls(controlled), mixed_leagues(controlled)) == ([], [])
 

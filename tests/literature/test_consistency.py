@@ -50,6 +50,17 @@ def test_averages_and_changes_by_hand() -> None:
     assert kinds(rows.format("-2.00")) == [("change", "-2.00")]
 
 
+def test_averages_of_two_tables_are_compared_only_over_the_same_data_sets() -> None:
+    averages = parsed(HEAD + "1,A,average,16,target,60.00\n2,A,average,16,target,66.00\n", "it")
+    assert findings(averages) == []
+    assert findings(averages, {"1": "cross-dataset", "2": "domain-generalization"}) == []
+    (finding,) = findings(averages, {"1": "cross-dataset", "2": "cross-dataset"})
+    assert str(finding) == "table 2, A, average, 16 shots, target: printed 66.00, but table 1 has 60.00"
+    cells = "1,A,x,16,top1,60.00\n1,A,average,16,top1,60.00\n2,A,{},16,top1,60.00\n2,A,average,16,top1,60.02\n"
+    assert kinds(cells.format("x")) == [("average", "60.02"), ("tables", "60.02")]
+    assert kinds(cells.format("y")) == [("average", "60.02")]
+
+
 def test_a_grid_shows_only_where_nearly_all_cells_are_on_it() -> None:
     on = [f"1,A,set{i},16,top1,{50 + i / 30:.2f}" for i in range(60)]
     assert kinds("\n".join(on)) == []
@@ -81,5 +92,5 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.csv").write_bytes(HEAD.encode() + b"1,M\xe9thode,x,16,base,60\n")
     with pytest.raises(DepthubError, match="it is not UTF-8 text"):
         read(tmp_path / "latin.csv")
-    with pytest.raises(DepthubError, match="no publication 'dept-2024'; did you mean 'dept-2023'"):
-        published("dept-2024")
+    with pytest.raises(DepthubError, match="no publication 'skiptuning'; did you mean 'skiptuning-2025'"):
+        published("skiptuning")
