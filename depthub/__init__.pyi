@@ -12,6 +12,7 @@ from .head import ITM as ITM, Head as Head, trained_rows as trained_rows
 from .inference.classified import Classified as Classified
 from .inference.classifier import Classifier as Classifier
 from .inference.export import export_classifier as export_classifier, export_prompts as export_prompts
+from .inference.forgetting import forgetting as forgetting
 from .inference.loading import load as load
 from .inference.rescored import Rescored as Rescored
 from .inference.rescoring import Reading as Reading, rescore as rescore, rescore_jointly as rescore_jointly
@@ -29,6 +30,7 @@ from .protocol import Count as Count, Protocol as Protocol, Stage as Stage, Summ
 from .records.collection import Results as Results, results as results
 from .records.comparison import Comparison as Comparison, compare as compare
 from .records.document import read as read
+from .records.measuring import metrics as metrics
 from .records.predictions import Predictions as Predictions
 from .records.result import RunResult as RunResult, Sample as Sample, TestedTask as TestedTask, TrainedStage as TrainedStage
 from .records.store import Store as Store

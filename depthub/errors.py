@@ -23,6 +23,10 @@ class DivergedError(DepthubError):
         self.epoch = epoch
 
 
+class NotInPredictionsError(DepthubError):
+    """A quantity that stored predictions do not give, such as a probability of a packed run, which has no scores."""
+
+
 class UnknownNameError(DepthubError):
     """A name that nothing has.
 

@@ -19,9 +19,9 @@ from depthub.records.collection import Results, identity, results
 from depthub.registry.metrics import METRICS
 from depthub.values.text import plain
 
-COLUMNS = ("method", "head", "protocol", "data", "shots", "seed")
-SHORT = 12  # digits of a run's id in the table
-NOTE = "-: not in the stored predictions. Packed runs have the best class of each image alone, files of schema 1.0 none; top5 needs 5 classes"
+COLUMNS = ("method", "head", "data", "seed", "task")
+SHORT = 8  # digits of a run's id in the table
+NOTE = "-: not in the stored predictions; packed runs have the best class of each image alone, and top5 needs five classes"
 
 
 def parser() -> Parser:
@@ -41,7 +41,6 @@ def main(config: Namespace) -> int:
 
     plugins = usable()
     names = list(dict.fromkeys(config.metric)) or names_of(plugins)
-    plugins_have(names, plugins)
     rows = [
         {**identity(run), "task": task, METRICS: {name: values.get(name) for name in names}}
         for run in _readable(config.runs)
@@ -54,3 +53,23 @@ def main(config: Namespace) -> int:
     if not rows:
         print(f"depthub: no such run in {plain(str(config.runs))}", file=sys.stderr)
     return 0 if rows else 1
+
+
+def _readable(place: Path) -> Results:
+    """The runs of a place; each unreadable one costs a line on stderr with the reason."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        readable = results(place)
+    for error in readable.left_out:
+        print(f"depthub: warning: {plain(str(error))}", file=sys.stderr)
+    return readable
+
+
+def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    table = number_table("id", *COLUMNS, numbers=[name.replace("_", " ") for name in names])  # blanks let a heading fold
+    for row in rows:
+        values = [row[METRICS][name] for name in names]
+        cells = (shown(str(row[name])) for name in COLUMNS)
+        table.add_row(row["run_id"][:SHORT], *cells, *("-" if value is None else f"{value:.4g}" for value in values))
+    is_missing = any(row[METRICS][name] is None for row in rows for name in names)
+    show_table(table, [NOTE] if is_missing else [])

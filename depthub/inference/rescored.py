@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from depthub.protocol import Count
 from depthub.records.predictions import Predictions
 from depthub.spec import DataSpec
+from depthub.statistics.trade_off import TradeOff
 from depthub.types import ClassSet
+
+ScoredBy = Literal["head", "itm", "rows"]  # how a head reads trained classes beside new ones, see `rescore_jointly`
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,9 @@ class Rescored:
         tasks: the predictions by task.
         scores: in percent, as the run's protocol derives them from these counts; empty for a data set outside the protocol.
         notes: remarks for a reader of the numbers, one line each.
+        scored_by: how the head read the classes: "head", "itm" or "rows", see `rescore_jointly`.
+        trade_off: of trained against new classes; None unless one of two tasks, classified jointly, has trained classes and the other new
+            ones.
     """
 
     run_id: str
@@ -57,15 +63,19 @@ class Rescored:
     tasks: Mapping[str, RescoredTask]
     scores: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    scored_by: str = "head"
+    trade_off: TradeOff | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data fit for JSON; counts are integers, values and scores in percent."""
+        """Plain data fit for JSON; counts are integers, values and scores in percent, the area a fraction."""
         return {
             "run_id": self.run_id,
             "data": self.data.as_dict(),
             "joint": self.joint,
+            "reading": self.scored_by,
             "classes": list(self.classes.names),
             "measurements": [{"task": name, **task.as_dict()} for name, task in self.tasks.items()],
             "scores": {name: float(value) for name, value in self.scores.items()},
+            "trade_off": asdict(self.trade_off) if self.trade_off else None,
             "notes": list(self.notes),
         }

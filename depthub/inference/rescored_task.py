@@ -15,6 +15,10 @@ from depthub.system.disk_cache import Cache
 from depthub.training.evaluation import evaluate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
     from depthub.data.dataset import Examples
     from depthub.inference.classifier import Classifier
     from depthub.inference.rescoring import Reading
@@ -22,8 +26,12 @@ if TYPE_CHECKING:
     from depthub.training.tuner import Tuner
     from depthub.types import ClassSet
 
+    OnLogits = Callable[[Tensor, Tensor], None]
 
-def rescored(classifier: Classifier, task: Task, classes: ClassSet, reading: Reading, tuner: Tuner | None = None) -> RescoredTask:
+
+def rescored(
+    classifier: Classifier, task: Task, classes: ClassSet, reading: Reading, tuner: Tuner, on_logits: OnLogits | None = None
+) -> RescoredTask:
     """Predictions for a task's images.
 
     Args:
@@ -31,7 +39,8 @@ def rescored(classifier: Classifier, task: Task, classes: ClassSet, reading: Rea
         task: the images, with labels among the task's own classes.
         classes: the classes to tell apart; the task's are among them.
         reading: how images are read.
-        tuner: used instead of the classifier's.
+        tuner: the classifier's, or one in its place.
+        on_logits: see `evaluate`.
     """
     rows = task.classes.rows_in(classes)
     assert rows is not None, "the classes are made of the task's"
@@ -39,8 +48,9 @@ def rescored(classifier: Classifier, task: Task, classes: ClassSet, reading: Rea
     images = _images(classifier, examples, reading)
     workers = reading.workers if classifier.tuner.method.tunes_image else 0  # features are in memory
     on_progress = partial(tell, f"testing {task.name}")
-    tuner = tuner or classifier.tuner
-    predictions = evaluate(tuner, images, classes, classifier.accelerator, workers, task=task.name, on_progress=on_progress)
+    predictions = evaluate(
+        tuner, images, classes, classifier.accelerator, workers, task=task.name, on_progress=on_progress, on_logits=on_logits
+    )
     return RescoredTask(predictions, fingerprint(task.examples.ids, task.examples.labels))
 
 

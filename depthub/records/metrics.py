@@ -21,9 +21,3 @@ def count(predicted: NDArray[np.int64], labels: NDArray[np.int64], n_classes: in
     guesses = np.bincount(predicted, minlength=n_classes)
     rows = zip(correct.tolist(), images.tolist(), guesses.tolist(), strict=True)
     return Count(int(correct.sum()), len(labels), tuple(rows))
-
-
-def macro_f1(counts: Count) -> float:
-    """Mean F1 over the classes that occur among the labels, in percent; a class never guessed right counts 0."""
-    present = [(c, n, g) for c, n, g in counts.per_class if n]
-    return 100 * sum(2 * c / (n + g) for c, n, g in present) / len(present)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from depthub.errors import DepthubError
+from depthub.errors import DepthubError, NotInPredictionsError
 from depthub.protocol import Count
 from depthub.records.metrics import count
 from depthub.statistics.calibration import Calibration, calibration
@@ -61,10 +61,10 @@ class Predictions:
         """Number of images whose true class is among the k best.
 
         Raises:
-            DepthubError: if these predictions have fewer than k classes an image.
+            NotInPredictionsError: if these predictions have fewer than k classes an image.
         """
         if not 1 <= k <= min(BEST, self.n_classes):
-            raise DepthubError(f"top-{k} is not in these predictions: each image has its {self.best.shape[1]} best classes")
+            raise NotInPredictionsError(f"top-{k} is not in these predictions: each image has its {self.best.shape[1]} best classes")
         if k > 1:
             self._require_scores(f"top-{k}")
         return int((self.best[:, :k] == self.labels[:, None]).any(axis=1).sum())
@@ -73,7 +73,7 @@ class Predictions:
         """Of `best`, (N, k).
 
         Raises:
-            DepthubError: of a packed run.
+            NotInPredictionsError: of a packed run.
         """
         self._require_scores("a probability")
         probabilities: NDArray[np.float64] = np.exp(self.scores.astype(np.float64) - self.log_sum_exp.astype(np.float64)[:, None])
@@ -83,7 +83,7 @@ class Predictions:
         """Of each image's true class, in nats, (N,).
 
         Raises:
-            DepthubError: of a packed run.
+            NotInPredictionsError: of a packed run.
         """
         self._require_scores("a likelihood")
         lost: NDArray[np.float64] = self.log_sum_exp.astype(np.float64) - self.true.astype(np.float64)
@@ -93,7 +93,7 @@ class Predictions:
         """Whether the probabilities of the predicted classes are the shares of right ones.
 
         Raises:
-            DepthubError: of a packed run.
+            NotInPredictionsError: of a packed run.
         """
         correct = (self.predicted == self.labels).astype(np.float64)
         return calibration(self.probabilities()[:, 0], correct, self.negative_log_likelihood())
@@ -106,7 +106,7 @@ class Predictions:
 
     def _require_scores(self, quantity: str) -> None:
         if np.isnan(self.true).all():
-            raise DepthubError(
+            raise NotInPredictionsError(
                 f"{quantity} cannot be computed from a packed run, which has the best class alone; read the run's own folder"
             )
 

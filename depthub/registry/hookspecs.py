@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
-    from depthub import DataSet, Executor, Head, Method, NamedBackbone, Protocol, RunResult, RunSpec
+    from depthub import DataSet, Executor, Head, Method, NamedBackbone, Predictions, Protocol, RunResult, RunSpec
 
 GROUP = "depthub"
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -43,6 +43,13 @@ def depthub_backbones() -> Iterable[NamedBackbone]:  # type: ignore[empty-body]
 @hookspec
 def depthub_executors() -> Iterable[type[Executor]]:  # type: ignore[empty-body]
     """Executor classes: where runs are executed. A class's own name is its public name; its constructor's keywords are its settings."""
+
+
+@hookspec
+def depthub_metrics() -> Mapping[str, Callable[[Predictions], float]]:  # type: ignore[empty-body]
+    """Metrics by their public names: functions of the predictions of a test task. Each gives a finite number, and is called with a copy of
+    its own, for `depthub runs metrics` and `depthub.metrics`; no run is repeated, and no run's result depends on it.
+    """
 
 
 @hookspec

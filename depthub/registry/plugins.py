@@ -21,16 +21,19 @@ from typing import Any
 import pluggy
 
 from depthub.errors import DepthubError, UnknownNameError, hint
-from depthub.registry import hookspecs
-from depthub.registry.admission import KINDS, admit, inherits
+from depthub.registry import admission, hookspecs, metrics
+from depthub.registry.admission import KINDS, inherits
 from depthub.registry.distributions import PluginEntry, normalized, plugin_entries
 from depthub.registry.foreign import class_name, derives, described, place
 from depthub.registry.hookspecs import GROUP
 from depthub.registry.isolation import forget, isolated
+from depthub.registry.metrics import BUILT_IN_METRICS, METRICS
 from depthub.values.text import plain
+from depthub.version import __version__
 
 BUILT_IN = "depthub"  # the distribution of the built-in plugins, which `DEPTHUB_LOAD_PLUGINS` does not leave out
 MOST = 10_000  # components from one hook
+SINGULAR: Mapping[str, str] = {kind: rules.singular for kind, rules in KINDS.items()} | {METRICS: "metric"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class PluginReport:
 
 
 SESSION = PluginReport("session", "session", "0")  # stands for this process as the provider of what it registers itself
+CORE = PluginReport("metrics", BUILT_IN, __version__)  # stands for depthub itself as the provider of its metrics
 
 
 class Plugins:
@@ -82,7 +86,8 @@ class Plugins:
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
-        self._provided: dict[str, dict[str, tuple[Any, PluginReport]]] = {kind: {} for kind in KINDS}
+        self._provided: dict[str, dict[str, tuple[Any, PluginReport]]] = {kind: {} for kind in SINGULAR}
+        self._provided[METRICS] |= {metric.name: (metric, CORE) for metric in BUILT_IN_METRICS}
         self.reports: tuple[PluginReport, ...] = ()
         strict = environ.get("DEPTHUB_STRICT_PLUGINS", "0") not in ("", "0")
         entries = sorted(plugin_entries(), key=_order)
@@ -107,7 +112,7 @@ class Plugins:
         return [{field: getattr(report, field) for field in fields} for report in reports if report.works]
 
     def names(self, kind: str) -> tuple[str, ...]:
-        """All names of a kind ("methods", "heads", ...), sorted."""
+        """All names of a kind ("methods", "heads", ..., "metrics"), sorted."""
         return tuple(sorted(self._provided[kind]))
 
     def all(self, kind: str) -> dict[str, Any]:
@@ -119,7 +124,7 @@ class Plugins:
         return {name: self.get(kind, name) for name in self.names(kind)}
 
     def get(self, kind: str, name: str) -> Any:
-        """The class (for data sets and backbones: the instance) of that name.
+        """The class (for data sets and backbones: the instance; for metrics: the `Metric`) of that name.
 
         Raises:
             UnknownNameError: if no working plugin provides it.
@@ -171,7 +176,7 @@ class Plugins:
 
     def _find(self, kind: str, name: str) -> tuple[Any, PluginReport]:
         if name not in self._provided[kind]:
-            raise UnknownNameError(KINDS[kind].singular, name, self._provided[kind], self.left_out)
+            raise UnknownNameError(SINGULAR[kind], name, self._provided[kind], self.left_out)
         return self._provided[kind][name]
 
     def _working(self) -> dict[str, PluginReport]:
@@ -208,7 +213,7 @@ class Plugins:
         package = _package(entry)
         with _faults("changes the process in a way that cannot be undone", package), isolated(quiet=True):
             self._register(entry, origin.name, package)
-            provided = {kind: self._collect(kind, origin.name, package) for kind in KINDS}
+            provided = {kind: self._collect(kind, origin.name, package) for kind in SINGULAR}
         report = replace(origin, provides={kind: tuple(sorted(named)) for kind, named in provided.items() if named})
         for kind, named in provided.items():
             self._provided[kind] |= {name: (thing, report) for name, thing in named.items()}
@@ -243,7 +248,7 @@ class Plugins:
         named: dict[str, Any] = {}
         for thing in self._things(hook, plugin, package, where):
             with _faults(f"{hook} gives what cannot be read", package, where):
-                name, thing_faults = admit(thing, KINDS[kind])
+                name, thing_faults = metrics.admit(thing) if kind == METRICS else admission.admit(thing, KINDS[kind])
             thing_faults += self._name_clashes(kind, name, named) if name else []
             faults += [f"{hook}: {plain(fault)}{where}" for fault in thing_faults]
             named[name] = thing
@@ -252,10 +257,11 @@ class Plugins:
         return named
 
     def _things(self, hook: str, plugin: str, package: str, where: str) -> list[Any]:
-        """The classes or instances that a plugin's hook returns."""
+        """The classes, instances or metrics that a plugin's hook returns."""
         with _faults(f"{hook} fails", package):
             results = self._call(hook, plugin, {})
-            things = [thing for result in results for thing in islice(result, MOST + 1)]
+            members = metrics.members if hook == f"{GROUP}_{METRICS}" else islice
+            things = [thing for result in results for thing in members(result, MOST + 1)]
         if not results or len(things) > MOST:
             raise _FaultError(f"{hook} gives {f'more than {MOST} things' if results else 'nothing'}, expected a list{where}")
         return things

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ def evaluate(
     *,
     task: str = "",
     on_progress: OnProgress | None = None,
+    on_logits: Callable[[Tensor, Tensor], None] | None = None,
 ) -> Predictions:
     """Predictions for the images, in their order. Several processes divide whole batches: each image is scored among the same others with
     any number of processes.
@@ -44,6 +45,7 @@ def evaluate(
         workers: processes that read images.
         task: its name, for messages.
         on_progress: called after each batch with the number of images done, as far as this process knows, and of all.
+        on_logits: called with each batch's logits, (B, M) float32, and labels, (B,), in the order of this process's images.
 
     Raises:
         DepthubError: if there are no images, scores are not finite or have another shape, or an image cannot be read.
@@ -58,7 +60,10 @@ def evaluate(
     for pixels, labels in on_device(batches, accelerator.device):
         with accelerator.autocast():
             scores = tuner(pixels, classes)
-        readings.append(_reading(scores, labels, probabilities))
+        logits = (scores.clamp(min=LEAST).log() if probabilities else scores).float()
+        readings.append(_reading(scores, logits, labels))
+        if on_logits:
+            on_logits(logits, labels)
         done += len(labels)
         if on_progress:
             on_progress(min(total, processes * done), total)
@@ -84,10 +89,9 @@ def _subject(task: str) -> str:
     return f"test task {task!r}" if task else "the test task"
 
 
-def _reading(scores: Tensor, labels: Tensor, probabilities: bool) -> tuple[Tensor, ...]:
-    """The columns of `Predictions` for a batch, from scores (B, M), and whether all scores of an image are finite, (B,)."""
+def _reading(scores: Tensor, logits: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    """The columns of `Predictions` for a batch, from scores and logits (B, M), and whether all of an image are finite, (B,)."""
     best = _best(scores, min(BEST, scores.shape[1]))
-    logits = (scores.clamp(min=LEAST).log() if probabilities else scores).float()
     labels = labels.long()
     true, log_sum_exp = logits.gather(1, labels[:, None])[:, 0], logits.logsumexp(dim=1)
     # both in fp32, as they are stored, and in the precision of the scores

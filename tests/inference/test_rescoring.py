@@ -61,7 +61,8 @@ def test_text_that_was_stored_is_not_encoded_again(finished: Finished, monkeypat
     with pytest.raises(DepthubError, match=r"classifier\.safetensors is not the file"):
         rescore_jointly(depthub.load(folder, backbone=finished.backbone), finished.data.name)
     (folder / "classifier.safetensors").unlink()
-    assert rescore_jointly(depthub.load(folder, backbone=finished.backbone), finished.data.name).as_dict() == expected
+    again = rescore_jointly(depthub.load(folder, backbone=finished.backbone), finished.data.name).as_dict()
+    assert again == {**expected, "trade_off": pytest.approx(expected["trade_off"], rel=1e-3)}  # its bias is a score, with their rounding
 
 
 def test_the_runs_own_data_must_be_the_runs(finished: Finished, call: Any, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from depthub.cli.options.parser import Parser
 from depthub.cli.output import number_table, show_table
 from depthub.cli.table import shown
 from depthub.errors import DepthubError
+from depthub.inference.rescored import ScoredBy
 
 if TYPE_CHECKING:
     from depthub.inference.rescored import Rescored
@@ -33,6 +34,8 @@ def parser() -> Parser:
     ):
         rescore.add(f"--{name}", type=kind, default="" if kind is str else None, metavar=metavar, help=words)
     rescore.add("--joint", action="store_true", help="the run's own test images, among the classes of all its test tasks together")
+    words = "of trained classes: as the head decides, every class as a new one, or trained classes as in the run beside new ones"
+    rescore.add("--reading", type=ScoredBy, default="head", metavar="head|itm|rows", help=words)
     rescore.add("--workers", type=NonNegativeInt, default=0, metavar="N", help="data-loading processes; results do not depend on it")
     rescore.add("--cache", type=bool, default=True, metavar="true|false", help="image features on disk; see `depthub cache info`")
     rescore.add("--json", action="store_true", help="as JSON")
@@ -48,7 +51,7 @@ def main(config: Namespace) -> int:
 
     trained = classifier(config)
     reading = Reading(config.data_root, config.workers, config.cache)
-    rescored = (rescore_jointly if config.joint else rescore)(trained, config.data, reading)
+    rescored = (rescore_jointly if config.joint else rescore)(trained, config.data, reading, config.reading)
     text = json.dumps(rescored.as_dict(), indent=1)
     if config.out:
         atomic_write(config.out, f"{text}\n".encode())
@@ -68,4 +71,7 @@ def _show(rescored: Rescored) -> None:
         table.add_section()
         for name, value in rescored.scores.items():
             table.add_row(shown(name), "", f"{value:.2f}")
+    if traded := rescored.trade_off:
+        table.add_row("best H, over a bias", f"bias {traded.bias:.4g}", f"{traded.best_h:.2f}")
+        table.add_row("area of the trade-off", "of 1", f"{traded.area:.4f}")
     show_table(table, rescored.notes)

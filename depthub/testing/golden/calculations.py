@@ -13,8 +13,9 @@ import numpy as np
 from depthub.data.dataset import Examples
 from depthub.data.fewshot import draw_both
 from depthub.inference.channel_importance import channel_importance
-from depthub.records.metrics import count, macro_f1
+from depthub.records.metrics import count
 from depthub.spec import Training
+from depthub.statistics.metrics import macro_f1
 from depthub.testing.golden.comparison import Comparison
 from depthub.training.schedule import learning_rate
 
