@@ -10,16 +10,19 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+from depthub.records.entries import RUNS as OWN_RUNS
 from depthub.records.faults import Fault
 from depthub.records.result import RunResult
 from depthub.submissions import files
-from depthub.submissions.definition import Definition, read
+from depthub.submissions.definition import FILE as DEFINITION, Definition, read
 from depthub.submissions.folders import SIGNERS, SUBMISSIONS, folders, own_runs
 from depthub.submissions.signatures import Signers
 from depthub.submissions.validation import validate
 from depthub.submissions.verdict import FileFault, Verdict
 from depthub.system.provenance import cores
 
+BOARD = "(board)"  # in the place of a submission's name
+KEEPERS = "is not as it was merged; those who keep the board change it, not a submission"
 FEW = 8  # submissions that are checked here rather than by further processes
 
 
@@ -91,12 +94,23 @@ def _against_others(outcomes: Sequence[Verdict], own: set[str]) -> Iterator[Verd
 def _against_earlier(outcomes: Sequence[Verdict], folder: Path, before: Path) -> Iterator[Verdict]:
     """The verdicts, with a fault for each file that was merged and is no longer as it was."""
     present = {outcome.name: outcome for outcome in outcomes}
+    if of_board := [FileFault(name, Fault("", KEEPERS)) for name in _changed_files(folder, before)]:
+        present[BOARD] = Verdict(BOARD, tuple(of_board), {})
     for path in folders(before):
         changed = [FileFault(name, Fault("", reason)) for name, reason in _changes(path, folder / SUBMISSIONS / path.name)]
         if changed:
             outcome = present.get(path.name, Verdict(path.name, (), {}))
             present[path.name] = replace(outcome, faults=(*outcome.faults, *changed))
     yield from (present[name] for name in sorted(present))
+
+
+def _changed_files(folder: Path, before: Path) -> Iterator[str]:
+    """The files that decide what is valid, where they are not as they were: definition, signers, the board's own runs."""
+    own = {path.relative_to(place) for place in (folder, before) for path in place.glob(f"{OWN_RUNS}/*")}
+    for name in sorted({Path(DEFINITION), Path(SIGNERS), *own}):
+        contents = [path.read_bytes() if path.is_file() else None for path in (folder / name, before / name)]
+        if contents[0] != contents[1]:
+            yield name.as_posix()
 
 
 def _changes(before: Path, now: Path) -> Iterator[tuple[str, str]]:

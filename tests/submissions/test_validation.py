@@ -208,6 +208,15 @@ def test_nothing_merged_changes(board: Path, made_board: Path) -> None:
     assert "is missing" in changed["s-0001"][0]
 
 
+@pytest.mark.parametrize("name", ["definition.json", "allowed_signers", "runs/mine.jsonl"])
+def test_a_submission_changes_nothing_of_the_board(board: Path, made_board: Path, name: str) -> None:
+    (board / name).parent.mkdir(exist_ok=True)
+    with (board / name).open("a") as file:
+        file.write(" ")
+    faults = {verdict.name: [str(fault) for fault in verdict.faults] for verdict in verdicts(board, before=made_board)}
+    assert faults["(board)"] == [f"{name}: is not as it was merged; those who keep the board change it, not a submission"]
+
+
 def test_a_withdrawn_row_leaves_the_board(board: Path, made_board: Path) -> None:
     edit(board / "submissions/s-0000", lambda fields: fields.update(withdrawn="a fault in the code"))
     assert all(verdict.valid for verdict in verdicts(board, before=made_board))
