@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from io import StringIO
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import BytesIO, StringIO
 from typing import Any, Literal
 
+from depthub.boards import export_records
 from depthub.boards.markdown import markdown
-from depthub.values.text import cell, latex
+from depthub.errors import DepthubError
+from depthub.values.text import cell, latex, plain
 
-Form = Literal["latex", "csv", "markdown"]
+Form = Literal["latex", "csv", "markdown", "parquet", "hugging-face", "papers-with-code", "every-eval-ever"]
+RECORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "hugging-face": export_records.hugging_face,
+    "papers-with-code": export_records.papers_with_code,
+    "every-eval-ever": export_records.every_eval_ever,
+}
 AVERAGE = "average"  # in the place of a data set
 COLUMNS = ("setting", "rank", "row", "data", "score", "mean", "std", "seeds")
 
@@ -21,23 +28,51 @@ def exported(board: Mapping[str, Any], form: Form, *, deviations: bool = False) 
     Args:
         board: a document of kind `leaderboard`.
         form: "latex", a table with rules of booktabs for each setting, a block for the average and for each data set, the best in
-            bold; "csv", one number a line, harmless to spreadsheets; "markdown", as `leaderboard.md`.
+            bold; "csv", one number a line, harmless to spreadsheets; "markdown", as `leaderboard.md`; "hugging-face", front matter of model
+            cards; "papers-with-code", evaluation tables; "every-eval-ever", records of its schema.
         deviations: in LaTeX also the standard deviations over seeds.
     """
     if form == "markdown":
         return markdown(board)
+    if form in RECORDS:
+        return RECORDS[form](board)
     return _csv(board) if form == "csv" else _latex(board, deviations)
+
+
+def parquet(board: Mapping[str, Any]) -> bytes:
+    """The lines of "csv" as a Parquet file, numbers as numbers.
+
+    Raises:
+        DepthubError: if pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet as files
+    except ImportError as error:
+        raise DepthubError("pyarrow is not installed; pip install 'depthub[parquet]' or pip install pyarrow") from error
+    rows = [dict(zip(COLUMNS, line, strict=True)) for line in _lines(board)]
+    types = dict.fromkeys(COLUMNS, pyarrow.string()) | dict.fromkeys(("rank", "seeds"), pyarrow.int64())
+    types |= dict.fromkeys(("mean", "std"), pyarrow.float64())
+    out = BytesIO()
+    files.write_table(pyarrow.Table.from_pylist(rows, pyarrow.schema(types)), out)
+    return out.getvalue()
+
+
+def _lines(board: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """A line for each score of a row on a data set or on average, by `COLUMNS`."""
+    for row in board["rows"]:
+        for data, scores in _blocks(row):
+            for score, value in scores.items():
+                names = (plain(row["setting"]), row["rank"], plain(row["label"]), plain(data), plain(score))
+                yield (*names, value["mean"], value["std"], value["n_seeds"])
 
 
 def _csv(board: Mapping[str, Any]) -> str:
     text = StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(COLUMNS)
-    for row in board["rows"]:
-        for data, scores in _blocks(row):
-            for score, value in scores.items():
-                names = (cell(row["setting"]), row["rank"], cell(row["label"]), cell(data), cell(score))
-                lines.writerow([*names, value["mean"], "" if value["std"] is None else value["std"], value["n_seeds"]])
+    for line in _lines(board):
+        lines.writerow([cell(value) if isinstance(value, str) else "" if value is None else value for value in line])
     return text.getvalue()
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from depthub import boards
-from depthub.boards.exports import Form, exported
-from depthub.cli import leaderboard_build, leaderboard_checks
+from depthub.boards.exports import Form, exported, parquet
+from depthub.cli import leaderboard_build, leaderboard_checks, leaderboard_site
 from depthub.cli.options.parser import Parser
-from depthub.cli.plural import counted
+from depthub.errors import DepthubError
 from depthub.system.files import atomic_write
-from depthub.values.text import plain
 
 HELP = "make a leaderboard from finished runs; show, check and export it"
 
@@ -25,7 +24,7 @@ def parser() -> Parser:
             "show": _show_parser(),
             "export": _export_parser(),
             "diff": _diff_parser(),
-            "site": _site_parser(),
+            "site": leaderboard_site.parser(),
             "define": leaderboard_checks.define_parser(),
             "validate": leaderboard_checks.validate_parser(),
         }
@@ -40,7 +39,7 @@ def _show_parser() -> Parser:
 
 
 def _export_parser() -> Parser:
-    export = Parser(description="Print a leaderboard as LaTeX, CSV or Markdown.")
+    export = Parser(description="A leaderboard for papers, spreadsheets and collections of results.")
     export.add("board", type=Path, metavar="BOARD", help="a leaderboard.json, or its folder")
     export.add("--form", type=Form, default="latex", metavar="|".join(get_args(Form)), help="of the output")
     export.add("--deviations", action="store_true", help="in LaTeX also the deviations over seeds")
@@ -56,13 +55,6 @@ def _diff_parser() -> Parser:
     return diff
 
 
-def _site_parser() -> Parser:
-    site = Parser(description="Write boards as pages that open from a disk.")
-    site.add("boards", type=Path, nargs="+", metavar="DIR", help="boards' folders, or folders of such folders")
-    site.add("--out", type=Path, default=Path("site"), metavar="DIR", help="the folder for the pages; an earlier site in it is replaced")
-    return site
-
-
 def main(config: Any) -> int:
     """Carry out the sub-command."""
     work = {
@@ -70,7 +62,7 @@ def main(config: Any) -> int:
         "show": _show,
         "export": _export,
         "diff": _diff,
-        "site": _site,
+        "site": leaderboard_site.main,
         "define": leaderboard_checks.define,
         "validate": leaderboard_checks.validate,
     }
@@ -92,19 +84,13 @@ def _diff(options: Any) -> int:
     return 0
 
 
-def _site(options: Any) -> int:
-    from depthub.cli.descriptions import descriptions
-    from depthub.site.build import write
-
-    pages = write(options.boards, options.out, descriptions())
-    print(plain(f"{counted(len(pages), 'page')}: {pages[0]}"))
-    return 0
-
-
 def _export(options: Any) -> int:
-    text = exported(boards.load_board(options.board), options.form, deviations=options.deviations)
+    board = boards.load_board(options.board)
+    if options.form == "parquet" and not options.out:
+        raise DepthubError("Parquet is not text; give the file with --out FILE")
+    content = parquet(board) if options.form == "parquet" else exported(board, options.form, deviations=options.deviations).encode()
     if options.out:
-        atomic_write(options.out, text.encode())
+        atomic_write(options.out, content)
     else:
-        print(text, end="")
+        print(content.decode(), end="")
     return 0
