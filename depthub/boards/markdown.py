@@ -101,6 +101,8 @@ def _standings(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) ->
     ]
     sets = len(setting["common_data"])
     how = f"By bootstrap over {sets} data sets ({statistics['rounds']:,} rounds): would rows stand so on new data sets?"
+    if "optimism" in statistics:
+        how += f" The best average was chosen among {len(placed)}: it overstates its row by about {statistics['optimism']:.1f} points."
     taus = [f"{escaped(data)} {'–' if tau is None else f'{tau:.2f}'}" for data, tau in statistics["reliability"].items()]
     order = f"Agreement of seeds on the order of rows (Kendall's tau): {', '.join(taus)}."
     return [how, "", *_table(header, body), "", order, ""]

@@ -48,6 +48,7 @@ def standing(rows: Sequence[Row], data: Sequence[str], summary: Summary, how: Co
             for question in get_args(Question)
         },
         "groups": alike if alike is None else [[rows[place].label for place in group] for group in alike],
+        "optimism": round(draws.optimism(), DIGITS),
         "ranks": _ranks(rows, cells.mean(axis=2)),
         "reliability": {
             name: None if np.isnan(tau) else round(float(tau), DIGITS) for name, tau in zip(data, reliability(cells), strict=True)

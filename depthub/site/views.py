@@ -134,6 +134,8 @@ def _resolution(setting: Mapping[str, Any]) -> dict[str, Any]:
         f"{least['these data sets']:.1f} on these (80 % power, median of all pairs). Smaller differences between rows are not a ranking. "
         f"Ranks and intervals answer whether rows would stand so on new data sets (bootstrap, {statistics['rounds']:,} rounds)."
     )
+    if "optimism" in statistics:
+        sentence += f" The best average was chosen for being best: it overstates its row by about {statistics['optimism']:.1f} points."
     if statistics["groups"] is None:
         sentence += " Its rows overlap in more groups than can be listed."
     ranks = statistics.get("ranks") or {}
