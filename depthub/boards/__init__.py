@@ -86,10 +86,8 @@ def load_board(path: Path | str) -> dict[str, Any]:
 
 
 def _shipped() -> dict[str, Path]:
-    """The boards that come with depthub by name: within an installed package, or in a clone beside it."""
-    package = Path(__file__).parent / "shipped"
-    clone = Path(__file__).parents[2] / "leaderboards"
-    return {path.stem: path for path in package.glob("*.json")} or {path.parent.name: path for path in clone.glob("*/leaderboard.json")}
+    """The boards that come with depthub by name; in a clone they are links into `leaderboards`."""
+    return {path.stem: path for path in (Path(__file__).parent / "shipped").glob("*.json")}
 
 
 def write(document: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
