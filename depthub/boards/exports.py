@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO, StringIO
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from depthub.boards import export_records
 from depthub.boards.markdown import markdown
 from depthub.errors import DepthubError
 from depthub.values.text import cell, latex, plain
 
-Form = Literal["latex", "csv", "markdown", "parquet", "hugging-face", "papers-with-code", "every-eval-ever"]
+Text = Literal["latex", "csv", "markdown", "hugging-face", "papers-with-code", "every-eval-ever"]
+Form = Literal[Text, "parquet"]
 RECORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "hugging-face": export_records.hugging_face,
     "papers-with-code": export_records.papers_with_code,
@@ -22,25 +23,29 @@ AVERAGE = "average"  # in the place of a data set
 COLUMNS = ("setting", "rank", "row", "data", "score", "mean", "std", "seeds")
 
 
-def exported(board: Mapping[str, Any], form: Form, *, deviations: bool = False) -> str:
+def exported(board: Mapping[str, Any], form: Text, *, deviations: bool = False) -> str:
     """A leaderboard in another form.
 
     Args:
         board: a document of kind `leaderboard`.
         form: "latex", a table with rules of booktabs for each setting, a block for the average and for each data set, the best in
-            bold; "csv", one number a line, harmless to spreadsheets; "markdown", as `leaderboard.md`; "hugging-face", front matter of model
-            cards; "papers-with-code", evaluation tables; "every-eval-ever", records of its schema.
+            bold; "csv", one number a line, harmless to spreadsheets; "markdown", as `leaderboard.md`; "hugging-face", front matter of a
+            model card; "papers-with-code", evaluation tables; "every-eval-ever", records of its schema. Scores in percent.
         deviations: in LaTeX also the standard deviations over seeds.
+
+    Raises:
+        DepthubError: for another form.
     """
-    if form == "markdown":
-        return markdown(board)
-    if form in RECORDS:
-        return RECORDS[form](board)
-    return _csv(board) if form == "csv" else _latex(board, deviations)
+    if form == "latex":
+        return _latex(board, deviations)
+    forms = {"csv": _csv, "markdown": markdown, **RECORDS}
+    if form not in forms:
+        raise DepthubError(f"{plain(str(form))} is no form of text; expected one of {', '.join(get_args(Text))}")
+    return forms[form](board)
 
 
 def parquet(board: Mapping[str, Any]) -> bytes:
-    """The lines of "csv" as a Parquet file, numbers as numbers.
+    """The lines of "csv" as a Parquet file, means and deviations as numbers in percent.
 
     Raises:
         DepthubError: if pyarrow is not installed.

@@ -12,7 +12,7 @@ from depthub.protocol import Summary
 from depthub.statistics.averages import CONVENTION, Convention
 from depthub.statistics.bootstrap import ROUNDS, Question, bootstrap
 from depthub.statistics.comparisons import groups, mean_ranks, reliability
-from depthub.statistics.resolution import board_resolution
+from depthub.statistics.resolution import board_resolutions
 from depthub.statistics.table import Array, Table
 
 QUESTION: Question = "new data sets"  # of intervals, ranks and groups
@@ -43,10 +43,7 @@ def standing(rows: Sequence[Row], data: Sequence[str], summary: Summary, how: Co
         "confidence": CONFIDENCE,
         "rounds": rounds,
         "seeds": table.seeds,
-        "resolution": {
-            question: {score: round(board_resolution(table.per_cell(score), question), DIGITS) for score in _scores(table)}
-            for question in get_args(Question)
-        },
+        "resolution": _resolution(table),
         "groups": alike if alike is None else [[rows[place].label for place in group] for group in alike],
         "optimism": round(draws.optimism(), DIGITS),
         "ranks": _ranks(rows, cells.mean(axis=2)),
@@ -63,6 +60,12 @@ def standing(rows: Sequence[Row], data: Sequence[str], summary: Summary, how: Co
         for place, row in enumerate(rows)
     }
     return of_setting, of_rows
+
+
+def _resolution(table: Table) -> dict[str, dict[str, float]]:
+    """By question, then score, in points."""
+    of_scores = {score: board_resolutions(table.per_cell(score)) for score in _scores(table)}
+    return {question: {score: round(of_scores[score][question], DIGITS) for score in of_scores} for question in get_args(Question)}
 
 
 def _ranks(rows: Sequence[Row], per_set: Array) -> dict[str, Any]:

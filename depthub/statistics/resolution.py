@@ -116,13 +116,21 @@ def board_resolution(per_cell: Array, question: Question) -> float:
     Raises:
         DepthubError: for fewer than 2 data sets or seeds.
     """
+    return board_resolutions(per_cell)[question]
+
+
+def board_resolutions(per_cell: Array) -> dict[Question, float]:
+    """`board_resolution` for both questions."""
     _, sets, seeds = per_cell.shape
     if min(sets, seeds) < 2:
         raise DepthubError(f"a resolution needs at least 2 data sets and 2 seeds, not {sets} and {seeds}")
-    errors, freedom = [], sets - 1 if question == "new data sets" else sets * (seeds - 1)
-    for row in range(1, len(per_cell)):  # as `Components.of` and its error, for the pairs of a row at once
+    variances = []  # of the mean difference, by question, for the pairs of a row at once; as `Components.of` and its error
+    for row in range(1, len(per_cell)):
         differences = per_cell[row] - per_cell[:row]
         of_seeds = differences.var(axis=2, ddof=1).mean(axis=1) / seeds
-        of_sets = np.maximum(differences.mean(axis=2).var(axis=1, ddof=1), of_seeds)
-        errors.append(np.sqrt((of_sets if question == "new data sets" else of_seeds) / sets))
-    return float(np.median(np.concatenate(errors))) * _noncentrality(freedom, POWER, ALPHA)
+        variances.append([np.maximum(differences.mean(axis=2).var(axis=1, ddof=1), of_seeds), of_seeds])
+    new, these = np.median(np.sqrt(np.concatenate(variances, axis=1) / sets), axis=1)
+    return {
+        "new data sets": float(new) * _noncentrality(sets - 1, POWER, ALPHA),
+        "these data sets": float(these) * _noncentrality(sets * (seeds - 1), POWER, ALPHA),
+    }

@@ -41,7 +41,7 @@ def _show_parser() -> Parser:
 def _export_parser() -> Parser:
     export = Parser(description="A leaderboard for papers, spreadsheets and collections of results.")
     export.add("board", type=Path, metavar="BOARD", help="a leaderboard.json, or its folder")
-    export.add("--form", type=Form, default="latex", metavar="|".join(get_args(Form)), help="of the output")
+    export.add("--form", type=Form, default="latex", metavar="|".join(get_args(Form)), help="of the output; parquet needs --out")
     export.add("--deviations", action="store_true", help="in LaTeX also the deviations over seeds")
     export.add("--out", type=Path | None, default=None, metavar="FILE", help="write it to a file")
     return export
