@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ def of_folder(folder: Path, title: str, how: Convention = CONVENTION) -> dict[st
         DepthubError: as `boards.board` does, and if nothing is left.
     """
     (own, unreadable), outcomes = own_runs(folder), verdicts(folder)
+    gc.freeze()  # thousands of runs stay until the end; looking through them for garbage again and again takes seconds
     results, declared = _standing(own, outcomes, read(folder))
     invalid = [_left_out(outcome) for outcome in outcomes if not outcome.valid]
     return board(results, title, how, [*unreadable, *invalid], declared)

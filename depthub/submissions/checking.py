@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -59,7 +60,7 @@ def _validated(places: Sequence[Path], definition: Definition, signers: Signers)
     if len(places) <= FEW:
         return [validate(folder, definition, signers) for folder in places]
     check = partial(_for_a_board, definition=definition, signers=signers)
-    with ProcessPoolExecutor(min(cores(), len(places)), mp_context=get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(min(cores(), len(places)), mp_context=get_context("forkserver"), initializer=gc.disable) as pool:
         return list(pool.map(check, places, chunksize=4))
 
 
