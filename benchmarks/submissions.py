@@ -40,7 +40,7 @@ SUMMARY = Summary("H", {"H": TASKS})
 
 
 @dataclass(frozen=True)
-class Made:
+class Sizes:
     """The size of a made-up board; images and classes as in the mean of the embedded data sets.
 
     Args:
@@ -58,23 +58,23 @@ class Made:
     shots: int = 16
 
 
-def write_board(folder: Path, made: Made, submissions: int) -> None:
+def write_board(folder: Path, sizes: Sizes, submissions: int) -> None:
     """A board's folder with a definition and submissions `s-0000`, `s-0001` and so on, all valid, each a little better than the last."""
     folder.mkdir(parents=True, exist_ok=True)
-    defined = definition.define([run.result for run in row(made, 0, 0.6)], "made", "Made-up runs")
+    defined = definition.define([run.result for run in row(sizes, 0, 0.6)], "made", "Sizes-up runs")
     (folder / definition.FILE).write_bytes(documents.dumps(defined.document))
     with ProcessPoolExecutor(mp_context=get_context("forkserver")) as pool:
-        for _ in pool.map(partial(write_submission, folder, made), range(submissions), chunksize=8):
+        for _ in pool.map(partial(write_submission, folder, sizes), range(submissions), chunksize=8):
             pass
 
 
-def write_submission(folder: Path, made: Made, number: int) -> Path:
+def write_submission(folder: Path, sizes: Sizes, number: int) -> Path:
     """One of them; returns its folder."""
     name = f"s-{number:04}"
     place = folder / "submissions" / name
-    runs = row(made, number + 1, 0.6 + 0.0001 * number)
+    runs = row(sizes, number + 1, 0.6 + 0.0001 * number)
     disclosures = {**dict.fromkeys(DISCLOSURES, False), "notes": ""}
-    method = {"name": f"Made {number}", "summary": "made up", "code_url": "https://example.org/made", "commit": "", "licence": "MIT"}
+    method = {"name": f"Sizes {number}", "summary": "made up", "code_url": "https://example.org/made", "commit": "", "licence": "MIT"}
     document = {
         **{"id": name, "created": "2026-11-26", "licence": "CC-BY-4.0", "board": "made"},
         **{"submitter": {"name": "Somebody", "contact": "@somebody", "relationship": "author"}, "method": {**method, "paper": None}},
@@ -87,39 +87,39 @@ def write_submission(folder: Path, made: Made, number: int) -> Path:
     return place
 
 
-def row(made: Made, number: int, accuracy: float) -> list[StoredRun]:
+def row(sizes: Sizes, number: int, accuracy: float) -> list[StoredRun]:
     """The runs of one recipe, which `number` tells from others."""
     runs = []
-    for data in range(made.sets):
-        for seed in range(1, made.seeds + 1):
-            result = _run(made, number, data, seed, accuracy)
+    for data in range(sizes.sets):
+        for seed in range(1, sizes.seeds + 1):
+            result = _run(sizes, number, data, seed, accuracy)
             runs.append(StoredRun(documents.document(result), result))
     return runs
 
 
-def _run(made: Made, number: int, data: int, seed: int, accuracy: float) -> RunResult:
+def _run(sizes: Sizes, number: int, data: int, seed: int, accuracy: float) -> RunResult:
     generator = np.random.default_rng([number, data, seed])
     spec = RunSpec(
         Component("CoOp", {"n_ctx": 4, "recipe": number}),
         data=DataSpec(f"set{data:02}"),
         backbone=BackboneSpec("shapes", sha256="0" * 64),
         training=Training(),
-        shots=made.shots,
+        shots=sizes.shots,
         seed=seed,
     )
-    labels = [place % made.classes for place in range(made.images)]
+    labels = [place % sizes.classes for place in range(sizes.images)]
     predictions, tested = {}, {}
     for place, task in enumerate(TASKS):
-        right = generator.random(made.images) < accuracy + 0.02 * data - 0.05 * place
-        predicted = np.where(right, labels, generator.integers(made.classes, size=made.images))
-        predictions[task] = best_only(labels, predicted.astype(np.int32), made.classes)
-        ids = range(place * made.classes, (place + 1) * made.classes)
+        right = generator.random(sizes.images) < accuracy + 0.02 * data - 0.05 * place
+        predicted = np.where(right, labels, generator.integers(sizes.classes, size=sizes.images))
+        predictions[task] = best_only(labels, predicted.astype(np.int32), sizes.classes)
+        ids = range(place * sizes.classes, (place + 1) * sizes.classes)
         classes = ClassSet(spec.data.name, tuple(ids), tuple(f"class {index} of set {data}" for index in ids), "a photo of a {}.")
         sentences = (tuple(f"X X X X {name}." for name in classes.names),)
-        tested[task] = TestedTask(classes, sentences, fingerprint([f"{task}{image}" for image in range(made.images)], labels))
+        tested[task] = TestedTask(classes, sentences, fingerprint([f"{task}{image}" for image in range(sizes.images)], labels))
     counts = {task: of_task.count() for task, of_task in predictions.items()}
     base, new = (count.percent for count in counts.values())
-    trained = [(f"train{label}-{shot}-{seed}", label) for label in range(made.classes) for shot in range(made.shots)]
+    trained = [(f"train{label}-{shot}-{seed}", label) for label in range(sizes.classes) for shot in range(sizes.shots)]
     sample = Sample("base", spec.data.name, *map(tuple, zip(*trained, strict=True)))
     return RunResult(
         spec,
@@ -135,14 +135,14 @@ def _run(made: Made, number: int, data: int, seed: int, accuracy: float) -> RunR
     )
 
 
-def measured(number: int, made: Made) -> Iterator[str]:
+def measured(number: int, sizes: Sizes) -> Iterator[str]:
     """Lines of the report."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        write_board(folder, made, number)
-        runs = number * made.sets * made.seeds
+        write_board(folder, sizes, number)
+        runs = number * sizes.sets * sizes.seeds
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        yield f"{number:,} submissions, {runs:,} runs of 2 x {made.images} images, {size / 2**20:.0f} MiB of files"
+        yield f"{number:,} submissions, {runs:,} runs of 2 x {sizes.images} images, {size / 2**20:.0f} MiB of files"
         for command in (["validate", name, "--form", "json"], ["build", name, "--out", f"{name}/out"]):
             start = perf_counter()
             done = subprocess.run([sys.executable, "-m", "depthub", "leaderboard", *command], check=False, capture_output=True)
@@ -154,7 +154,7 @@ def measured(number: int, made: Made) -> Iterator[str]:
 
 def main(arguments: list[str]) -> None:
     """Print the report."""
-    for line in measured(int(arguments[0]) if arguments else 1000, Made()):
+    for line in measured(int(arguments[0]) if arguments else 1000, Sizes()):
         print(line, flush=True)
 
 

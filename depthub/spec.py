@@ -362,17 +362,17 @@ def _dataclass_of(cls: type, values: Mapping[str, Any], where: str) -> Any:
     return cls(**values)
 
 
-def digest(value: Any, known: Mapping[int, str] = {}) -> str:
+def digest(value: Any, texts: Mapping[int, str] = {}) -> str:
     """SHA-256 of a value's canonical JSON (RFC 8785: sorted keys, one form of every number).
 
     Args:
         value: of JSON.
-        known: see `values.canonical.canonical`.
+        texts: see `values.canonical.canonical`.
 
     Raises:
         DepthubError: for a value that JSON cannot hold.
     """
     try:
-        return hashlib.sha256(canonical(value, known)).hexdigest()
+        return hashlib.sha256(canonical(value, texts)).hexdigest()
     except (ValueError, RecursionError) as error:  # NaN, an integer beyond 2**53, a lone surrogate, an object that JSON does not have
         raise DepthubError(f"a value that JSON cannot hold: {' '.join(str(error).split())}") from error

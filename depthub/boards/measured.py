@@ -14,13 +14,13 @@ from depthub.boards.rows import Row, settings
 from depthub.boards.summary import shared
 from depthub.protocol import Summary
 from depthub.records.result import RunResult
+from depthub.registry.plugins import installed
 from depthub.spec import RunSpec
 from depthub.statistics.bootstrap import Question, bootstrap
 from depthub.statistics.resolution import Components
 from depthub.statistics.table import Table
 
 FEWEST = 3  # data sets, or seeds, of which one can be left out
-SWITCH = "balance"  # the setting of a head that switches it off at 0
 Unit = Literal["data set", "seed"]
 
 
@@ -117,8 +117,14 @@ def measured(results: Iterable[RunResult], score: str = "") -> tuple[list[Measur
 
 def is_control(row: Row) -> bool:
     """Whether a row's addition is switched off."""
-    balance = row.spec["head"].get("settings", {}).get(SWITCH)
-    return balance is not None and balance == 0
+    switch, settings = _switch(row), row.spec["head"].get("settings", {})
+    return bool(switch) and all(settings.get(name) == value for name, value in switch.items())
+
+
+def _switch(row: Row) -> Mapping[str, Any]:
+    """The settings at which the row's head is switched off, as the head declares them; none of a head that is not installed."""
+    plugins, name = installed(), row.spec["head"]["name"]
+    return dict(plugins.get("heads", name).control) if name in plugins.names("heads") else {}
 
 
 def _has_addition(row: Row) -> bool:
@@ -147,7 +153,7 @@ def _beside_head(row: Row) -> dict[str, Any]:
 
 def _switched_off(row: Row) -> dict[str, Any]:
     head = row.spec["head"]
-    return {**row.spec, "head": {**head, "settings": {**head.get("settings", {}), SWITCH: 0}}}
+    return {**row.spec, "head": {**head, "settings": {**head.get("settings", {}), **_switch(row)}}}
 
 
 def _missing(row: Row, host: Row | None, control: Row | None) -> Iterator[str]:
@@ -155,8 +161,9 @@ def _missing(row: Row, host: Row | None, control: Row | None) -> Iterator[str]:
         yield f"{row.label}: no single row of {row_label({**row.spec, 'head': {'name': RunSpec().head.name}})} with the same recipe"
     elif not _common_seeds(row, host):
         yield f"{row.label} and {host.label} have no data set with a seed that all have"
-    if control is None and not is_control(row):
-        yield f"{row.label}: no control row with {SWITCH} 0, so that another run of the same training may explain a gain"
+    if control is None and not is_control(row) and (switch := _switch(row)):
+        settings_off = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in switch.items())
+        yield f"{row.label}: no control row with {settings_off}, so that another run of the same training may explain a gain"
 
 
 def _common_seeds(row: Row, other: Row) -> dict[str, list[int]]:

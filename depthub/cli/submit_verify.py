@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +35,13 @@ def parser() -> Parser:
 
 def main(options: Any) -> int:
     """Without other people's plugins unless they are allowed: nothing of them is imported before that is settled."""
-    os.environ["DEPTHUB_LOAD_PLUGINS"] = ",".join(options.allow)
+    from depthub.registry.allowed_imports import plugins_of
+
+    with plugins_of(options.allow):
+        return _verified(options)
+
+
+def _verified(options: Any) -> int:
     from depthub.cli.submission_table import show_verification
     from depthub.running.options import RunOptions
     from depthub.submissions.sample import Sample

@@ -75,7 +75,7 @@ def checked(
     predictions: PredictionsOf,
     *,
     recount: bool,
-    known: Mapping[int, str] | None = None,
+    texts: Mapping[int, str] | None = None,
 ) -> StoredRun:
     """Check a document and make a result of it.
 
@@ -85,12 +85,12 @@ def checked(
         folder: the run's folder, if it has one.
         predictions: of the run by task, from the document and its counts.
         recount: count the predictions, too.
-        known: see `values.canonical.canonical`.
+        texts: see `values.canonical.canonical`.
 
     Raises:
         DepthubError: with the first fault.
     """
-    check(document, source, known or {})
+    check(document, source, texts or {})
     result = _result(document, folder)
     result = replace(result, predictions=predictions(document, result.counts))
     if recount and result.predictions:

@@ -21,28 +21,28 @@ Document = Mapping[str, Any]
 CLOSE = 1e-9  # percent; between a recorded percentage and the one that its counts give
 
 
-def check(document: Any, source: str, known: Mapping[int, str] = {}) -> None:
+def check(document: Any, source: str, texts: Mapping[int, str] = {}) -> None:
     """Check a run's document.
 
     Args:
         document: a value of JSON.
         source: the file's name, for the message.
-        known: see `values.canonical.canonical`.
+        texts: see `values.canonical.canonical`.
 
     Raises:
         DepthubError: with the first fault.
     """
-    for fault in faults(document, known):
+    for fault in faults(document, texts):
         raise DepthubError(f"{source}: {fault.reason}")
 
 
-def faults(document: Any, known: Mapping[int, str] = {}) -> Iterator[Fault]:
+def faults(document: Any, texts: Mapping[int, str] = {}) -> Iterator[Fault]:
     """Every fault of a run's document; those of its content only if its form is right."""
     of_form = list(schema.faults(document, "run"))
-    yield from of_form or _of_content(document, known)
+    yield from of_form or _of_content(document, texts)
 
 
-def _of_content(document: Document, known: Mapping[int, str]) -> Iterator[Fault]:
+def _of_content(document: Document, texts: Mapping[int, str]) -> Iterator[Fault]:
     tasks = [measured["task"] for measured in document["measurements"]]
     if len(set(tasks)) < len(tasks):
         yield Fault("measurements", "a task is measured twice")
@@ -60,11 +60,11 @@ def _of_content(document: Document, known: Mapping[int, str]) -> Iterator[Fault]
         if stage["classes"] >= len(sets) or not set(stage["tests"]) <= set(tasks):
             yield Fault(f"stages[{index}]", f"stage {stage['task']!r} names classes or tasks that are not there")
     text_of_spec = canonical.text(document["spec"])  # of which the content's digest is, too
-    known = {**known, id(document["spec"]): text_of_spec}
+    texts = {**texts, id(document["spec"]): text_of_spec}
     if document["run_id"] != sha256(text_of_spec.encode()).hexdigest() or document["spec"] != spec.without_places().as_dict():
         yield Fault("run_id", "run_id is not the digest of spec; the file was edited, delete it and run again")
     yield from (Fault("scores", reason) for reason in _of_scores(document, spec))
-    if document["sha256"] != content_sha256(document, known):
+    if document["sha256"] != content_sha256(document, texts):
         yield Fault("sha256", "sha256 is not the digest of the content; the file was edited, delete it and run again")
 
 
@@ -72,9 +72,9 @@ def _of(field: str, name: str, reasons: Iterable[str]) -> Iterator[Fault]:
     return (Fault(field, f"{name}: {reason}") for reason in reasons)
 
 
-def content_sha256(document: Document, known: Mapping[int, str] = {}) -> str:
+def content_sha256(document: Document, texts: Mapping[int, str] = {}) -> str:
     """The digest of a document without its own key `sha256` and without `x_` keys."""
-    return digest({key: value for key, value in document.items() if key != "sha256" and not key.startswith("x_")}, known)
+    return digest({key: value for key, value in document.items() if key != "sha256" and not key.startswith("x_")}, texts)
 
 
 def class_set_of(entry: Document, source: str) -> ClassSet:

@@ -56,7 +56,7 @@ class PackedRun:
         with one_line_errors():
             document, top1 = self._restored()
             return checked(
-                document, self.source, None, lambda _, counts: self._predictions(top1, counts), recount=recount, known=self.shared.texts
+                document, self.source, None, lambda _, counts: self._predictions(top1, counts), recount=recount, texts=self.shared.texts
             )
 
     def faults(self) -> list[Fault]:

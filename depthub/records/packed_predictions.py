@@ -22,7 +22,7 @@ class PackedPredictions(Mapping[str, "Predictions"]):
         counts: of the run, by task.
         sha256: of predictions and labels, see `top1_sha256`.
         source: the file and line, for messages.
-        known: see `values.canonical.canonical`.
+        texts: see `values.canonical.canonical`.
     """
 
     def __init__(
@@ -32,10 +32,10 @@ class PackedPredictions(Mapping[str, "Predictions"]):
         counts: Mapping[str, Count],
         sha256: str,
         source: str,
-        known: Mapping[int, str] = {},
+        texts: Mapping[int, str] = {},
     ) -> None:
         self.predicted, self.labels, self.counts, self.sha256, self.source = dict(predicted), dict(labels), counts, sha256, source
-        self.known = known
+        self.texts = texts
         self._by_task: dict[str, Predictions] | None = None
 
     def __getitem__(self, task: str) -> Predictions:
@@ -52,7 +52,7 @@ class PackedPredictions(Mapping[str, "Predictions"]):
     def _decoded(self) -> dict[str, Predictions]:
         if not self.predicted.keys() == self.labels.keys() == self.counts.keys():
             raise DepthubError(f"{self.source}: predictions are not of the tasks {', '.join(self.counts)}; the line is damaged")
-        if top1_sha256(self.predicted, self.labels, self.known) != self.sha256:
+        if top1_sha256(self.predicted, self.labels, self.texts) != self.sha256:
             raise DepthubError(
                 f"{self.source}: sha256 is not the digest of predictions and labels; the line was edited, pack the run again"
             )
@@ -70,6 +70,6 @@ class PackedPredictions(Mapping[str, "Predictions"]):
             raise DepthubError(f"{self.source}, task {task!r}: {error}; the line is damaged, pack the run again") from error
 
 
-def top1_sha256(predicted: Mapping[str, str], labels: Mapping[str, Sequence[int]], known: Mapping[int, str] = {}) -> str:
+def top1_sha256(predicted: Mapping[str, str], labels: Mapping[str, Sequence[int]], texts: Mapping[int, str] = {}) -> str:
     """SHA-256 of the canonical JSON of predictions and labels, an object with these two keys."""
-    return digest({"labels": labels, "predicted": predicted}, known)
+    return digest({"labels": labels, "predicted": predicted}, texts)

@@ -6,6 +6,7 @@ you allow it, or work in a container.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,9 +16,10 @@ from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import Any
 
-from depthub.registry.distributions import normalized
+from depthub.registry.distributions import normalized, plugin_entries
 from depthub.registry.hookspecs import GROUP
 
+LOADED = "DEPTHUB_LOAD_PLUGINS"  # names of plugins
 STANDARD = "_sysconfigdata"  # begins the name of a module of the standard library that is missing in the list of them
 
 
@@ -47,6 +49,21 @@ def only(distributions: Iterable[str]) -> Iterator[None]:
         yield
     finally:
         sys.meta_path[:] = finders
+
+
+@contextmanager
+def plugins_of(distributions: Iterable[str]) -> Iterator[None]:
+    """Load no plugins but depthub's own and those of these distributions within the block."""
+    names = {*map(normalized, distributions)}
+    before = os.environ.get(LOADED)
+    os.environ[LOADED] = ",".join(entry.name for entry in plugin_entries() if normalized(entry.distribution) in names)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[LOADED]
+        else:
+            os.environ[LOADED] = before
 
 
 def required(distributions: Iterable[str]) -> set[str]:

@@ -31,9 +31,9 @@ def of_folder(folder: Path, title: str, how: Convention = CONVENTION) -> dict[st
     Raises:
         DepthubError: as `boards.board` does, and if nothing is left.
     """
-    (own, unreadable), outcomes = own_runs(folder), verdicts(folder)
+    (results, unreadable), outcomes = own_runs(folder), verdicts(folder)
     gc.freeze()  # thousands of runs stay until the end; looking through them for garbage again and again takes seconds
-    results, declared = _standing(own, outcomes, read(folder))
+    results, declared = _standing(results, outcomes, read(folder))
     invalid = [_left_out(outcome) for outcome in outcomes if not outcome.valid]
     return board(results, title, how, [*unreadable, *invalid], declared)
 
@@ -45,20 +45,22 @@ def standing_rows(folder: Path, without: Collection[str] = ()) -> tuple[list[Run
         folder: of the board; one without a definition has its own runs alone.
         without: submissions to leave out.
     """
-    own, _ = own_runs(folder)
+    results, _ = own_runs(folder)
     if not (folder / DEFINITION).is_file():
-        return own, {}
-    return _standing(own, [outcome for outcome in verdicts(folder) if outcome.name not in without], read(folder))
+        return results, {}
+    return _standing(results, [outcome for outcome in verdicts(folder) if outcome.name not in without], read(folder))
 
 
-def _standing(own: Sequence[RunResult], outcomes: Sequence[Verdict], definition: Definition) -> tuple[list[RunResult], dict[str, Declared]]:
+def _standing(
+    results: Sequence[RunResult], outcomes: Sequence[Verdict], definition: Definition
+) -> tuple[list[RunResult], dict[str, Declared]]:
     superseded = {outcome.document["supersedes"] for outcome in outcomes if outcome.valid}
     standing = [outcome for outcome in outcomes if outcome.valid and not outcome.document["withdrawn"] and outcome.name not in superseded]
-    declared = _own_levels(own, definition)
+    declared = _own_levels(results, definition)
     for outcome in standing:
         declaration = rows.declared(outcome.document, "reproduced" if agreed(outcome.verifications) else "checked")
         declared |= {run.spec.run_id: declaration for run in outcome.results}
-    return [*own, *(run for outcome in standing for run in outcome.results)], declared
+    return [*results, *(run for outcome in standing for run in outcome.results)], declared
 
 
 def _left_out(outcome: Verdict) -> dict[str, str]:
@@ -66,9 +68,9 @@ def _left_out(outcome: Verdict) -> dict[str, str]:
     return {"file": f"{SUBMISSIONS}/{outcome.name}", "reason": f"submission {outcome.name}: {outcome.faults[0]}{more}"}
 
 
-def _own_levels(own: Sequence[RunResult], definition: Definition) -> dict[str, Declared]:
+def _own_levels(results: Sequence[RunResult], definition: Definition) -> dict[str, Declared]:
     """The board's own rows: checked where all their runs are as the definition asks."""
-    runs = {run.spec.run_id: run for run in own}
+    runs = {run.spec.run_id: run for run in results}
     declared: dict[str, Declared] = {}
     for row in [row for of_setting in settings(runs, {}) for row in of_setting] if runs else []:
         cells = {definition.cell_of(run) for run in row.runs.values() if not any(definition.faults(run))}

@@ -37,9 +37,10 @@ def verdicts(folder: Path, *, before: Path | None = None) -> list[Verdict]:
     Raises:
         DepthubError: if the board has no usable definition.
     """
-    definition = read(folder)
-    outcomes = _validated(folders(folder), definition, Signers(folder / SIGNERS))
-    outcomes = list(_against_others(outcomes, {run.spec.run_id for run in own_runs(folder)[0]}))
+    merged = {path.name for path in folders(before)} if before else set()
+    places = sorted(folders(folder), key=lambda path: (path.name not in merged, path.name))  # what was first has the runs that two have
+    outcomes = _validated(places, read(folder), Signers(folder / SIGNERS))
+    outcomes = sorted(_against_others(outcomes, _own_ids(folder)), key=lambda outcome: outcome.name)
     return outcomes if before is None else [*_against_earlier(outcomes, folder, before)]
 
 
@@ -52,8 +53,11 @@ def verdict(submission: Path, folder: Path) -> Verdict:
     definition, name = read(folder), submission.absolute().name
     outcome = validate(submission.absolute(), definition, Signers(folder / SIGNERS))
     others = _validated([path for path in folders(folder) if path.name != name], definition, Signers(folder / SIGNERS))
-    own = {run.spec.run_id for run in own_runs(folder)[0]}
-    return next(checked for checked in _against_others([*others, outcome], own) if checked.name == name)
+    return next(checked for checked in _against_others([*others, outcome], _own_ids(folder)) if checked.name == name)
+
+
+def _own_ids(folder: Path) -> set[str]:
+    return {run.spec.run_id for run in own_runs(folder)[0]}
 
 
 def _validated(places: Sequence[Path], definition: Definition, signers: Signers) -> list[Verdict]:
@@ -75,14 +79,15 @@ def _brief(run: RunResult) -> RunResult:
     return replace(run, predictions={}, samples=(), stages=(), provenance={}, tasks=tasks)
 
 
-def _against_others(outcomes: Sequence[Verdict], own: set[str]) -> Iterator[Verdict]:
-    """The verdicts, with the faults that only show beside other submissions."""
-    names = {outcome.name for outcome in outcomes}
-    first = dict.fromkeys(own, "the board's own runs")
+def _against_others(outcomes: Sequence[Verdict], own_ids: set[str]) -> Iterator[Verdict]:
+    """The verdicts, with the faults that only show beside other submissions; of two with one run the first has it."""
+    contacts = {outcome.name: outcome.document["submitter"]["contact"] if outcome.document else "" for outcome in outcomes}
+    first = dict.fromkeys(own_ids, "the board's own runs")
     for outcome in outcomes:
         faults = []
-        if outcome.document and (earlier := outcome.document["supersedes"]) and earlier not in names:
-            faults.append(FileFault(files.SUBMISSION, Fault("supersedes", f"there is no submission {earlier!r}")))
+        if outcome.document and (earlier := outcome.document["supersedes"]) and contacts.get(earlier) != contacts[outcome.name]:
+            reason = f"{earlier!r} is a submission by somebody else" if earlier in contacts else f"there is no submission {earlier!r}"
+            faults.append(FileFault(files.SUBMISSION, Fault("supersedes", reason)))
         for run in outcome.results:
             holder = first.setdefault(run.spec.run_id, outcome.name)
             if holder != outcome.name and holder != (outcome.document or {}).get("supersedes"):
@@ -107,8 +112,8 @@ def _against_earlier(outcomes: Sequence[Verdict], folder: Path, before: Path) ->
 
 def _changed_files(folder: Path, before: Path) -> Iterator[str]:
     """The files that decide what is valid, where they are not as they were: definition, signers, the board's own runs."""
-    own = {path.relative_to(place) for place in (folder, before) for path in place.glob(f"{OWN_RUNS}/*")}
-    for name in sorted({Path(DEFINITION), Path(SIGNERS), *own}):
+    runs = {path.relative_to(place) for place in (folder, before) for path in place.glob(f"{OWN_RUNS}/*")}
+    for name in sorted({Path(DEFINITION), Path(SIGNERS), *runs}):
         contents = [path.read_bytes() if path.is_file() else None for path in (folder / name, before / name)]
         if contents[0] != contents[1]:
             yield name.as_posix()

@@ -12,7 +12,10 @@ from depthub.boards.pairs import Cells, Pair, pairs
 from depthub.errors import DepthubError, hint
 from depthub.records.result import RunResult
 from depthub.submissions.board import standing_rows
+from depthub.submissions.files import RUNS
+from depthub.submissions.folders import SUBMISSIONS, own_runs
 from depthub.submissions.rows import declared
+from depthub.submissions.run_lines import read_runs
 from depthub.submissions.verdict import Verdict
 
 
@@ -77,7 +80,10 @@ def row_cells(folder: Path, label: str) -> Cells:
     if row is None:
         raise DepthubError(f"no row {label!r} on {folder}{hint(label, [row['label'] for row in rows])}")
     ids = {run["run_id"] for run in row["runs"]}
-    results, _ = standing_rows(folder)
+    if "submission" in row:
+        results = list(read_runs(folder / SUBMISSIONS / row["submission"] / RUNS)[0].values())
+    else:
+        results, _ = own_runs(folder)
     return cells_of([run for run in results if run.spec.run_id in ids])
 
 

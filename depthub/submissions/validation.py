@@ -14,12 +14,10 @@ from depthub.submissions.definition import Definition
 from depthub.submissions.document_faults import document_faults
 from depthub.submissions.files import LARGEST, RUNS, SUBMISSION, VERIFICATION
 from depthub.submissions.row_checks import row_faults
-from depthub.submissions.run_lines import read_runs
+from depthub.submissions.run_lines import MOST, read_runs
 from depthub.submissions.signatures import Signers
 from depthub.submissions.verdict import FileFault, Verdict
 from depthub.submissions.verification import verifications
-
-MOST = 50  # faults of one kind that are worth listing
 
 
 def validate(folder: Path, definition: Definition, signers: Signers | None = None) -> Verdict:

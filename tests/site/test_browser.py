@@ -46,7 +46,7 @@ def test_a_page_is_quiet_offline_and_accessible(site: Path, page: Page, name: st
     assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")  # wide tables scroll by themselves
     page.evaluate(files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
-    serious = [found for found in page.evaluate("axe.run()")["violations"] if found["impact"] in ("serious", "critical")]
+    serious = [rule for rule in page.evaluate("axe.run()")["violations"] if rule["impact"] in ("serious", "critical")]
     assert [(rule["id"], [node["html"][:120] for node in rule["nodes"]][:3]) for rule in serious] == []
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.submissions import Made, write_board
+from benchmarks.submissions import Sizes, write_board
 
-SMALL = Made(sets=2, seeds=2, images=40, classes=4, shots=2)
+SMALL = Sizes(sets=2, seeds=2, images=40, classes=4, shots=2)
 
 
 @pytest.fixture(scope="session")

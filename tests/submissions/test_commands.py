@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,10 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.submissions import write_board
 from depthub.boards import load_board
 from depthub.cli import main
 from depthub.errors import DepthubError
 from depthub.records.store import Store
+from depthub.registry.allowed_imports import LOADED, plugins_of
+from depthub.registry.distributions import plugin_entries
+from depthub.submissions.checking import FEW
 from depthub.submissions.definition import read
 from depthub.submissions.files import VERIFICATION
 from depthub.submissions.packing import packed
@@ -22,6 +27,7 @@ from depthub.submissions.rows import DISCLOSURES
 from depthub.submissions.signatures import Signers, sign
 from depthub.submissions.validation import validate
 from depthub.submissions.verification import within
+from tests.submissions.conftest import SMALL
 from tests.submissions.edits import edit
 
 RUNS = Path(__file__).parents[2] / "leaderboards/shapes/runs"
@@ -164,6 +170,23 @@ def test_code_that_nobody_allowed_does_not_run(board: Path, capsys: pytest.Captu
     run = replace(verdict.results[0], provenance={"plugins": [{"distribution": "Somebodys_Method"}]})
     with pytest.raises(DepthubError, match="--allow somebodys-method"):
         Sample(replace(verdict, results=(run,)), (run,), 0).require_allowed(["depthub"])
+
+
+def test_plugins_of_named_distributions_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LOADED, "before")
+    with plugins_of(["Depthub_Third.Party-Example"]):
+        assert os.environ[LOADED] == ",".join(entry.name for entry in plugin_entries() if "third" in entry.distribution)
+        assert os.environ[LOADED]
+    assert os.environ[LOADED] == "before"
+    with plugins_of([]):
+        assert os.environ[LOADED] == ""
+
+
+def test_a_row_of_many_submissions_has_its_predictions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_board(tmp_path, SMALL, FEW + 1)
+    assert main(["leaderboard", "build", str(tmp_path), "--out", str(tmp_path)]) == 0
+    assert main(["leaderboard", "diff", str(tmp_path), "s-0000", "s-0001"]) == 0
+    assert "set00" in capsys.readouterr().out
 
 
 def test_imports_of_named_distributions_alone() -> None:

@@ -208,6 +208,18 @@ def test_nothing_merged_changes(board: Path, made_board: Path) -> None:
     assert "is missing" in changed["s-0001"][0]
 
 
+def test_nobody_supersedes_others_or_takes_their_runs(board: Path, made_board: Path) -> None:
+    copy = board / "submissions/a-thief"
+    shutil.copytree(board / "submissions/s-0000", copy)
+    edit(copy, lambda fields: (fields.update(id="a-thief", supersedes="s-0000"), fields["submitter"].update(contact="@thief")))
+    by_name = {verdict.name: [str(fault) for fault in verdict.faults] for verdict in verdicts(board, before=made_board)}
+    assert by_name["a-thief"] == ["submission.json: supersedes: 's-0000' is a submission by somebody else"]
+    edit(copy, lambda fields: fields.update(supersedes=None))
+    by_name = {verdict.name: [str(fault) for fault in verdict.faults] for verdict in verdicts(board, before=made_board)}
+    assert by_name["s-0000"] == []  # merged before, although its name comes later
+    assert "is there already, in s-0000" in by_name["a-thief"][0]
+
+
 @pytest.mark.parametrize("name", ["definition.json", "allowed_signers", "runs/mine.jsonl"])
 def test_a_submission_changes_nothing_of_the_board(board: Path, made_board: Path, name: str) -> None:
     (board / name).parent.mkdir(exist_ok=True)

@@ -16,8 +16,8 @@ HELP = "list finished runs, show one, compare two, compute metrics, or remove wh
 def parser() -> Parser:
     """The sub-commands with their options."""
     runs = Parser("depthub runs", f"{HELP.capitalize()}.")
-    own = {"list": runs_list.parser(), "show": _show_parser(), "diff": _diff_parser()}
-    runs.add_commands(own | {"metrics": runs_metrics.parser(), "gc": runs_gc.parser()})
+    parsers = {"list": runs_list.parser(), "show": _show_parser(), "diff": _diff_parser()}
+    runs.add_commands(parsers | {"metrics": runs_metrics.parser(), "gc": runs_gc.parser()})
     return runs
 
 
