@@ -17,7 +17,7 @@ from depthub.statistics.table import Array, Table
 
 QUESTION: Question = "new data sets"  # of intervals, ranks and groups
 CONFIDENCE = 0.95
-MANY, FEWER = 200, 2_000  # rows of a setting from which on fewer rounds have to do; their pairs are 40 times as many as those of 30 rows
+MANY, FEWER = 200, 2_000  # rows of a setting from which on fewer rounds have to do, and groups are not looked for
 DIGITS = 2  # of points
 
 
@@ -37,7 +37,8 @@ def standing(rows: Sequence[Row], data: Sequence[str], summary: Summary, how: Co
     rounds = ROUNDS if len(rows) <= MANY else FEWER
     draws = bootstrap(table, summary.headline, QUESTION, rounds=rounds)
     cells, ranks, chances = table.per_cell(summary.headline), draws.rank_interval(), draws.best()
-    best, alike = int(draws.observed.argmax()), groups(draws.different(CONFIDENCE))
+    best = int(draws.observed.argmax())
+    alike = groups(draws.different(CONFIDENCE)) if len(rows) <= MANY else None
     of_setting = {
         "question": QUESTION,
         "confidence": CONFIDENCE,

@@ -34,11 +34,14 @@ def unpack(text: str, n_images: int, n_classes: int) -> NDArray[np.int32]:
     content = base64.b64decode(text, validate=True)
     if n_images > MOST_IMAGES or len(content) != n_bytes:
         raise ValueError(f"not the indices of {n_images} images among {n_classes} classes, but {len(content)} bytes")
-    flags = np.unpackbits(np.frombuffer(content, np.uint8))[: n_images * bits].reshape(n_images, bits)
+    all_bits = np.unpackbits(np.frombuffer(content, np.uint8))
+    if all_bits[n_images * bits :].any() or base64.b64encode(content).decode() != text:
+        raise ValueError(f"not the text that indices of {n_images} images among {n_classes} classes have")
+    flags = all_bits[: n_images * bits].reshape(n_images, bits)
     indices = np.zeros(n_images, np.int32)
     for place in range(bits):
         indices = (indices << 1) | flags[:, place]
-    if indices.max(initial=0) >= n_classes or pack(indices, n_classes) != text:
+    if indices.max(initial=0) >= n_classes:
         raise ValueError(f"indices that are not those of {n_classes} classes")
     return indices
 

@@ -110,11 +110,12 @@ def _validator(kind: Kind) -> jsonschema_rs.Draft202012Validator:
 
 def _without_whole_floats(value: Any) -> Any:
     """The value with 5.0 a little less than 5: JSON Schema takes 5.0 for an integer, a count is written as one."""
-    if isinstance(value, float) and value.is_integer():
-        return math.nextafter(value, 0.0) if value else math.ulp(0.0)
-    if type(value) in (str, int):
+    kind = type(value)
+    if kind in (str, int):
         return value
-    if isinstance(value, Mapping):
+    if isinstance(value, float):
+        return (math.nextafter(value, 0.0) if value else math.ulp(0.0)) if value.is_integer() else value
+    if kind is dict or isinstance(value, Mapping):
         return {key: _without_whole_floats(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         kinds = {*map(type, value)}
