@@ -9,6 +9,7 @@ from .encoding.backbone import Backbone as Backbone
 from .errors import DepthubError as DepthubError
 from .executor import Executor as Executor
 from .head import ITM as ITM, Head as Head, trained_rows as trained_rows
+from .inference.channels import ChannelImportance as ChannelImportance, channel_importance as channel_importance
 from .inference.classified import Classified as Classified
 from .inference.classifier import Classifier as Classifier
 from .inference.export import export_classifier as export_classifier, export_prompts as export_prompts
@@ -42,6 +43,7 @@ from .running.options import RunOptions as RunOptions
 from .running.reproduction import Reproduction as Reproduction, reproduce as reproduce
 from .running.runner import run as run, run_many as run_many
 from .running.session import register as register
+from .site.reports.report import Report as Report, report as report
 from .spec import (
     BackboneSpec as BackboneSpec,
     Component as Component,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -23,16 +23,18 @@ class Task:
         examples: N images, at least one. Their labels, 0 to M - 1, index `classes` and not the data set's classes;
             `Examples.restricted_to` relabels.
         classes: the M classes to tell apart; each image belongs to one of them. `ClassSet.take` gives some of a data set's classes.
+        epoch: of a test task: tested after this epoch of the training, 1 to the recipe's epochs; None: after the last.
     """
 
     name: str
     examples: Examples
     classes: ClassSet
+    epoch: int | None = None
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One training and the tests after it. A stage begins with a new method and head.
+    """One training and its tests. A stage begins with a new method and head.
 
     Args:
         train: the training task.
@@ -93,7 +95,7 @@ class Protocol(ABC):
 
     Attributes:
         headline: the score that ranks methods; empty: the last one.
-        harmonic: score to two others, of which it is the harmonic mean in every run; see `Summary`.
+        harmonic: score to two others, of which it is the harmonic mean in every run; see `Summary` and `harmonic_of`.
         added: as in `Method`.
     """
 
@@ -135,6 +137,17 @@ class Protocol(ABC):
             Scores in percent, 0 to 100, by name; at least one. `harmonic` declares every score with another average than the plain mean.
         """
 
+    def harmonic_of(self, scores: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+        """Score to two others, of which it is the harmonic mean, where settings or counts decide which scores there are.
+
+        Args:
+            scores: names of the scores of a run.
+
+        Returns:
+            As `harmonic`, which is the default.
+        """
+        return self.harmonic
+
     @final
     def summary(self, scores: Iterable[str]) -> Summary:
         """How these scores combine, as the protocol declares it.
@@ -146,8 +159,9 @@ class Protocol(ABC):
             DepthubError: if the declaration names a missing score.
         """
         names = list(scores)
-        declared = [self.headline, *self.harmonic, *(part for parts in self.harmonic.values() for part in parts)]
+        harmonic = self.harmonic_of(names)
+        declared = [self.headline, *harmonic, *(part for parts in harmonic.values() for part in parts)]
         missing = [name for name in declared if name and name not in names]
         if missing:
             raise DepthubError(f"protocol {type(self).__name__} declares score {missing[0]!r}, but reports {', '.join(names) or 'none'}")
-        return Summary(self.headline or names[-1], {name: (one, other) for name, (one, other) in self.harmonic.items()})
+        return Summary(self.headline or names[-1], {name: (one, other) for name, (one, other) in harmonic.items()})

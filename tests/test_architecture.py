@@ -32,7 +32,7 @@ LAYERS = (
     {"running"},
     {"inference", "boards", "literature"},
     {"suites", "submissions"},
-    {"site"},
+    {"site", "paper"},
     {"testing"},
     {"cli", "__main__"},
 )

@@ -24,7 +24,13 @@ from depthub.running.runner import resolve
 from tests.models import write_backbone, write_pictures
 
 FIVE = ClassSet("five", (0, 1, 2, 3, 4), ("ant", "bee", "cat", "dog", "eel"))
-SETTINGS = {"CrossDataset": {"targets": ["other"]}, "DomainGeneralization": {"variants": ["foggy", "some"]}, "BaseToNew": {}, "FewShot": {}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "CrossDataset": {"targets": ["other"]},
+    "DomainGeneralization": {"variants": ["foggy", "some"]},
+    "BaseToNew": {"epochs": [2]},
+    "FewShot": {},
+    "Oracle": {},
+}
 
 
 def see(name: str) -> Image.Image:
@@ -239,6 +245,7 @@ def test_an_unknown_target_is_reported(spec: RunSpec, tmp_path: Path) -> None:
     [
         (["--protocol", "BaseToNew"], ["base", "new", "H"]),
         (["--protocol", "FewShot"], ["accuracy"]),
+        (["--protocol", "Oracle"], ["base", "new", "H", "base of all", "new of all", "H of all"]),
         (["--protocol", "CrossDataset", "--protocol.targets", "[weaves]"], ["source", "weaves", "average"]),
         pytest.param(
             ["--data", "compose", "--protocol", "DomainGeneralization", "--protocol.variants", "[compose-a]"],
@@ -298,6 +305,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("BaseToNew", {}, "weaves"),
         ("FewShot", {}, "weaves"),
+        ("Oracle", {}, "weaves"),
         ("CrossDataset", {"targets": ["digits", "tones"]}, "weaves"),
         ("DomainGeneralization", {"variants": ["compose-a"]}, "compose"),
         ("DomainGeneralization", {"variants": ["compose-a"], "fused": False}, "compose"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,35 +16,11 @@ from depthub.protocol import Summary
 from depthub.records.result import RunResult
 from depthub.registry.plugins import installed
 from depthub.spec import RunSpec
-from depthub.statistics.bootstrap import Question, bootstrap
-from depthub.statistics.resolution import Components
+from depthub.statistics.answers import Answer, answers
 from depthub.statistics.table import Table
 
 FEWEST = 3  # data sets, or seeds, of which one can be left out
 Unit = Literal["data set", "seed"]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What runs say to one of the two questions of `statistics.bootstrap`.
-
-    Args:
-        question: "new data sets" or "these data sets".
-        low, high: ends of the 95 % interval of the gain, in points.
-        least: the least difference that these runs see with 80 % power, in points; None with one data set or seed.
-        needed: data sets, or seeds on each of these data sets, that would show a gain of this size; None: too many, or not known.
-    """
-
-    question: Question
-    low: float
-    high: float
-    least: float | None
-    needed: int | None
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
@@ -176,9 +152,9 @@ def _common_seeds(row: Row, other: Row) -> dict[str, list[int]]:
 def _measured(row: Row, host: Row, cells: Mapping[str, Sequence[int]], summary: Summary, score: str, control: str) -> Measured:
     table, seeds = _table(row, host, cells, summary), next(iter(cells.values()))
     score = score or summary.headline
-    gain, answers = _gain(table, score), tuple(_answers(table, score))
-    turns = tuple(_turns(table, seeds, score, _verdict(gain, answers)))
-    return Measured(row.label, host.label, score, gain, len(cells), len(seeds), answers, control, turns)
+    gain, of_table = _gain(table, score), tuple(answers(table, score))
+    turns = tuple(_turns(table, seeds, score, _verdict(gain, of_table)))
+    return Measured(row.label, host.label, score, gain, len(cells), len(seeds), of_table, control, turns)
 
 
 def _table(row: Row, other: Row, cells: Mapping[str, Sequence[int]], summary: Summary) -> Table:
@@ -193,19 +169,8 @@ def _gain(table: Table, score: str) -> float:
     return float(one - other)
 
 
-def _answers(table: Table, score: str) -> Iterator[Answer]:
-    one, other = table.per_cell(score)
-    parts = Components.of(one - other) if min(one.shape) > 1 else None
-    gain = _gain(table, score)
-    for question in get_args(Question):
-        if (len(table.sets) if question == "new data sets" else table.seeds) > 1:
-            low, high = bootstrap(table, score, question).difference(0, 1)
-            needed = parts.needed(gain, question) if parts and gain else None
-            yield Answer(question, low, high, parts.least_difference(question) if parts else None, needed)
-
-
-def _verdict(gain: float, answers: Iterable[Answer]) -> Mapping[str, object]:
-    return {"sign": float(np.sign(gain)), **{answer.question: answer.is_settled for answer in answers}}
+def _verdict(gain: float, of_table: Iterable[Answer]) -> Mapping[str, object]:
+    return {"sign": float(np.sign(gain)), **{answer.question: answer.is_settled for answer in of_table}}
 
 
 def _turns(table: Table, seeds: Sequence[int], score: str, verdict: Mapping[str, object]) -> Iterator[Turn]:
@@ -213,7 +178,7 @@ def _turns(table: Table, seeds: Sequence[int], score: str, verdict: Mapping[str,
         return  # a control that repeats its host
     for unit, name, rest in chain(_without_sets(table), _without_seeds(table, seeds)):
         gain = _gain(rest, score)
-        changes = [key for key, value in _verdict(gain, _answers(rest, score)).items() if verdict[key] != value]
+        changes = [key for key, value in _verdict(gain, answers(rest, score)).items() if verdict[key] != value]
         if changes:
             yield Turn(unit, name, gain, tuple(changes))
 

@@ -69,14 +69,14 @@ def draw(rows: Iterable[Mapping[str, Any]], setting: Mapping[str, Any], path: Pa
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.1, 0.11, 0.8, 0.74))
     content = BytesIO()
-    with _any_script():
+    with any_script():
         _fill(axes, points, (one, other, headline), title or f"{one} and {other}, average over data sets")
         figure.savefig(content, format="png", metadata={"Software": None})  # the same numbers give the same file
     return atomic_write(path, content.getvalue())
 
 
 @contextmanager
-def _any_script() -> Iterator[None]:
+def any_script() -> Iterator[None]:
     """Characters that the font lacks are drawn as boxes, without a warning for each."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)

@@ -35,14 +35,31 @@ def executor(config: Namespace) -> Executor:
 
 def planned(config: Namespace, executor: Executor) -> Plan:
     """The plan of a command line."""
-    gc.freeze()  # of plugins and torch: each collection would look through them in vain
     suite = read_suite(config.suite, config.board)
+    gc.freeze()  # of plugins and torch: each collection would look through them in vain
     tell(f"reading data sets of {suite.name}")
-    runs = resolved(suite.specs(), Resolver(config.data_root, download=config.download, cache=config.cache))
+    return plan_of(suite.name, resolved(suite.specs(), resolver(config)), config, executor, config.only)
+
+
+def resolver(config: Namespace) -> Resolver:
+    """Resolves the runs of a command line."""
+    return Resolver(config.data_root, download=config.download, cache=config.cache)
+
+
+def plan_of(name: str, runs: Sequence[Resolved], config: Namespace, executor: Executor, only: Sequence[str] = ()) -> Plan:
+    """The plan of runs.
+
+    Args:
+        name: of the plan.
+        runs: resolved, each once.
+        config: the command line, with the options of how runs are done.
+        executor: of the runs.
+        only: texts of which a run's description has to have one; none: all runs.
+    """
     tell("comparing with what is done")
     forecast = Forecast()
     store, packing = Store(config.runs), Packing(config.stack, executor.slots, 60 * config.pack_minutes)
-    result = plan(suite.name, runs, store, forecast, packing, retries=config.retry_failed, chosen=_chosen(runs, config.only))
+    result = plan(name, runs, store, forecast, packing, retries=config.retry_failed, chosen=_chosen(runs, only))
     if any(forecast(result.runs[place]) is None for place in result.to_do):
         forecast.rate, forecast.work = 1e12 * config.tflops or rate.measured(), counter(runs, installed())
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from depthub.suites.manifest import Manifest
 from depthub.values.text import plain
 
 if TYPE_CHECKING:
+    from depthub.executor import Executor
     from depthub.suites.plan import Plan
 
 FAILED, OUT_OF_TIME = 1, 3  # exit statuses
@@ -28,14 +30,37 @@ FAILED, OUT_OF_TIME = 1, 3  # exit statuses
 
 def main(config: Namespace) -> int:
     """Do the runs that are to do, and write the leaderboard; the exit status: 0, 1 if runs failed, 3 if the time was up before the end."""
-    store, executor = Store(config.runs), suite_planning.executor(config)
+    executor = suite_planning.executor(config)
     planned = suite_planning.planned(config, executor)
     if config.dry_run:
         suite_plan.show(planned, max(1, executor.slots), config.watts)
         return 0
+    planned, ended, is_out_of_time = carry_out(planned, lambda: suite_planning.planned(config, executor), config, executor)
+    _report(planned, ended, config.out or Path("boards") / planned.name)
+    return status(ended, is_out_of_time=is_out_of_time)
+
+
+def status(ended: Ended, *, is_out_of_time: bool) -> int:
+    """The exit status of an execution."""
+    return OUT_OF_TIME if is_out_of_time else FAILED if ended.errors else 0
+
+
+def carry_out(planned: Plan, again: Callable[[], Plan], config: Namespace, executor: Executor) -> tuple[Plan, Ended, bool]:
+    """Do the runs of a plan that are to do.
+
+    Args:
+        planned: the plan.
+        again: makes it anew, after damaged results were set aside.
+        config: the command line, with the options of how runs are done, and `max_hours`.
+        executor: of the runs.
+
+    Returns:
+        The plan, all results and failures, and whether the time was up before the end.
+    """
+    store = Store(config.runs)
     aside = list(set_damaged_aside(planned, store))
     if aside:
-        planned = suite_planning.planned(config, executor)
+        planned = again()
     manifest = Manifest(planned.name, {run.run_id: described(run) for run in planned.runs})
     for line in (*aside, manifest.changes(Manifest.read(store.root, planned.name))):
         if line:
@@ -46,8 +71,7 @@ def main(config: Namespace) -> int:
     with SuiteProgress(planned, store) as display, time_limit(config.max_hours):
         execute(planned, store, run_specs.options(config), executor, ended, display.on_end)
     collect(planned, store, ended)
-    _report(planned, ended, config.out or Path("boards") / planned.name)
-    return OUT_OF_TIME if display.out_of_time else FAILED if ended.errors else 0
+    return planned, ended, display.out_of_time
 
 
 def _report(planned: Plan, ended: Ended, out: Path) -> None:
@@ -56,6 +80,11 @@ def _report(planned: Plan, ended: Ended, out: Path) -> None:
     if finished:
         files = boards.write(boards.board(finished, planned.name), out)
         print(plain(f"{len(finished)} of {counted(len(planned.runs), 'run')}: {', '.join(map(str, files))}"))
+    tell_failures(planned, ended)
+
+
+def tell_failures(planned: Plan, ended: Ended) -> None:
+    """A line for each run that failed, to the user."""
     for place, error in sorted(ended.errors.items()):
         run = planned.runs[place]
         print(plain(f"failed: {run.run_id[:12]} {described(run)}: {error}"), file=sys.stderr)

@@ -28,7 +28,7 @@ class Classifier:
     Args:
         result: of the run.
         tuner: backbone, and trained method and head.
-        stage: what of the run was trained.
+        stage: what of the run was trained, with its tests after the last epoch.
         weights: place of the backbone's weights on this machine.
     """
 

@@ -20,7 +20,7 @@ class LabelSpace:
 
     Args:
         result: of the run.
-        stage: what of the run was trained.
+        stage: what of the run was trained, with its tests after the last epoch.
     """
 
     def __init__(self, result: RunResult, stage: TrainedStage) -> None:
@@ -30,8 +30,15 @@ class LabelSpace:
         """The classes of a test task.
 
         Raises:
+            DepthubError: for a task of another epoch than the last: the tuned parameters are others.
             UnknownNameError: if there is no such task.
         """
+        tested = self.result.tasks.get(task)
+        if tested and tested.epoch is not None:
+            raise DepthubError(
+                f"test task {task!r} was tested after epoch {tested.epoch}, and the run keeps what it tuned until the last; "
+                f"expected one of {', '.join(self.stage.tests)}"
+            )
         if task not in self.stage.tests:
             raise UnknownNameError("test task", task, self.stage.tests)
         return self.result.tasks[task].classes

@@ -13,7 +13,7 @@ from depthub.identity.file_digests import file_sha256
 from depthub.inference.classifier import Classifier
 from depthub.inference.installed_code import require_code
 from depthub.records.document import read
-from depthub.records.result import RunResult
+from depthub.records.result import RunResult, TrainedStage
 from depthub.registry.plugins import installed
 from depthub.running.models import frozen, untrained
 from depthub.spec import BackboneSpec
@@ -52,7 +52,7 @@ def load(run: RunResult | Path | str, *, backbone: BackboneSpec | None = None, s
         )
     tuner = untrained(result.spec, model, trained.classes, plugins)
     _restore(result, folder / f"tuned-{stage}.safetensors", tuner)
-    return Classifier(result, tuner, trained, weights)
+    return Classifier(result, tuner, _with_final_tests(trained, result), weights)
 
 
 def _folder(result: RunResult, stage: int) -> Path:
@@ -68,6 +68,11 @@ def _folder(result: RunResult, stage: int) -> Path:
     if not 0 <= stage < len(result.stages):
         raise DepthubError(f"stage is {stage}, expected 0 to {len(result.stages) - 1}")
     return result.folder
+
+
+def _with_final_tests(stage: TrainedStage, result: RunResult) -> TrainedStage:
+    """The training with the tests after its last epoch alone: the run keeps the parameters of no other."""
+    return replace(stage, tests=tuple(task for task in stage.tests if result.tasks[task].epoch is None))
 
 
 def _model(weights: BackboneSpec, download: bool, remedy: str) -> Backbone:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from depthub.data.fewshot import fingerprint
+from depthub.data.views import drafted
 from depthub.errors import DepthubError
 from depthub.identity.inputs import differences
 from depthub.inference.other_data import is_own
@@ -47,15 +48,33 @@ def own_tests(classifier: Classifier, data: str, data_root: Path | None) -> OwnT
     Raises:
         DepthubError: if the data is not the run's, or the tasks' classes are of several label spaces.
     """
-    result = classifier.result
-    resolved = _resolved(classifier, data, data_root)
-    tasks = resolved.stages[result.stages.index(classifier.stage)].tests
+    tasks, protocol = own_tasks(classifier, data, data_root)
     classes = _union([task.classes for task in tasks])
     classifier.tuner.check(classes)
+    return OwnTests(tasks, classes, protocol)
+
+
+def own_tasks(classifier: Classifier, data: str, data_root: Path | None) -> tuple[Sequence[Task], Protocol]:
+    """The test tasks of a run's training in its order, of whatever label spaces and with images as the run read them, and its protocol.
+
+    Tasks after another epoch than the last are left out.
+
+    Args:
+        classifier, data, data_root: as in `own_tests`.
+
+    Raises:
+        DepthubError: if the data is not the run's.
+    """
+    result = classifier.result
+    resolved = _resolved(classifier, data, data_root)
+    tasks = tuple(task for stage in resolved.stages for task in stage.tests if task.name in classifier.stage.tests)
     for task in tasks:
         if fingerprint(task.examples.ids, task.examples.labels) != result.tasks[task.name].images_sha256:
             raise DepthubError(f"the test images of {task.name!r} are not those of the run; expected the data that it was tested on")
-    return OwnTests(tasks, classes, resolved.protocol)
+    if result.spec.data.decoding == "draft":
+        size = classifier.tuner.backbone.image_size
+        tasks = tuple(replace(task, examples=drafted(task.examples, size)) for task in tasks)
+    return tasks, resolved.protocol
 
 
 def _resolved(classifier: Classifier, data: str, data_root: Path | None) -> Resolved:

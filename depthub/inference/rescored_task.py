@@ -45,8 +45,8 @@ def rescored(
     rows = task.classes.rows_in(classes)
     assert rows is not None, "the classes are made of the task's"
     examples = replace(task.examples, labels=tuple(rows[label] for label in task.examples.labels))
-    images = _images(classifier, examples, reading)
-    workers = reading.workers if classifier.tuner.method.tunes_image else 0  # features are in memory
+    images = images_of(classifier, examples, reading)
+    workers = workers_of(classifier, reading)
     on_progress = partial(tell, f"testing {task.name}")
     predictions = evaluate(
         tuner, images, classes, classifier.accelerator, workers, task=task.name, on_progress=on_progress, on_logits=on_logits
@@ -54,8 +54,19 @@ def rescored(
     return RescoredTask(predictions, fingerprint(task.examples.ids, task.examples.labels))
 
 
-def _images(classifier: Classifier, examples: Examples, reading: Reading) -> Any:
-    """Labelled features, or pixels where the method tunes the image side."""
+def workers_of(classifier: Classifier, reading: Reading) -> int:
+    """Processes that read the method's images: features are in memory."""
+    return reading.workers if classifier.tuner.method.tunes_image else 0
+
+
+def images_of(classifier: Classifier, examples: Examples, reading: Reading) -> Any:
+    """Labelled images as a classifier's method takes them: features, or pixels where it tunes the image side.
+
+    Args:
+        classifier: of the run.
+        examples: N images.
+        reading: how they are read.
+    """
     backbone = classifier.tuner.backbone
     if classifier.tuner.method.tunes_image:
         return Views(examples, transform(backbone.image_size, backbone.image_statistics, augment=False))

@@ -179,7 +179,8 @@ def _sample_of(entry: Document) -> Sample:
 
 
 def _tested(measured: Document, sets: Sequence[ClassSet]) -> TestedTask:
-    return TestedTask(sets[measured["classes"]], tuple(map(tuple, measured.get("sentences", ()))), measured.get("images_sha256", ""))
+    sentences = tuple(map(tuple, measured.get("sentences", ())))
+    return TestedTask(sets[measured["classes"]], sentences, measured.get("images_sha256", ""), measured.get("epoch"))
 
 
 def _class_set(classes: ClassSet) -> dict[str, Any]:
@@ -195,6 +196,7 @@ def _measurement(task: str, count: Count, tested: TestedTask | None, sets: Seque
     if tested:
         entry |= {"classes": sets.index(tested.classes), "sentences": [list(sentences) for sentences in tested.sentences]}
         entry |= {"images_sha256": tested.images_sha256} if tested.images_sha256 else {}
+        entry |= {"epoch": tested.epoch} if tested.epoch is not None else {}
     return entry
 
 

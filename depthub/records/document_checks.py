@@ -53,7 +53,7 @@ def _of_content(document: Document, texts: Mapping[int, str]) -> Iterator[Fault]
         yield Fault("class_sets" if str(error).startswith("class set") else "spec", str(error))
         return
     for index, measured in enumerate(document["measurements"]):
-        yield from _of(f"measurements[{index}]", f"task {measured['task']!r}", _of_measurement(measured, sets))
+        yield from _of(f"measurements[{index}]", f"task {measured['task']!r}", _of_measurement(measured, sets, spec))
     for index, sample in enumerate(document.get("samples", ())):
         yield from _of(f"samples[{index}]", f"sample of task {sample['task']!r}", _of_sample(sample))
     for index, stage in enumerate(document.get("stages", ())):
@@ -104,7 +104,7 @@ def counts_of(document: Document) -> dict[str, Count]:
     }
 
 
-def _of_measurement(measured: Document, sets: Sequence[ClassSet]) -> Iterator[str]:
+def _of_measurement(measured: Document, sets: Sequence[ClassSet], spec: RunSpec) -> Iterator[str]:
     correct, total = measured["n_correct"], measured["n_total"]
     if correct > total:
         yield f"{correct} correct of {total} images"
@@ -113,6 +113,8 @@ def _of_measurement(measured: Document, sets: Sequence[ClassSet]) -> Iterator[st
     rows = measured.get("per_class")
     if rows is not None:
         yield from _of_rows(rows, correct, total)
+    if "epoch" in measured and spec.training and measured["epoch"] > spec.training.epochs:
+        yield f"tested after epoch {measured['epoch']} of a training of {spec.training.epochs}"
     if "classes" not in measured:
         return
     if measured["classes"] >= len(sets):

@@ -13,6 +13,7 @@ from depthub.records.packed import SUFFIX, packed_runs
 
 FILE = "run.json"
 HISTORY = "history.jsonl"  # of a run, beside its document; its name ends like those of packed files
+INTERIM = "tested-*.part"  # of an unfinished run, beside its checkpoints; the star stands for the number of the training
 BOARD, RUNS = "leaderboard.json", "runs"  # a board's folder has this file, and its runs in this folder
 
 

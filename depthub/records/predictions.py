@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 from depthub.errors import DepthubError, NotInPredictionsError
 from depthub.protocol import Count
@@ -154,11 +154,28 @@ def read(path: Path) -> dict[str, Predictions]:
         with safe_open(path, "np") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             classes = {task: int(number) for task, number in json.loads((file.metadata() or {})[_CLASSES]).items()}
-        return {task: _predictions([arrays[f"{task}/{part}"] for part in _PARTS], number) for task, number in classes.items()}
+        return _by_task(arrays, classes)
     except OSError as error:
         raise DepthubError(f"cannot read {path}: {error.strerror or error}") from error
     except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise DepthubError(f"{path} is damaged: {' '.join(str(error).split())}; delete the run's folder and run it again") from error
+
+
+def loads(content: bytes, classes: Mapping[str, int]) -> dict[str, Predictions]:
+    """The predictions that `dumps` made a file of.
+
+    Args:
+        content: of the file.
+        classes: number of classes of each task.
+
+    Raises:
+        ValueError, KeyError, SafetensorError: if it is damaged, or lacks a task.
+    """
+    return _by_task(load(content), classes)
+
+
+def _by_task(arrays: Mapping[str, NDArray[np.generic]], classes: Mapping[str, int]) -> dict[str, Predictions]:
+    return {task: _predictions([arrays[f"{task}/{part}"] for part in _PARTS], number) for task, number in classes.items()}
 
 
 def _predictions(parts: Sequence[NDArray[np.generic]], n_classes: int) -> Predictions:

@@ -52,6 +52,7 @@ class TestedTask:
         sentences: the encoded sentences of the classes: one tuple of M for each template; `X` stands for a learned token. Empty: the
             method did not encode sentences.
         images_sha256: of the ids and labels of the test images, in their order, as `fewshot.fingerprint` computes it.
+        epoch: tested after this epoch of the training; None: after the last.
     """
 
     __test__ = False  # pytest would collect it by its name
@@ -59,6 +60,7 @@ class TestedTask:
     classes: ClassSet
     sentences: tuple[tuple[str, ...], ...] = ()
     images_sha256: str = ""
+    epoch: int | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,8 @@ class Findings:
     Args:
         predictions: for every test image.
         tasks: the classes to tell apart, and the sentences that name them.
-        text: class features (M, d), not normalised, where they do not depend on the image.
+        text: class features (M, d), not normalised, where they do not depend on the image; only of tasks after the last epoch, since the
+            tuned parameters beside them are of that epoch.
     """
 
     predictions: dict[str, Predictions] = field(default_factory=dict)
@@ -46,7 +48,24 @@ class Findings:
         """
         probe = torch.stack([images[i][0] for i in range(min(PROBE, len(task.examples)))])
         text, sentences = text_of(tuner, probe.to(tuner.backbone.scale.device), task.classes)
-        if text is not None:
+        if text is not None and task.epoch is None:
             self.text[task.name] = text
+        self.put(task, predictions, sentences)
+
+    def put(self, task: Task, predictions: Predictions, sentences: tuple[tuple[str, ...], ...]) -> None:
+        """Record a task whose class features are not kept.
+
+        Args:
+            task: the test task.
+            predictions: for its images.
+            sentences: see `TestedTask`.
+        """
         self.predictions[task.name] = predictions
-        self.tasks[task.name] = TestedTask(task.classes, sentences, fingerprint(task.examples.ids, task.examples.labels))
+        images = fingerprint(task.examples.ids, task.examples.labels)
+        self.tasks[task.name] = TestedTask(task.classes, sentences, images, task.epoch)
+
+    def take(self, others: Findings, tasks: Iterable[str]) -> None:
+        """Add the findings of other tasks, in the order of their names."""
+        for task in tasks:
+            self.predictions[task], self.tasks[task] = others.predictions[task], others.tasks[task]
+            self.text |= {task: others.text[task]} if task in others.text else {}

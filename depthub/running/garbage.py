@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from depthub.records import failures
-from depthub.records.entries import HISTORY
+from depthub.records.entries import HISTORY, INTERIM
 from depthub.records.store import EARLIER, FILE
 from depthub.running import claims, packs
 from depthub.running.claims import Claims
@@ -80,11 +80,12 @@ def collect(root: Path, items: list[Leftover]) -> None:
 
 
 def _of_run(folder: Path, unfinished: bool, earlier: bool) -> Iterator[Leftover]:
-    is_run = any(any(folder.glob(name)) for name in (FILE, "tuned-*", failures.FILE, HISTORY, TEMPORARY))
+    is_run = any(any(folder.glob(name)) for name in (FILE, "tuned-*", INTERIM, failures.FILE, HISTORY, TEMPORARY))
     if not is_run and any(folder.iterdir()):
         return  # not ours
     yield from (Leftover(path, "half-written by a process that has ended") for path in folder.glob(TEMPORARY))
     if (folder / FILE).is_file():
+        yield from (Leftover(path, "tests of a training that has ended since") for path in folder.glob(INTERIM))
         if (folder / failures.FILE).is_file():
             yield Leftover(folder / failures.FILE, "the run has succeeded since")
         yield from (Leftover(path, "replaced by a later result") for path in (folder.glob(f"{EARLIER}*") if earlier else ()))

@@ -26,13 +26,20 @@ class Resolver:
         plugins: that provide the components.
         download: whether weights that are not on this machine may be downloaded.
         cache: whether lists of images are kept on disk, and found there.
+        data_sets: loads the data; by default from `data_root`.
     """
 
     def __init__(
-        self, data_root: Path | None = None, plugins: Plugins | None = None, download: bool = False, *, cache: bool = True
+        self,
+        data_root: Path | None = None,
+        plugins: Plugins | None = None,
+        download: bool = False,
+        *,
+        cache: bool = True,
+        data_sets: DataSets | None = None,
     ) -> None:
         self.plugins = plugins or installed()
-        self._data_sets = DataSets(data_root, self.plugins, cache)
+        self._data_sets = data_sets or DataSets(data_root, self.plugins, cache)
         self._weights = WeightFiles(self.plugins, download)
         self._digests: dict[Path, str] = {}
         self._components = Components(self.plugins)
@@ -59,7 +66,9 @@ class Resolver:
             backbone=replace(spec.backbone, sha256=weights),
             training=replace(training, augmentation=augmentation),
         )
-        return self._resolved(full, self._stagings(full, source), source)
+        staged = self._stagings(full, source)
+        _require_epochs(full, staged)
+        return self._resolved(full, staged, source)
 
     def _resolved(self, spec: RunSpec, staged: Staged, source: LoadedData) -> Resolved:
         others = {label: digest for label, digest in staged.digests.items() if digest and label != placeless(source.name)}
@@ -90,3 +99,22 @@ def _require_same(part: str, expected: str, present: str) -> None:
     """
     if expected and expected != present:
         raise DepthubError(f"the files of {part} are not those of the spec: sha256 {present[:12] or 'none'}, expected {expected[:12]}")
+
+
+def _require_epochs(spec: RunSpec, staged: Staged) -> None:
+    """Refuse tests after epochs that the training does not have.
+
+    Args:
+        spec: complete.
+        staged: what it tests.
+
+    Raises:
+        DepthubError: for the first such test task.
+    """
+    assert spec.training is not None, "the spec is complete"
+    for task in (task for stage in staged.stages for task in stage.tests if task.epoch is not None):
+        if type(task.epoch) is not int or not 1 <= task.epoch <= spec.training.epochs:
+            raise DepthubError(
+                f"{spec.protocol.name} tests {task.name!r} after epoch {task.epoch!r}, but the training has epochs 1 to "
+                f"{spec.training.epochs}; name one of these, or raise training.epochs"
+            )

@@ -1,10 +1,10 @@
-"""One run, from training to training: each stage is trained by the caller and then tested here, and at the end the result is stored."""
+"""One run, from training to training: each is carried out by the caller and then tested here, and at the end the result is stored."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from accelerate import Accelerator
@@ -12,20 +12,20 @@ from accelerate import Accelerator
 from depthub.compute.device import accelerator
 from depthub.registry.plugins import installed
 from depthub.running.course import Course
-from depthub.running.findings import Findings
 from depthub.running.frozen_model import FrozenModel
+from depthub.running.interim import Interim, interim_file
 from depthub.running.recording import files_of, provenance_of, result_of, with_digests
 from depthub.running.run_images import RunImages
+from depthub.running.stage_tests import StageTests, findings_of
 from depthub.system.activity import tell
 from depthub.system.provenance import Stopwatch
 from depthub.training.checkpoint import Checkpoint
-from depthub.training.evaluation import evaluate
 from depthub.training.job import OnEpoch, TrainingJob
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from depthub.protocol import Stage, Task
+    from depthub.protocol import Stage
     from depthub.records.result import RunResult
     from depthub.records.store import Store
     from depthub.running.options import OnNote, RunOptions
@@ -89,7 +89,7 @@ class RunJob:
         return accelerator(self.resolved.training.precision, graphs=self.options.graphs)
 
     def _trainings(self) -> Generator[TrainingJob, None, RunResult]:
-        """Yield each training of the run, to be carried out before the next is asked for; return the result."""
+        """Yield each training of the run, or part of one, to be carried out before the next is asked for; return the result."""
         with closing(self.course):  # also if the run fails in its training: the caller then drops it
             return (yield from self._stages())
 
@@ -102,70 +102,76 @@ class RunJob:
         tell("comparing code, data and weights")
         self.inputs = self.resolved.inputs(self.model.backbone.digest())
         earlier = self.store.set_aside(self.spec) if main else None
-        findings, watch, parameters = Findings(), Stopwatch(), (0, 0)
+        watch, tests = Stopwatch(), []
         for number, stage in enumerate(self.resolved.stages):
-            tuner = yield from self._train(stage, number, watch)
-            self._test(stage, tuner, findings, watch)
-            parameters = _parameters(tuner)
-        result = result_of(self.resolved, findings, watch.cost(*parameters), self._provenance(), self.folder)
+            tests.append((yield from self._stage(stage, number, watch)))
+        findings = findings_of(tests)
+        result = result_of(self.resolved, findings, watch.cost(*_parameters(self.job.tuner)), self._provenance(), self.folder)
         if main:
             files = files_of(findings, self._tuned_files(), self.model.backbone.scale)
             result = with_digests(result, files)
             self.store.save(result, files)
+            for of_stage in tests:
+                of_stage.interim.remove()
             self.store.drop_repeated(earlier, result)
             self.course.end(result.scores, len(self.resolved.stages))
             self.plugins.notify("depthub_run_finished", result=result)
         self.accelerator.wait_for_everyone()
         return result
 
-    def _train(self, stage: Stage, number: int, watch: Stopwatch) -> Generator[TrainingJob, None, Tuner]:
-        """Yield the training of a stage and return its tuner, trained."""
-        checkpoint = self._checkpoint(number)
+    def _stage(self, stage: Stage, number: int, watch: Stopwatch) -> Generator[TrainingJob, None, StageTests]:
+        """Yield the training of a stage, in parts if it is tested after some of its epochs; return its tests."""
         tuner = self.model.tuner(stage, self.plugins)
         if self.options.force and self.accelerator.is_main_process:
-            checkpoint.path.unlink(missing_ok=True)
+            for path in (self._tuned_file(number), interim_file(self.folder, number)):
+                path.unlink(missing_ok=True)
         self.accelerator.wait_for_everyone()
+        interim = self._interim(stage, number)
+        tests, job = StageTests(stage, interim, self.images, self.accelerator), self._training(stage, number, tuner, interim, watch)
+        for epoch in tests.epochs:
+            job.until = epoch
+            yield from self._train(job, watch)
+            tests.carry_out(epoch, job, watch)
+            self.model.check(tuner)
+        return tests
+
+    def _training(self, stage: Stage, number: int, tuner: Tuner, interim: Interim, watch: Stopwatch) -> TrainingJob:
         recipe = self.resolved.training
         with watch.measure("encode_s"):
             images = self.images.of(stage.train, tuner, random_views=recipe.augmentation == "published")
         seed, workers, graphs = self.spec.seed, self._workers(tuner), self.options.graphs
-        history = self.course.of_stage(number)
+        checkpoint, history = self._checkpoint(number, interim), self.course.of_stage(number)
         job = TrainingJob(tuner, images, stage.train.classes, recipe, seed, checkpoint, self.on_epoch, workers, graphs, history)
-        encoded = self.images.encoding_seconds
+        job.on_start = interim.keep
+        return job
+
+    def _train(self, job: TrainingJob, watch: Stopwatch) -> Generator[TrainingJob, None, None]:
+        """Yield a training, or the next part of one, and note the seconds that it took."""
+        encoded, before = self.images.encoding_seconds, job.seconds
         tell("training")
         yield job
-        self.model.check(tuner)
+        self.model.check(job.tuner)
         # views of an epoch are encoded while it trains, for all runs of a stack together
         views = (self.images.encoding_seconds - encoded) / self.stacked
         watch.seconds["encode_s"] += views
-        watch.seconds["train_s"] += max(0.0, job.seconds - views)
-        watch.resumed += checkpoint.seconds > 0
-        return tuner
-
-    def _test(self, stage: Stage, tuner: Tuner, findings: Findings, watch: Stopwatch) -> None:
-        for task in stage.tests:
-            self._test_task(task, tuner, findings, watch)
-        self.model.check(tuner)
-
-    def _test_task(self, task: Task, tuner: Tuner, findings: Findings, watch: Stopwatch) -> None:
-        with watch.measure("encode_s"):
-            images = self.images.of(task, tuner, random_views=False)
-        with watch.measure("eval_s"):
-            on_progress = partial(tell, f"testing {task.name}")
-            workers = self._workers(tuner)
-            predictions = evaluate(tuner, images, task.classes, self.accelerator, workers, task=task.name, on_progress=on_progress)
-        findings.add(task, predictions, tuner, images)
+        watch.seconds["train_s"] += max(0.0, job.seconds - before - views)
+        watch.resumed += not before and job.checkpoint is not None and job.checkpoint.seconds > 0
 
     def _workers(self, tuner: Tuner) -> int:
         """Data-loading processes; none where the images are features, which are in memory."""
         return self.options.workers if tuner.method.tunes_image else 0
 
-    def _checkpoint(self, stage: int) -> Checkpoint:
-        path = self.folder / f"tuned-{stage}.safetensors"
-        return Checkpoint(path, self.spec.run_id, self.inputs, self.note)
+    def _checkpoint(self, stage: int, interim: Interim) -> Checkpoint:
+        return Checkpoint(self._tuned_file(stage), self.spec.run_id, self.inputs, self.note, interim.unfit)
+
+    def _interim(self, stage: Stage, number: int) -> Interim:
+        return Interim(interim_file(self.folder, number), stage, self.spec.run_id, self.inputs, writes=self.accelerator.is_main_process)
+
+    def _tuned_file(self, stage: int) -> Path:
+        return self.folder / f"tuned-{stage}.safetensors"
 
     def _tuned_files(self) -> list[Path]:
-        return [self._checkpoint(number).path for number in range(len(self.resolved.stages))]
+        return [self._tuned_file(number) for number in range(len(self.resolved.stages))]
 
     def _provenance(self) -> dict[str, Any]:
         execution: dict[str, Any] = {"stacked": self.stacked} if self.stacked > 1 else {}

@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 
 def finish(jobs: Sequence[RunJob], stack: StackSize, note: OnNote | None) -> Generator[tuple[RunJob, RunResult | Exception], None, None]:
     """Bring runs to their next training, train them in stacks, and so on to their ends. Yields each run with its result or error."""
+    going = list(jobs)
+    waiting: list[list[RunJob]] = []  # stacks that are ready to train; one is brought to its end before the next trains
+    while going or waiting:
+        unfinished = yield from _advance(going)
+        waiting = [*_stacks(unfinished, stack, note), *waiting]
+        together = waiting.pop(0) if waiting else []
+        errors = _train(together) if together else []
+        yield from ((job, error) for job, error in zip(together, errors, strict=True) if error)
+        going = [job for job, error in zip(together, errors, strict=True) if not error]
+
+
+def _advance(jobs: Sequence[RunJob]) -> Generator[tuple[RunJob, RunResult | Exception], None, list[RunJob]]:
+    """Bring runs to their next training; yields those that have ended, and returns the others."""
     unfinished = []
     for job in jobs:
         outcome = _outcome(job.advance) if launch.place()[1] == 1 else _outcome(partial(_finish_shared, job))
@@ -28,14 +41,16 @@ def finish(jobs: Sequence[RunJob], stack: StackSize, note: OnNote | None) -> Gen
             unfinished.append(job)
         else:
             yield job, outcome
-    groups = group_jobs([job.job for job in unfinished], stack)
+    return unfinished
+
+
+def _stacks(jobs: Sequence[RunJob], stack: StackSize, note: OnNote | None) -> list[list[RunJob]]:
+    """The runs that train together; of those that begin a training, it is noted why they train alone."""
+    groups = group_jobs([job.job for job in jobs], stack)
+    alone = [(jobs[places[0]], reason) for places, reason in groups if reason]
     if note:
-        _note_alone([(unfinished[places[0]].spec.method.name, reason) for places, reason in groups if reason], note)
-    for places, _ in groups:
-        together = [unfinished[place] for place in places]
-        errors = _train(together)
-        yield from ((job, error) for job, error in zip(together, errors, strict=True) if error)
-        yield from finish([job for job, error in zip(together, errors, strict=True) if not error], stack, note)
+        _note_alone([(job.spec.method.name, reason) for job, reason in alone if not job.job.epochs], note)
+    return [[jobs[place] for place in places] for places, _ in groups]
 
 
 def _note_alone(alone: Sequence[tuple[str, str]], note: OnNote) -> None:

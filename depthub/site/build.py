@@ -6,19 +6,13 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from depthub.errors import DepthubError
-from depthub.literature.leagues import LEAGUES
 from depthub.site import views
 from depthub.site.papers import papers
+from depthub.site.rendering import renderer
 from depthub.submissions.rows import DISCLOSURES
 from depthub.system.files import atomic_write
-from depthub.system.provenance import version
-from depthub.values.text import plain
 
 ASSETS = ("site.css", "site.js")
 MARK = ".depthub-site"  # a file that tells a site's folder from others
@@ -51,7 +45,7 @@ def _pages(boards: Sequence[views.Board], descriptions: Mapping[str, str]) -> It
     of_boards = {board.slug: views.entries(board) for board in boards}
     everything = [entry for entries in of_boards.values() for entry in entries]
     methods, data = views.methods(everything, descriptions), views.data_sets(everything, descriptions)
-    render = _renderer()
+    render = renderer()
     yield "index.html", render("index", "", entries=everything)
     for board in boards:
         yield f"boards/{board.slug}.html", render("board", "../", board=board, entries=of_boards[board.slug])
@@ -70,28 +64,6 @@ def _pages(boards: Sequence[views.Board], descriptions: Mapping[str, str]) -> It
     for data_set in data:
         yield f"data/{data_set['slug']}.html", render("data", "../", data=data_set)
     yield "submit.html", render("submit", "", disclosures=DISCLOSURES)
-
-
-def _renderer() -> Any:
-    """A function of a template's name, the way to the site's root, and the template's values."""
-
-    def harmless(value: Any) -> Any:
-        return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-    environment = Environment(
-        loader=PackageLoader("depthub.site"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=harmless,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {"levels": views.LEVELS, "leagues": LEAGUES, "version": version("depthub") or ""}
-
-    def render(name: str, root: str, **values: Any) -> str:
-        return str(environment.get_template(f"{name}.html.j2").render(root=root, **values))
-
-    return render
 
 
 def _clear(out: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from depthub.site.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, axes, bar, chart, line, mark, path, spanning, text
+from depthub.site.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, axes, bar, chart, line, mark, number, path, spanning, text
 from depthub.statistics.averages import harmonic
 
 Row = Mapping[str, Any]
@@ -100,6 +100,32 @@ def critical_difference(setting: Setting) -> Markup | None:
         drawing,
         height + 20,
     )
+
+
+def by_seed(score: str, values: Mapping[str, Mapping[int, float]]) -> Markup | None:
+    """A strip for each row with a mark for each seed, and a stroke at their mean; None where no row has two seeds.
+
+    Args:
+        score: that is shown, in percent.
+        values: its averages by row's label, then seed.
+    """
+    strips = [(label, of_row) for label, of_row in values.items() if of_row]
+    seeds = sorted({seed for _, of_row in strips for seed in of_row})
+    if not any(len(of_row) > 1 for _, of_row in strips):
+        return None
+    x = spanning([value for _, of_row in strips for value in of_row.values()], 232, WIDTH - RIGHT)
+    end = TOP + BAR * len(strips)
+    drawing = [line(x(value), TOP, x(value), end, "grid") for value in x.ticks()]
+    drawing += [text(x(value), end + 16, number(value), "tick middle") for value in x.ticks()]
+    drawing.append(text((232 + WIDTH - RIGHT) / 2, end + 36, f"{score}, %", "axis middle"))
+    for place, (label, of_row) in enumerate(strips):
+        y = TOP + BAR * place + BAR / 2
+        mean = sum(of_row.values()) / len(of_row)
+        drawing.append(text(222, y + 4, label, "tick end"))
+        drawing += [mark(x(value), y, seeds.index(seed), f"{label}, seed {seed}: {value:.2f}") for seed, value in sorted(of_row.items())]
+        drawing.append(line(x(mean), y - 8, x(mean), y + 8, "mean"))
+    described = f"For each row a mark for each seed, of the average over data sets; the stroke is their mean. {len(seeds)} seeds."
+    return chart(f"{score} by seed", described, drawing, end + 46)
 
 
 def _ranked(x: float, y: float, place: int, tip: str) -> Markup:

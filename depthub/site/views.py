@@ -14,7 +14,7 @@ from depthub.boards.labels import row_label
 from depthub.boards.markdown import conventions
 from depthub.errors import DepthubError
 from depthub.site import charts
-from depthub.spec import digest
+from depthub.spec import DataSpec, digest
 from depthub.values.flat import flat
 from depthub.values.text import plain
 
@@ -25,7 +25,8 @@ LEVELS = {
     "reproduced": "checked, and some runs done again by others within the stated tolerance",
 }
 TINTED = 1.0  # points of a difference from which on a cell is coloured
-UNTYPED = ("backbone.sha256",)  # settings that no option sets to what it is anyway
+UNTYPED = ("backbone.sha256", "data.sha256")  # settings that no option sets to what it is anyway
+FURTHER = "other_data."  # digests of further data sets, likewise
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def _resolution(setting: Mapping[str, Any]) -> dict[str, Any]:
         f"Ranks and intervals answer whether rows would stand so on new data sets (bootstrap, {statistics['rounds']:,} rounds)."
     )
     if "optimism" in statistics:
-        sentence += f" The best average was chosen for being best: it overstates its row by about {statistics['optimism']:.1f} points."
+        optimism = round(statistics["optimism"], 1) + 0.0  # never "-0.0"
+        sentence += f" The best average was chosen for being best: it overstates its row by about {optimism:.1f} points."
     if statistics["groups"] is None:
         sentence += " Its rows overlap in more groups than can be listed."
     ranks = statistics.get("ranks") or {}
@@ -179,15 +181,33 @@ def _of_method(row: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, An
     return {"label": row["label"], "board": entry["board"], "level": row["level"], "settings": settings, "command": command(row), **numbers}
 
 
-def command(row: Mapping[str, Any]) -> str:
-    """The command that does the runs of a row on its first data set again."""
+def command(row: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> str:
+    """The command that does the runs of a row on its first data set again.
+
+    Args:
+        row: of a leaderboard document.
+        data: the spec of that data set as plain data; by default it has nothing but its name.
+    """
     words = ["depthub", "run"]
     for name, value in flat(row["spec"]).items():
-        if name not in UNTYPED and value not in (None, "", {}, []):
+        if name not in UNTYPED and not name.startswith(FURTHER) and value not in (None, "", {}, []):
             words += [f"--{name}", value if isinstance(value, str) else _typed(value)]
-    data = row["runs"][0]["data"] if row["runs"] else "NAME"
-    seeds = sorted({run["seed"] for run in row["runs"]})
-    return " ".join(map(shlex.quote, [*words, "--data", data, "--seeds", *map(str, seeds)]))
+    first = row["runs"][0]["data"] if row["runs"] else "NAME"
+    seeds = sorted({run["seed"] for run in row["runs"] if run["data"] == first})
+    options = _of_data(data) if data else ["--data", first]
+    return " ".join(map(shlex.quote, [*words, *options, "--seeds", *map(str, seeds)]))
+
+
+def _of_data(data: Mapping[str, Any]) -> list[str]:
+    """The options of a data set; its class names are in a file of the reader's."""
+    words = ["--data", str(data["name"])]
+    usual = DataSpec().as_dict()
+    for name, value in data.items():
+        if name == "class_names":
+            words += ["--class_names", "NAMES.csv"]
+        elif f"data.{name}" not in UNTYPED and name != "name" and value != usual.get(name):
+            words += [f"--{name}", str(value)]
+    return words
 
 
 def _typed(value: Any) -> str:

@@ -7,9 +7,10 @@ on these data sets sees  var(e) / S  alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from math import ceil, sqrt
+from math import sqrt
 
 import numpy as np
 from scipy import optimize, stats
@@ -64,7 +65,7 @@ class Components:
             alpha: chance to see one that is not there.
         """
         error, freedom = self._error(question, self.sets, self.seeds)
-        return error * _noncentrality(freedom, power, alpha)
+        return error * noncentrality(freedom, power, alpha)
 
     def needed(self, difference: float, question: Question, power: float = POWER, alpha: float = ALPHA) -> int | None:
         """How many data sets ("new data sets"), or seeds on each of these ("these data sets"), would show a difference; None: too many.
@@ -77,17 +78,9 @@ class Components:
         def shown(units: int) -> bool:
             counts = (units, self.seeds) if question == "new data sets" else (self.sets, units)
             error, freedom = self._error(question, *counts)
-            return error * _noncentrality(freedom, power, alpha) <= abs(difference)
+            return error * noncentrality(freedom, power, alpha) <= abs(difference)
 
-        low, high = 1, 2
-        while not shown(high):
-            low, high = high, 2 * high
-            if high > MOST:
-                return None
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if shown(middle) else (middle, high)
-        return ceil(high)
+        return fewest(shown)
 
     def _error(self, question: Question, sets: int, seeds: int) -> tuple[float, int]:
         """Standard error of the mean difference, and its degrees of freedom."""
@@ -97,8 +90,25 @@ class Components:
         return sqrt(variance / sets), sets * (seeds - 1)
 
 
+def fewest(shown: Callable[[int], bool]) -> int | None:
+    """The least number of units, at least 2, from which on a difference is shown; None: more than `MOST`.
+
+    Args:
+        shown: whether so many units show it; more units than enough are enough.
+    """
+    low, high = 1, 2
+    while not shown(high):
+        low, high = high, 2 * high
+        if high > MOST:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if shown(middle) else (middle, high)
+    return high
+
+
 @cache
-def _noncentrality(freedom: int, power: float, alpha: float) -> float:
+def noncentrality(freedom: int, power: float, alpha: float) -> float:
     """Mean of the t statistic at which the two-sided test has the power; for many degrees of freedom 2.80 at 80 and 5 %."""
     critical = stats.t.ppf(1 - alpha / 2, freedom)
 
@@ -131,6 +141,6 @@ def board_resolutions(per_cell: Array) -> dict[Question, float]:
         variances.append([np.maximum(differences.mean(axis=2).var(axis=1, ddof=1), of_seeds), of_seeds])
     new, these = np.median(np.sqrt(np.concatenate(variances, axis=1) / sets), axis=1)
     return {
-        "new data sets": float(new) * _noncentrality(sets - 1, POWER, ALPHA),
-        "these data sets": float(these) * _noncentrality(sets * (seeds - 1), POWER, ALPHA),
+        "new data sets": float(new) * noncentrality(sets - 1, POWER, ALPHA),
+        "these data sets": float(these) * noncentrality(sets * (seeds - 1), POWER, ALPHA),
     }

@@ -26,6 +26,8 @@ class Board:
         cuts: divisions of the classes, the values of the protocol's setting `cut`: "published", or the seed of a shuffle.
         backbone: the frozen model.
         training: values of the recipe that differ from the preset's.
+        settings: of methods by name, where a row states none: for example a depth that the backbone's few layers allow.
+        companions: names of boards with the same backbone and other protocols, on which a suite for such a protocol is then carried out.
         reference: (method, head) of the rows that every suite on the board has.
         title: one line.
         preliminary: the board is too small for conclusions, and says so.
@@ -41,6 +43,8 @@ class Board:
     cuts: Sequence[Cut] = ("published",)
     backbone: BackboneSpec = field(default_factory=BackboneSpec)
     training: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    companions: Sequence[str] = ()
     reference: Sequence[tuple[Component, Component]] = ()
     title: str = ""
     preliminary: bool = False

@@ -40,6 +40,20 @@ class Tower:
         return self.layers * per_layer + 2 * self.tokens * self.inputs * self.width
 
 
+@dataclass(frozen=True)
+class Towers:
+    """The two towers of a backbone.
+
+    Args:
+        image, text: of which the text tower counts the tokens that a class sentence has to itself.
+        context_length: all tokens of a sentence.
+    """
+
+    image: Tower
+    text: Tower
+    context_length: int
+
+
 class Operations:
     """Counts the operations of runs on one backbone.
 
@@ -91,13 +105,13 @@ def counter(runs: Iterable[Resolved], plugins: Plugins) -> Callable[[Resolved], 
     Returns:
         A function; None if a backbone is not a transformer with a configuration on this machine.
     """
-    towers = {spec: _towers(spec, plugins) for spec in {run.spec.backbone for run in runs}}
-    counters = {spec: Operations(*pair, plugins) for spec, pair in towers.items() if pair}
+    towers = {spec: towers_of(spec, plugins) for spec in {run.spec.backbone for run in runs}}
+    counters = {spec: Operations(pair.image, pair.text, plugins) for spec, pair in towers.items() if pair}
     return (lambda run: counters[run.spec.backbone](run)) if len(counters) == len(towers) else None
 
 
-def _towers(spec: BackboneSpec, plugins: Plugins) -> tuple[Tower, Tower] | None:
-    """Image and text tower of a backbone."""
+def towers_of(spec: BackboneSpec, plugins: Plugins) -> Towers | None:
+    """The towers of a backbone, from its configuration; None if it is not a transformer with one on this machine."""
     sources = find(spec, named_backbones(plugins))
     try:
         config = json.loads(sources.config.read_bytes()) if sources.config else open_clip.get_model_config(sources.model)
@@ -105,6 +119,6 @@ def _towers(spec: BackboneSpec, plugins: Plugins) -> tuple[Tower, Tower] | None:
         vision, text = model["vision_cfg"], model["text_cfg"]
         patches = (vision["image_size"] // vision["patch_size"]) ** 2
         image = Tower(vision["width"], vision["layers"], patches + 1, 3 * vision["patch_size"] ** 2)
-        return image, Tower(text["width"], text["layers"], TOKENS)
+        return Towers(image, Tower(text["width"], text["layers"], TOKENS), text.get("context_length", 77))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +15,7 @@ import jsonschema_rs
 from depthub.errors import DepthubError, hint
 from depthub.records.schema import sentence
 from depthub.registry.plugins import Plugins, installed
-from depthub.spec import BackboneSpec, RunSpec, Training
+from depthub.spec import BackboneSpec, Component, RunSpec, Training
 from depthub.suites import grid
 from depthub.suites.board import CUT, Board
 from depthub.suites.suite import Row, Suite
@@ -39,6 +39,12 @@ def read_suite(name: str, board: str = "") -> Suite:
     values, source = _content(name, "suite")
     plugins = installed()
     return _suite(values, source, _stem(name), read_board(board) if board else None, plugins)
+
+
+def board_of(name: str) -> Board:
+    """The board that a suite states, without its changes of it; arguments and errors as `read_suite`."""
+    values, source = _content(name, "suite")
+    return _stated_board(values, source, _stem(name), installed())
 
 
 def read_board(name: str) -> Board:
@@ -100,13 +106,7 @@ def _validate(values: Any, kind: Kind, source: str) -> None:
 
 
 def _suite(values: Mapping[str, Any], source: str, stem: str, board: Board | None, plugins: Plugins) -> Suite:
-    if board is None:
-        stated = values["board"]
-        if isinstance(stated, Mapping):
-            _validate(stated, "board", f"{source}: board")
-            board = _board(stated, f"{source}: board", stem, plugins)
-        else:
-            board = read_board(stated)
+    board = _changed(board or _stated_board(values, source, stem, plugins), values.get("changes", {}), f"{source}: changes", plugins)
     rows = [row for i, entry in enumerate(values["rows"]) for row in _rows(entry, f"{source}: rows[{i}]", plugins)]
     return Suite(
         values.get("name", stem),
@@ -120,29 +120,61 @@ def _suite(values: Mapping[str, Any], source: str, stem: str, board: Board | Non
     )
 
 
+def _stated_board(values: Mapping[str, Any], source: str, stem: str, plugins: Plugins) -> Board:
+    stated = values["board"]
+    if not isinstance(stated, Mapping):
+        return read_board(stated)
+    _validate(stated, "board", f"{source}: board")
+    return _board(stated, f"{source}: board", stem, plugins)
+
+
+def _changed(board: Board, changes: Mapping[str, Any], place: str, plugins: Plugins) -> Board:
+    """The board as a suite needs it, whichever board that is."""
+    if "protocol" not in changes:
+        return _with_cuts(board, changes, place, plugins)
+    several = grid.components(changes["protocol"], "protocols", plugins, f"{place}: protocol")
+    if len(several) > 1:
+        raise DepthubError(f"{place}: protocol has several values, and a board has one protocol; write one suite for each")
+    (protocol,) = several
+    if protocol.name == board.protocol.name:
+        protocol = Component(protocol.name, {**board.protocol.settings, **protocol.settings})
+    return _with_cuts(replace(board, protocol=protocol), changes, place, plugins)
+
+
+def _with_cuts(board: Board, values: Mapping[str, Any], place: str, plugins: Plugins) -> Board:
+    """The board with other cuts, seeds or samples.
+
+    Raises:
+        DepthubError: for cuts under a protocol that divides no classes.
+    """
+    if "cuts" in values and CUT not in setting_defaults(plugins.get("protocols", board.protocol.name)):
+        raise DepthubError(f"{place}: cuts: protocol {board.protocol.name} has no setting {CUT!r}, so its classes are not divided")
+    return replace(board, **{key: values[key] for key in ("seeds", "samples", "cuts") if key in values})
+
+
 def _board(values: Mapping[str, Any], source: str, stem: str, plugins: Plugins) -> Board:
     (protocol,) = grid.components(values["protocol"], "protocols", plugins, f"{source}: protocol")
-    if "cuts" in values and CUT not in setting_defaults(plugins.get("protocols", protocol.name)):
-        raise DepthubError(f"{source}: cuts: protocol {protocol.name} has no setting {CUT!r}, so its classes are not divided")
     for place, name in enumerate(values["data"]):
         if ":" not in name and name not in plugins.names("datasets"):
             raise DepthubError(f"{source}: data[{place}]: unknown data set {name!r}{hint(name, plugins.names('datasets'))}")
-    others = {key: values[key] for key in ("seeds", "samples", "cuts", "title", "preliminary", "notes") if key in values}
+    others = {key: values[key] for key in ("companions", "title", "preliminary", "notes") if key in values}
     reference = [
         (row.method, row.head)
         for i, entry in enumerate(values.get("reference", ()))
         for row in _rows(entry, f"{source}: reference[{i}]", plugins)
     ]
-    return Board(
+    board = Board(
         name=values.get("name", stem),
         protocol=protocol,
         data=tuple(values["data"]),
         shots=tuple(_listed(values.get("shots", 16))),
         backbone=BackboneSpec(**values.get("backbone", {})),
         training=_training(values.get("training", {}), f"{source}: training"),
+        settings={name: _settings(name, stated, f"{source}: settings", plugins) for name, stated in values.get("settings", {}).items()},
         reference=reference,
         **others,
     )
+    return _with_cuts(board, values, source, plugins)
 
 
 def _rows(entry: Mapping[str, Any], place: str, plugins: Plugins) -> list[Row]:
@@ -174,6 +206,18 @@ def _training(values: Mapping[str, Any], place: str) -> Mapping[str, Any]:
     except DepthubError as error:
         raise DepthubError(f"{place}: {error}") from error
     return values
+
+
+def _settings(method: str, stated: Mapping[str, Any], place: str, plugins: Plugins) -> Mapping[str, Any]:
+    """Settings of a method, one value each.
+
+    Raises:
+        DepthubError: for an unknown method or setting, or several values.
+    """
+    several = grid.components({"name": method, **stated}, "methods", plugins, place)
+    if len(several) > 1:
+        raise DepthubError(f"{place}: {method} has several values; a board states one of each setting, and rows of suites may have more")
+    return several[0].settings
 
 
 def _listed(value: Any) -> list[Any]:

@@ -33,14 +33,22 @@ class Checkpoint:
         inputs: dependences of the numbers besides the run's spec, fit for JSON; training starts from scratch if those in the file differ.
             None: any.
         note: called with one line if training starts from scratch in spite of a file.
+        unfit: called with the epochs done of a file; returns the reason why training starts from scratch all the same, or an empty text.
 
     Attributes:
         seconds: of training in the epochs that `restore` has loaded.
     """
 
-    def __init__(self, path: Path, run_id: str, inputs: Mapping[str, Any] | None = None, note: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        run_id: str,
+        inputs: Mapping[str, Any] | None = None,
+        note: Callable[[str], None] | None = None,
+        unfit: Callable[[int], str] | None = None,
+    ) -> None:
         self.path, self.run_id, self.inputs, self.seconds = path, run_id, inputs, 0.0
-        self._note = note
+        self._note, self._unfit = note, unfit
 
     def save(
         self, tuner: Tuner, optimizer: torch.optim.Optimizer, epochs_done: int, seconds: float = 0.0, scaler: Scaler | None = None
@@ -110,7 +118,8 @@ class Checkpoint:
             obstacles += differences(json.loads(metadata.get("inputs", "{}")) or {}, present)
         if scaler and "scaler" not in metadata:
             obstacles.append("the scale of the losses is not recorded")
-        return obstacles
+        reason = self._unfit(int(_amount(metadata["epochs_done"]))) if self._unfit else ""
+        return [*obstacles, reason] if reason else obstacles
 
     def _report(self, obstacles: list[str]) -> None:
         if self._note:

@@ -16,11 +16,12 @@ from depthub.types import ClassSet
 
 Labelled = Dataset[tuple[Tensor, int]] | Dataset[tuple[Tensor, ...]]
 OnEpoch = Callable[[int, float], None]
+OnStart = Callable[[int], None]
 
 
 @dataclass(eq=False)
 class TrainingJob:
-    """The training of one run.
+    """The training of one run, as a whole or in parts: a job with `until` set anew goes on from the checkpoint of its last part.
 
     Args:
         tuner: is trained in place; not changed if it has no trainable parameter.
@@ -34,6 +35,9 @@ class TrainingJob:
         graphs: whether its steps are replayed from a CUDA graph.
         history: takes a line after every epoch.
         seconds: of its training so far, with reading its images; those of the checkpoint and of every epoch are added.
+        until: the part ends after this epoch; None: after the last.
+        epochs: done so far.
+        on_start: called at the start of every part, in every process, with the epochs that the checkpoint has done, and so are kept.
     """
 
     tuner: Tuner
@@ -47,3 +51,6 @@ class TrainingJob:
     graphs: bool = False
     history: History | None = None
     seconds: float = 0.0
+    until: int | None = None
+    epochs: int = 0
+    on_start: OnStart | None = None

@@ -44,7 +44,7 @@ class JobState:
     @property
     def goes_on(self) -> bool:
         """Whether there is another epoch to train."""
-        return self.error is None and self.epoch < self.job.training.epochs and bool(self.groups)
+        return self.error is None and self.epoch < self._last and bool(self.groups)
 
     def resume(self, optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> None:
         """Go on from the last checkpoint, if there is one; a checkpoint of another run fails this one."""
@@ -55,11 +55,17 @@ class JobState:
             self.epoch = checkpoint.restore(self.job.tuner, optimizer, accelerator.scaler)
             if len({*gathered(self.epoch)}) > 1:
                 raise DepthubError(f"{checkpoint.path} is not the same for all processes; put the folder of runs on a disk that they share")
+            if self.job.epochs not in (0, self.epoch):  # the parameters are those of another epoch
+                raise DepthubError(f"{checkpoint.path} has changed or disappeared during the training; run again")
             if self.job.history and accelerator.is_main_process:
                 self.job.history.resume(self.epoch)
+            if self.job.on_start:
+                self.job.on_start(self.epoch)
         except DepthubError as error:
             self.error = error
-        self.job.seconds += checkpoint.seconds
+        if not self.job.epochs:  # those of earlier parts are counted
+            self.job.seconds += checkpoint.seconds
+        self.job.epochs = self.epoch
 
     def begin_epoch(self, optimizer: torch.optim.Optimizer) -> int:
         """Set the order, the views and the learning rates of the epoch; returns the seed of its random numbers."""
@@ -74,7 +80,7 @@ class JobState:
         """Count the epoch and save its result, or record an error, which ends this run but not those trained with it."""
         job, recipe = self.job, self.job.training
         self.epoch += 1
-        job.seconds += seconds
+        job.epochs, job.seconds = self.epoch, job.seconds + seconds
         try:
             self._check(isfinite(loss), f"the loss is {loss}")
             job.tuner.after_epoch(self.epoch, recipe.epochs)
@@ -89,6 +95,12 @@ class JobState:
             return
         if job.on_epoch and accelerator.is_main_process:
             job.on_epoch(self.epoch, loss)
+
+    @property
+    def _last(self) -> int:
+        """The epoch after which this part ends."""
+        epochs = self.job.training.epochs
+        return epochs if self.job.until is None else min(self.job.until, epochs)
 
     def _current_rates(self, optimizer: torch.optim.Optimizer) -> dict[str, float]:
         """Learning rates of the epoch, of method and head."""

@@ -11,5 +11,6 @@ def depthub_protocols() -> list[type[Protocol]]:
     from depthub_protocols.cross_dataset import CrossDataset
     from depthub_protocols.domain_generalization import DomainGeneralization
     from depthub_protocols.few_shot import FewShot
+    from depthub_protocols.oracle import Oracle
 
-    return [BaseToNew, CrossDataset, DomainGeneralization, FewShot]
+    return [BaseToNew, CrossDataset, DomainGeneralization, FewShot, Oracle]

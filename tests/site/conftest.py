@@ -12,9 +12,10 @@ import pytest
 from depthub.cli import main
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[2]
+LIMIT = 300_000  # milliseconds
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -34,6 +35,15 @@ def browser() -> Iterator[Browser]:
         pytest.skip("needs Chromium")
     api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"], timeout=300_000)
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"], timeout=LIMIT)
         yield browser
         browser.close()
+
+
+@pytest.fixture(params=[1280, 420], ids=["desk", "phone"])
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A fresh page, as wide as on a desk or on a telephone."""
+    page = browser.new_page(viewport={"width": request.param, "height": 900})
+    page.set_default_timeout(LIMIT)
+    yield page
+    page.close()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.site.conftest import LIMIT
+from tests.site.quiet import check
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-LIMIT = 300_000  # milliseconds
 PAGES = (
     "index.html",
     "boards/embedded.html",
@@ -24,30 +24,10 @@ PAGES = (
 )
 
 
-@pytest.fixture(params=[1280, 420], ids=["desk", "phone"])
-def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": request.param, "height": 900})
-    page.set_default_timeout(LIMIT)
-    yield page
-    page.close()
-
-
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_is_quiet_offline_and_accessible(site: Path, page: Page, name: str, scheme: Any) -> None:
-    messages: list[str] = []
-    requests: list[str] = []
-    page.on("console", lambda message: messages.append(message.text))
-    page.on("pageerror", lambda error: messages.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
-    page.emulate_media(color_scheme=scheme)
-    page.goto((site / name).as_uri())
-    assert messages == []
-    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")  # wide tables scroll by themselves
-    page.evaluate(files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
-    serious = [rule for rule in page.evaluate("axe.run()")["violations"] if rule["impact"] in ("serious", "critical")]
-    assert [(rule["id"], [node["html"][:120] for node in rule["nodes"]][:3]) for rule in serious] == []
+    check(page, site / name, scheme)
 
 
 def column(page: Page, name: str) -> list[str]:

@@ -115,7 +115,13 @@ RUNS = {
     "table4": (1 + 4 * 3) * 3,
     "table6": (1 + 4 * 3 * 3 + 0) * 11 * 3,  # 16 shots of CoOp are the reference row, too
     "figure4": (1 + 1 + 11) * 11 * 3,
-    "figure5": (1 + 4 * 2 * 10) * 11 * 3,
+    "figure3": (1 + 2) * 11 * 3,
+    "figure4-epochs": (1 + 2) * 11 * 3,
+    "figure5": (1 + 2 * 3) * 11 * 3,
+    "oracle": (1 + 1) * 11 * 3,
+    "ablations": (1 + 1 + 3 * 4 + 5 + 1) * 11 * 3,  # one of the five rates is the default's
+    "gain": (1 + 3 * (3 + 1 + 1)) * 11 * 3,
+    "cuts": (1 + 3 * 2) * 11 * 3 * 21,
 }
 
 

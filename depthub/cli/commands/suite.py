@@ -73,7 +73,7 @@ def _run_parser(plugins: Plugins) -> Parser:
 
 def _add_suite(parser: Parser, plugins: Plugins) -> None:
     """Options of a suite, and of how its runs are done: the plan depends on them as the execution does."""
-    from depthub.cli.options.work_options import WHERE, add_work
+    from depthub.cli.options.work_options import WHERE, add_plan, add_work
 
     parser.add("suite", type=str, metavar="SUITE", help=SUITE)
     parser.add("--board", type=str, default="", metavar="BOARD", help="another board for the suite's methods: a name, or a YAML file")
@@ -83,11 +83,7 @@ def _add_suite(parser: Parser, plugins: Plugins) -> None:
     parser.add("--runs", WHERE, type=Path, default=Path("runs"), metavar="DIR", help=RUNS)
     parser.add("--data_root", WHERE, type=Path | None, default=None, metavar="DIR", help="the folder that holds data sets on this machine")
     add_work(parser, plugins, "executor (default: Local, a process per core or GPU)")
-    forecast = "forecast"
-    parser.add("--pack_minutes", forecast, type=float, default=10.0, metavar="MIN", help="the most that a pack of runs should take")
-    rate = "operations per second of one process, in 10^12, where no run was seen (default: measured now)"
-    parser.add("--tflops", forecast, type=float, default=0.0, metavar="RATE", help=rate)
-    parser.add("--watts", forecast, type=float, default=0.0, metavar="W", help="power of the machine, for the energy (default: not known)")
+    add_plan(parser)
 
 
 def _list(config: Namespace) -> int:

@@ -19,21 +19,22 @@ RUNS = Path("runs")
 RUN = "a run's folder or run.json, or the beginning of the id of a run in --runs"
 
 
-def add_run(parser: Parser, *names: str) -> None:
+def add_run(parser: Parser, *names: str, several: bool = False) -> None:
     """Options that name finished runs.
 
     Args:
         parser: of the command.
         names: of the arguments.
+        several: whether the argument takes one run or more.
     """
     for name in names:
-        parser.add(name, type=str, metavar=name.upper(), help=RUN)
+        parser.add(name, type=str, metavar=name.upper(), help=RUN, **({"nargs": "+"} if several else {}))
     parser.add("--runs", type=Path, default=RUNS, metavar="DIR", help="the folder of run files, where ids are looked up")
 
 
-def add_classifier(parser: Parser) -> None:
-    """Options that load the trained classifier of a run."""
-    add_run(parser, "run")
+def add_classifier(parser: Parser, *, several: bool = False) -> None:
+    """Options that load the trained classifier of a run, or with `several` of each of some runs."""
+    add_run(parser, "run", several=several)
     parser.add("--stage", type=int, default=0, metavar="N", help="number of the training, counted from 0")
     for name, metavar, words in (
         ("backbone.model", "MODEL", "place of the backbone, if the run's name for it does not lead there"),
@@ -63,15 +64,19 @@ def read_run(name: str, runs: Path) -> RunResult:
     return Store(runs).named(name)
 
 
-def classifier(config: Namespace) -> Classifier:
+def classifier(config: Namespace, name: str = "") -> Classifier:
     """The trained classifier of the run that a command line names.
+
+    Args:
+        config: of the command line.
+        name: of the run, where the command line names several.
 
     Raises:
         DepthubError: as `depthub.load` does.
     """
     from depthub.inference.loading import load
 
-    result = read_run(config.run, config.runs)
+    result = read_run(name or config.run, config.runs)
     changes = {name: value for name, value in vars(config.backbone).items() if value}
     backbone = replace(result.spec.backbone, **changes) if changes else None
     return load(result, backbone=backbone, stage=config.stage, download=config.download)

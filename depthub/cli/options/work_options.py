@@ -43,6 +43,15 @@ def add_work(parser: Parser, plugins: Plugins, words: str) -> None:
         parser.add(f"--{name}", WHERE, action="store_true", help=words)
 
 
+def add_plan(parser: Parser) -> None:
+    """The options of plans of many runs."""
+    forecast = "forecast"
+    parser.add("--pack_minutes", forecast, type=float, default=10.0, metavar="MIN", help="the most that a pack of runs should take")
+    rate = "operations per second of one process, in 10^12, where no run was seen (default: measured now)"
+    parser.add("--tflops", forecast, type=float, default=0.0, metavar="RATE", help=rate)
+    parser.add("--watts", forecast, type=float, default=0.0, metavar="W", help="power of the machine, for the energy (default: not known)")
+
+
 def add_rows(parser: Parser, group: str, rows: Sequence[Row]) -> None:
     """Add options in a group."""
     for name, kind, default, metavar, words in rows:

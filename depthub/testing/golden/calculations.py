@@ -12,7 +12,7 @@ import numpy as np
 
 from depthub.data.dataset import Examples
 from depthub.data.fewshot import draw_both
-from depthub.inference.channel_importance import channel_importance
+from depthub.inference import channel_importance
 from depthub.records.metrics import count
 from depthub.spec import Training
 from depthub.statistics.metrics import macro_f1
@@ -87,7 +87,7 @@ def importance(comparison: Comparison, model: Path | None) -> None:
         comparison.equal(f"{part}/labels", part_labels)
         for name in comparison.recorded(f"{part}/"):
             if match := IMPORTANCE.fullmatch(f"{part}/{name}"):
-                comparison.compare(match[0], channel_importance(image[rows], text[classes], part_labels, int(match[2] or 1)))
+                comparison.compare(match[0], channel_importance.importance(image[rows], text[classes], part_labels, int(match[2] or 1)))
 
 
 def _parts(labels: Sequence[int]) -> dict[str, list[int]]:

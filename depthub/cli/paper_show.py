@@ -1,0 +1,55 @@
+"""The exhibits of `depthub paper` as files and on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from depthub.cli.output import number_table, show_table
+from depthub.paper.documents import Document, contents, document
+from depthub.paper.selection import Selection
+from depthub.system.activity import tell
+from depthub.system.files import atomic_write
+from depthub.values.text import plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from depthub.paper.grids import Grid
+
+
+def write_and_show(selections: Sequence[Selection], out: Path) -> None:
+    """Write each exhibit, and print it.
+
+    Args:
+        selections: the exhibits with their runs.
+        out: the folder of the files.
+
+    Raises:
+        DepthubError: if a file cannot be written.
+    """
+    documents = []
+    for selection in selections:
+        tell(f"making {selection.exhibit.name}")
+        documents.append(document(selection))
+        files = documents[-1].write(out)
+        _show(documents[-1])
+        print(plain(f"{', '.join(map(str, files))}\n"))
+    if len(documents) > 1:
+        print(plain(str(atomic_write(out / "README.md", contents(documents).encode()))))
+
+
+def _show(one: Document) -> None:
+    print(plain(one.exhibit.title))
+    for line in (*one.lines, *one.shown.notes):
+        print(plain(f"  {line}"))
+    for grid in one.shown.grids:
+        show_table(_table(grid), grid.notes)
+
+
+def _table(grid: Grid) -> Table:
+    table = number_table(grid.columns[0], numbers=grid.columns[1:], title=plain(grid.title) or None)
+    for row in grid.rows:
+        table.add_row(*map(plain, row))
+    return table

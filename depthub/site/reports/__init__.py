@@ -1,0 +1,1 @@
+"""One page about any set of finished runs, complete in one file."""
