@@ -50,6 +50,7 @@ def _pair(value: Any) -> bool:
 
 _TEXT, _TEXTS, _INTEGERS = Field(_text, "text"), _tuple(_text, "texts"), _tuple(_integer, "integers (int)")
 _SPLIT, _CLASSES = _a(Examples, "Examples"), _a(ClassSet, "a ClassSet")
+_EPOCH = Field(lambda value: value is None or (_integer(value) and value >= 1), "an epoch from 1 on, or None")
 _PERHAPS = _a(Examples, "Examples or None", or_none=True)
 
 FIELDS: Mapping[type, Mapping[str, Field]] = {
@@ -59,7 +60,7 @@ FIELDS: Mapping[type, Mapping[str, Field]] = {
         **{"classes": _CLASSES, "train": _SPLIT, "test": _SPLIT, "val": _PERHAPS},
         **dict.fromkeys(("notes", "targets", "variants", "homonyms"), _TEXTS),
     },
-    Task: {"name": _TEXT, "examples": _SPLIT, "classes": _CLASSES},
+    Task: {"name": _TEXT, "examples": _SPLIT, "classes": _CLASSES, "epoch": _EPOCH},
     Stage: {"train": _a(Task, "a Task"), "tests": _tuple(lambda value: isinstance(value, Task), "Task"), "sample": _PERHAPS},
 }
 

@@ -13,6 +13,7 @@ from depthub.registry.plugins import Plugins
 from depthub.running.resolved import Resolved
 from depthub.running.weights import named_backbones
 from depthub.spec import BackboneSpec
+from depthub.suites.sharing import tested_images
 
 Work = tuple[float, int]  # of a run: operations, and images that are read from their files again and again
 TOKENS = 8  # of a class sentence that are not computed once for all classes: the class name, the full stop and the end
@@ -90,7 +91,9 @@ class Operations:
             steps = max(1, images // recipe.batch_size) * recipe.epochs
             per_step = 2 * text * len(stage.train.classes) * (recipe.batch_size if method.needs_image else 1)
             trained = 2 * image * recipe.batch_size * steps if method.tunes_image else image * images * recipe.epochs
-            tests = sum(len(task.examples) * (image + (text * len(task.classes) if method.needs_image else 0)) for task in stage.tests)
+            tested = sum(len(task.examples) for task in stage.tests) if method.tunes_image else len(tested_images(stage))
+            texts = sum(len(task.classes) * (len(task.examples) if method.needs_image else 0) for task in stage.tests)
+            tests = tested * image + texts * text
             total += steps * per_step + trained + tests
         return total
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
+from depthub.protocol import Stage
 from depthub.registry.plugins import Plugins
 from depthub.running.resolved import Resolved
 
@@ -21,13 +22,19 @@ def encodings(runs: Sequence[Resolved], plugins: Plugins) -> tuple[int, int]:
     alone, sharing = 0, _Shared()
     for run in runs:
         views = run.training.epochs if run.training.augmentation == "published" else 1
-        number = sum(len(s.train.examples) * views + sum(len(task.examples) for task in s.tests) for s in run.stages)
-        alone += number
         if plugins.get("methods", run.spec.method.name).tunes_image:
+            number = sum(len(s.train.examples) * views + sum(len(task.examples) for task in s.tests) for s in run.stages)
             sharing.unshared += number
-        else:
+        else:  # an image of several tests is encoded once
+            number = sum(len(s.train.examples) * views + len(tested_images(s)) for s in run.stages)
             sharing.add(run, views)
+        alone += number
     return alone, sharing.total()
+
+
+def tested_images(stage: Stage) -> set[tuple[str, str]]:
+    """The images of a stage's tests, each once, by data set and id."""
+    return {(task.examples.source, image) for task in stage.tests for image in task.examples.ids}
 
 
 class _Shared:
