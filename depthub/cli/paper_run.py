@@ -41,7 +41,8 @@ def main(config: Namespace) -> int:
     plan = partial(suite_planning.plan_of, NAME, every, config, executor)
     if config.plan:
         absent = resolver.absent if isinstance(resolver, SketchingResolver) else []
-        return paper_plan.main(plan(), config, max(1, executor.slots), absent)
+        of_exhibits = {name: len({run.run_id for of_suite in of.values() for run in of_suite}) for name, of in runs.items()}
+        return paper_plan.main(plan(), config, max(1, executor.slots), of_exhibits, absent)
     if any(exhibit.kind in PICTURED for exhibit in exhibits):
         require_matplotlib()
     planned, ended, is_out_of_time = suite_run.carry_out(plan(), plan, config, executor)
