@@ -19,7 +19,7 @@ import numpy as np
 from scipy import stats
 
 from depthub.literature.printed import AVERAGE, Printed
-from depthub.paper.exhibit import ExhibitRow
+from depthub.paper.exhibit import ExhibitRow, paper
 from depthub.protocol import Summary
 from depthub.records.result import RunResult
 from depthub.spec import BackboneSpec
@@ -88,7 +88,12 @@ class Cells:
     @property
     def is_same(self) -> bool:
         """Whether averages are over the data sets of the print, with its model."""
-        return self.same_model and {*self.runs} == {*self.printed} - {AVERAGE} != set()
+        return self.same_model and {*self.runs} == self.printed_data
+
+    @property
+    def printed_data(self) -> set[str]:
+        """The data sets of the print's averages."""
+        return {*self.printed} - {AVERAGE} or {*paper().data}
 
     def scores(self, data: str) -> dict[int, Mapping[str, float]]:
         """In percent, by seed."""
@@ -129,11 +134,17 @@ class Cells:
         means = [over_seeds(self.scores(name), self.summary)[score].mean for name in self.runs]
         if len(means) < 2:
             return None
-        others = len({*self.printed} - {AVERAGE}) or PRINTED_SETS
-        return float(stats.t.ppf(0.975, len(means) - 1) * np.std(means, ddof=1) * sqrt(1 / len(means) + 1 / others))
+        return half_over(means, len(self.printed_data))
 
 
-PRINTED_SETS = 11  # behind an average whose data sets are not in print with it
+def half_over(means: Sequence[float], printed: int) -> float:
+    """Half-width of the interval of a difference of two averages over other data sets, in points.
+
+    Args:
+        means: of the measured data sets, at least two, in percent.
+        printed: number of the data sets in print.
+    """
+    return float(stats.t.ppf(0.975, len(means) - 1) * np.std(means, ddof=1) * sqrt(1 / len(means) + 1 / printed))
 
 
 def table_of(rows: Sequence[Cells], labels: Sequence[str]) -> Table | None:

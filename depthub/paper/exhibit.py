@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -105,12 +105,14 @@ class Paper:
         beyond: what depthub adds, by name.
         seeds: as many as the paper's runs.
         backbone: of the numbers in print.
+        data: data sets of the averages in print.
     """
 
     exhibits: Mapping[str, Exhibit]
     beyond: Mapping[str, Exhibit]
     seeds: Sequence[int]
-    backbone: BackboneSpec = field(default_factory=BackboneSpec)
+    backbone: BackboneSpec
+    data: Sequence[str]
 
     def named(self, names: Iterable[str]) -> list[Exhibit]:
         """Exhibits by name, each once, in the order of the names; "all" stands for those of the paper.
@@ -137,6 +139,7 @@ def paper() -> Paper:
         MappingProxyType(dict(_exhibits(values["beyond"], default))),
         tuple(values["seeds"]),
         BackboneSpec(**values["backbone"]),
+        tuple(values["data"]),
     )
 
 

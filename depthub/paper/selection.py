@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from depthub.boards.summary import shared
 from depthub.errors import DepthubError
@@ -16,6 +17,8 @@ from depthub.suites.board import Board
 from depthub.suites.reading import board_of, read_board, read_suite
 from depthub.suites.suite import Suite
 
+SEVERAL_SHOTS, SEVERAL_CUTS, ONE_SOURCE = ("shots", "shots curve"), "cuts", "transfer"  # kinds of exhibits
+
 
 def suites_of(exhibit: Exhibit, board: str, seeds: Sequence[int]) -> dict[str, Suite]:
     """The suites of an exhibit on a board, or on its companion with the protocol that they need; by name.
@@ -26,7 +29,7 @@ def suites_of(exhibit: Exhibit, board: str, seeds: Sequence[int]) -> dict[str, S
         seeds: instead of the board's; none: the board's own.
 
     Raises:
-        DepthubError: if neither the board nor a companion has the protocol.
+        DepthubError: if neither the board nor a companion has the protocol, or the board has several runs for one cell.
     """
     boards = {name: read_board(name) for name in (board, *read_board(board).companions)}
     return {part.name: _suite(exhibit, part, boards, seeds) for part in exhibit.suites}
@@ -129,6 +132,26 @@ def _suite(exhibit: Exhibit, part: SuitePart, boards: Mapping[str, Board], seeds
             "name a board with that protocol among its companions"
         )
     suite = read_suite(part.name, place)
+    _require_one_run(exhibit, suite)
     data = [name for name in suite.board.data if name in exhibit.data] or suite.board.data
-    board = replace(suite.board, data=data, seeds=seeds or suite.board.seeds)
+    board = replace(suite.board, data=data, seeds=seeds or suite.board.seeds, reference=())  # no exhibit shows the board's own rows
     return replace(suite, board=board, controls=suite.controls if part.controls is None else part.controls)
+
+
+def _require_one_run(exhibit: Exhibit, suite: Suite) -> None:
+    """Refuse a board on which several runs would stand in one cell: an average would be over another set of runs than it says.
+
+    Raises:
+        DepthubError: for several shots, samples, cuts, or sources of a transfer, where the exhibit is not about them.
+    """
+    board, kind = suite.board, exhibit.kind
+    several: dict[str, list[Any]] = {
+        "shots": list(board.shots) if kind not in SEVERAL_SHOTS else [],
+        "samples": list(board.samples),
+        "cuts": list(board.cuts) if kind != SEVERAL_CUTS else [],
+        "data": list(board.data) if kind == ONE_SOURCE else [],
+    }
+    for name, values in several.items():
+        if len(values) > 1:
+            listed = ", ".join(map(str, values))
+            raise DepthubError(f"{exhibit.name}: board {board.name} has {name} {listed}, expected one; give a board with one")

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from math import sqrt
-from statistics import stdev
 from typing import Any
 
-from scipy import stats
-
 from depthub.literature.printed import AVERAGE
-from depthub.paper.cells import Cell, Cells
+from depthub.paper.cells import Cell, Cells, half_over
 from depthub.paper.gains import Gain, gains, grid_of
 from depthub.paper.grids import Grid, in_three_lines
 from depthub.paper.selection import Selection, hosted, name_of, scores_of
@@ -100,8 +96,7 @@ def _transferred(row: Cells, source: str, targets: Sequence[str], place: str) ->
     if measured is None or printed is None or len(targets) < 2:
         return Cell(measured, printed)
     means = [over_seeds(row.scores(source), row.summary)[name].mean for name in targets]
-    half = float(stats.t.ppf(0.975, len(means) - 1)) * stdev(means) * sqrt(1 / len(means) + 1 / len(in_print))
-    return Cell(measured, printed, half, "data sets")
+    return Cell(measured, printed, half_over(means, len(in_print)), "data sets")
 
 
 def _block(rows: Sequence[Cells], block: Sequence[str], scores: Sequence[str], number: int) -> Grid:

@@ -9,7 +9,7 @@ import pytest
 
 from depthub.literature.printed import Printed
 from depthub.paper.cells import Cells, printed_of, table_of
-from depthub.paper.exhibit import ExhibitRow
+from depthub.paper.exhibit import ExhibitRow, paper
 from depthub.paper.gains import gains
 from depthub.paper.grids import Grid, difference, in_three_lines
 from depthub.protocol import Count, Summary
@@ -52,6 +52,14 @@ def test_the_spread_of_an_average_over_other_data_is_over_data_sets() -> None:
     assert cell.spread == "data sets"
     assert cell.is_within
     assert row.on("a", "base").difference is None, "data set a is not in print"
+
+
+def test_averages_over_the_data_sets_of_the_print_are_compared_over_seeds_also_where_only_averages_are_printed() -> None:
+    pairs = [(80, 60), (82, 60)]
+    row = cells(dict.fromkeys(paper().data, pairs), {"average": {"base": 80.0}}, same=True)
+    assert row.average("base").spread == "seeds"
+    assert cells(dict.fromkeys(paper().data, pairs), {"average": {"base": 80.0}}).average("base").spread == "data sets"
+    assert cells(dict.fromkeys(paper().data[1:], pairs), {"average": {"base": 80.0}}, same=True).average("base").spread == "data sets"
 
 
 def test_one_seed_or_one_data_set_tells_no_spread() -> None:

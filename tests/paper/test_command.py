@@ -125,7 +125,7 @@ def test_the_plan_of_real_data_needs_none_of_it(place: Path) -> None:
     assert plan.returncode == 0, plan.stderr
     facts = json.loads(plan.stdout)
     assert "imagenet" in facts["absent"]
-    assert facts["exhibits"]["table2"] == (1 + 8) * 11 * 3  # zero-shot is of the board
+    assert facts["exhibits"]["table2"] == (1 + 8) * 11 * 3  # the suite has zero-shot, too
     assert sum(facts["exhibits"].values()) > facts["runs"] == facts["to_do"]
     costs = facts["costs"]
     assert costs["images_shared"] < costs["images_alone"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,24 @@ def test_a_board_without_the_protocol_is_refused() -> None:
         DepthubError, match="table2 needs protocol BaseToNew; board cross-dataset and its companions have CrossDataset: name"
     ):
         suites_of(paper().exhibits["table2"], "cross-dataset", [])
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "message"),
+    [
+        ("table2", "shots: [4, 16]", "table2: board board has shots 4, 16, expected one"),
+        ("table1", "samples: [1, 2]", "table1: board board has samples 1, 2, expected one"),
+        ("figure4", "cuts: [published, 3]", "figure4: board board has cuts published, 3, expected one"),
+    ],
+)
+def test_a_board_with_several_runs_for_a_cell_is_refused(name: str, line: str, message: str, tmp_path: Path) -> None:
+    board = tmp_path / "board.yaml"
+    board.write_text(f"protocol: BaseToNew\ndata: [tones]\n{line}\n")
+    with pytest.raises(DepthubError, match=message):
+        suites_of(paper().exhibits[name], str(board), [1])
+    board.write_text("protocol: CrossDataset\ndata: [tones, figures]\n")
+    with pytest.raises(DepthubError, match="table3: board board has data tones, figures, expected one"):
+        suites_of(paper().exhibits["table3"], str(board), [1])
 
 
 def test_seeds_and_data_are_those_of_the_exhibit_or_of_the_board() -> None:
