@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from depthub.cli import paper_plan, paper_show, suite_planning, suite_run
+from depthub.cli import paper_plan, paper_show, suite_planning, suite_report, suite_run
 from depthub.paper.exhibit import Exhibit, paper
-from depthub.paper.layouts import PICTURED
-from depthub.paper.pictures import require_matplotlib
+from depthub.paper.layouts import require_packages
 from depthub.paper.selection import Selection, suites_of
 from depthub.running.sketched import SketchingResolver
 from depthub.suites.plan import resolved
 from depthub.system.activity import tell
+from depthub.system.files import require_writable
 
 if TYPE_CHECKING:
     from depthub.records.result import RunResult
@@ -43,13 +43,12 @@ def main(config: Namespace) -> int:
         absent = resolver.absent if isinstance(resolver, SketchingResolver) else []
         of_exhibits = {name: len({run.run_id for of_suite in of.values() for run in of_suite}) for name, of in runs.items()}
         return paper_plan.main(plan(), config, max(1, executor.slots), of_exhibits, absent)
-    if any(exhibit.kind in PICTURED for exhibit in exhibits):
-        require_matplotlib()
+    require_writable(config.out, "--out")
+    require_packages(exhibits)
     planned, ended, is_out_of_time = suite_run.carry_out(plan(), plan, config, executor)
     results = {planned.runs[place].run_id: result for place, result in ended.results.items()}
     paper_show.write_and_show([_selection(exhibit, suites[exhibit.name], runs[exhibit.name], results) for exhibit in exhibits], config.out)
-    suite_run.tell_failures(planned, ended)
-    return suite_run.status(ended, is_out_of_time=is_out_of_time)
+    return suite_report.status(planned, ended, is_out_of_time=is_out_of_time)
 
 
 def _selection(exhibit: Exhibit, suites: Mapping[str, Suite], runs: Runs, results: Mapping[str, RunResult]) -> Selection:

@@ -9,23 +9,20 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from depthub import boards
-from depthub.cli import suite_plan, suite_planning
+from depthub.cli import suite_plan, suite_planning, suite_report
 from depthub.cli.options import run_specs
-from depthub.cli.plural import counted
 from depthub.cli.suite_progress import SuiteProgress
 from depthub.cli.time_limit import time_limit
 from depthub.records.store import Store
 from depthub.suites.description import described
 from depthub.suites.execution import Ended, begin, collect, execute, set_damaged_aside
 from depthub.suites.manifest import Manifest
+from depthub.system.files import require_writable
 from depthub.values.text import plain
 
 if TYPE_CHECKING:
     from depthub.executor import Executor
     from depthub.suites.plan import Plan
-
-FAILED, OUT_OF_TIME = 1, 3  # exit statuses
 
 
 def main(config: Namespace) -> int:
@@ -35,14 +32,11 @@ def main(config: Namespace) -> int:
     if config.dry_run:
         suite_plan.show(planned, max(1, executor.slots), config.watts)
         return 0
+    out = config.out or Path("boards") / planned.name
+    require_writable(out, "--out")
     planned, ended, is_out_of_time = carry_out(planned, lambda: suite_planning.planned(config, executor), config, executor)
-    _report(planned, ended, config.out or Path("boards") / planned.name)
-    return status(ended, is_out_of_time=is_out_of_time)
-
-
-def status(ended: Ended, *, is_out_of_time: bool) -> int:
-    """The exit status of an execution."""
-    return OUT_OF_TIME if is_out_of_time else FAILED if ended.errors else 0
+    suite_report.write_board(planned, ended, out)
+    return suite_report.status(planned, ended, is_out_of_time=is_out_of_time)
 
 
 def carry_out(planned: Plan, again: Callable[[], Plan], config: Namespace, executor: Executor) -> tuple[Plan, Ended, bool]:
@@ -72,21 +66,3 @@ def carry_out(planned: Plan, again: Callable[[], Plan], config: Namespace, execu
         execute(planned, store, run_specs.options(config), executor, ended, display.on_end)
     collect(planned, store, ended)
     return planned, ended, display.out_of_time
-
-
-def _report(planned: Plan, ended: Ended, out: Path) -> None:
-    """Write the leaderboard, and end with the failures."""
-    finished = list(ended.results.values())
-    if finished:
-        files = boards.write(boards.board(finished, planned.name), out)
-        print(plain(f"{len(finished)} of {counted(len(planned.runs), 'run')}: {', '.join(map(str, files))}"))
-    tell_failures(planned, ended)
-
-
-def tell_failures(planned: Plan, ended: Ended) -> None:
-    """A line for each run that failed, to the user."""
-    for place, error in sorted(ended.errors.items()):
-        run = planned.runs[place]
-        print(plain(f"failed: {run.run_id[:12]} {described(run)}: {error}"), file=sys.stderr)
-    if ended.errors:
-        print(f"{counted(len(ended.errors), 'run')} failed; --retry-failed does them again", file=sys.stderr)

@@ -12,8 +12,9 @@ from depthub.literature.consistency import findings
 from depthub.literature.publications import publications
 from depthub.paper.exhibit import Exhibit
 from depthub.paper.layouts import LAYOUTS
-from depthub.paper.selection import Selection
+from depthub.paper.selection import Selection, name_of
 from depthub.paper.shown import Shown
+from depthub.records.result import RunResult
 from depthub.system.files import atomic_write
 from depthub.system.provenance import version
 from depthub.values.text import listed, markdown
@@ -42,7 +43,6 @@ class Document:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        runs = {name: sorted(run.spec.run_id for run in results) for name, results in self.selection.results.items()}
         return {
             "schema": SCHEMA,
             "depthub_version": version("depthub") or "unknown",
@@ -52,9 +52,16 @@ class Document:
             "publication": self.exhibit.publication if self.exhibit.table else "",
             "table": self.exhibit.table,
             "runs_missing": self.selection.missing,
-            "runs": runs,
+            "runs": {name: [self._run(run) for run in results] for name, results in self.selection.results.items()},
             **self.shown.values,
         }
+
+    def _run(self, run: RunResult) -> dict[str, Any]:
+        """A run with its counts, from which every average can be computed again."""
+        rows = [name_of(row) for row in self.exhibit.rows if row.holds(run.spec)]
+        counts = {task: [count.n_correct, count.n_total] for task, count in run.counts.items()}
+        spec = run.spec
+        return {"run_id": spec.run_id, "rows": rows, "data": spec.data.name, "shots": spec.shots, "seed": spec.seed, "counts": counts}
 
     def markdown(self, pictures: Sequence[Path]) -> str:
         """The exhibit in GitHub's Markdown.
@@ -115,8 +122,9 @@ def _measured(selection: Selection) -> str:
     if not selection.runs:
         return "Measured here: nothing; none of the runs is done."
     models = sorted({" ".join(filter(None, (run.spec.backbone.model, run.spec.backbone.pretrained))) for run in selection.runs})
-    data, seeds = listed(selection.data, 12), ", ".join(map(str, selection.seeds))
-    return f"Measured here: {len(selection.runs)} runs on {data}; seeds {seeds}; model {', '.join(models)}."
+    shots, seeds = (", ".join(map(str, numbers)) for numbers in (selection.shots, selection.seeds))
+    where = f"{listed(selection.data, 12)}, {shots} images of each class"
+    return f"Measured here: {len(selection.runs)} runs on {where}; seeds {seeds}; model {', '.join(models)}."
 
 
 def _from_print(selection: Selection) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from depthub.paper.channel_panels import channels
 from depthub.paper.charts import pairs, shots_curve, sweeps
 from depthub.paper.class_cuts import cuts
+from depthub.paper.exhibit import Exhibit
 from depthub.paper.gain_on_new import gain
+from depthub.paper.pictures import require_matplotlib
 from depthub.paper.selection import Selection
 from depthub.paper.shown import Shown
 from depthub.paper.tables import averages, data_sets, shots, transfer
@@ -27,3 +29,13 @@ LAYOUTS: Mapping[str, Callable[[Selection], Shown]] = {
     "gain": gain,
     "cuts": cuts,
 }
+
+
+def require_packages(exhibits: Iterable[Exhibit]) -> None:
+    """Refuse exhibits whose pictures need a package that is missing, before the work that they are to show.
+
+    Raises:
+        DepthubError: with the remedy.
+    """
+    if any(exhibit.kind in PICTURED for exhibit in exhibits):
+        require_matplotlib()

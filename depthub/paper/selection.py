@@ -29,8 +29,11 @@ def suites_of(exhibit: Exhibit, board: str, seeds: Sequence[int]) -> dict[str, S
         seeds: instead of the board's; none: the board's own.
 
     Raises:
-        DepthubError: if neither the board nor a companion has the protocol, or the board has several runs for one cell.
+        DepthubError: for a seed that is named twice; if neither the board nor a companion has the protocol, or the board has several runs
+            for one cell.
     """
+    if repeated := [seed for seed in seeds if seeds.count(seed) > 1]:
+        raise DepthubError(f"seed {repeated[0]} is named twice, expected each seed once")
     boards = {name: read_board(name) for name in (board, *read_board(board).companions)}
     return {part.name: _suite(exhibit, part, boards, seeds) for part in exhibit.suites}
 

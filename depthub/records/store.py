@@ -14,7 +14,7 @@ from depthub.records.document_checks import check
 from depthub.records.entries import FILE, FolderRun, entries, packed_files
 from depthub.records.result import RunResult, Sample
 from depthub.spec import RunSpec
-from depthub.system.files import atomic_write
+from depthub.system.files import atomic_write, require_writable
 
 __all__ = ["FILE", "RunResult", "Sample", "Store", "document", "dumps", "read"]
 
@@ -76,11 +76,7 @@ class Store:
         Raises:
             DepthubError: if the system would refuse.
         """
-        place = self.root.absolute()
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-            raise DepthubError(f"cannot write into {place}, where the results go; choose another folder with --runs")
+        require_writable(self.root, "--runs")
         if packed := packed_files(self.root):
             raise DepthubError(f"{self.root} holds packed runs ({packed[0].name}), which are only read; choose another folder with --runs")
 

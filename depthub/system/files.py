@@ -49,6 +49,23 @@ def atomic_write(path: Path, data: bytes) -> Path:
     return path
 
 
+def require_writable(folder: Path, option: str) -> None:
+    """Notice a folder that cannot be written before the work whose results go there, not after.
+
+    Args:
+        folder: it need not exist.
+        option: that names another one.
+
+    Raises:
+        DepthubError: if the system would refuse.
+    """
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise DepthubError(f"cannot write into {place}, where the results go; choose another folder with {option}")
+
+
 def _write_through(path: Path, data: bytes) -> None:
     with path.open("xb") as file:
         file.write(data)

@@ -60,9 +60,13 @@ def done(place: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.usefixtures("done")
 def test_averages_are_those_of_the_run_files(place: Path) -> None:
     table, runs = content(place, "table1"), {run.spec.run_id: run for run in Store(place / "runs").results()}
-    of_row = [runs[i] for i in table["runs"]["table1"] if runs[i].spec.head.name == "ITM" and runs[i].spec.method.name == "CoOp"]
+    of_row = [entry for entry in table["runs"]["table1"] if entry["rows"] == ["1 ITM alone (CoOp)"]]
     assert len(of_row) == 4
-    mean = {score: sum(run.scores[score] for run in of_row) / 4 for score in ("base", "new")}
+    for entry in of_row:
+        counts = runs[entry["run_id"]].counts
+        assert entry["counts"] == {task: [count.n_correct, count.n_total] for task, count in counts.items()}
+    percents = [{task: 100 * correct / total for task, (correct, total) in entry["counts"].items()} for entry in of_row]
+    mean = {score: sum(percent[score] for percent in percents) / 4 for score in ("base", "new")}
     shown = table["average"]["1 ITM alone (CoOp)"]
     assert shown["base"]["measured"] == pytest.approx(mean["base"], abs=1e-4)
     assert shown["H"]["measured"] == pytest.approx(harmonic(mean["base"], mean["new"]), abs=1e-4)
@@ -139,6 +143,9 @@ def test_the_plan_of_real_data_needs_none_of_it(place: Path) -> None:
         (["tabel2"], "unknown exhibit 'tabel2'; did you mean 'table2'"),
         (["table1", "--board", "nothing"], "unknown board 'nothing'"),
         (["table2", "--board", "cross-dataset"], "table2 needs protocol BaseToNew"),
+        (["table1", "--seeds", "1", "2", "1"], "seed 1 is named twice"),
+        (["table1", "--seeds", "-1"], "seed is -1, expected"),
+        (["table1", "--out", "board.yaml"], "board.yaml, where the results go; choose another folder with --out"),
     ],
 )
 def test_mistakes_are_one_line(place: Path, words: list[str], message: str) -> None:
