@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from depthub.paper.grids import Grid
 
+LONGEST = 28  # characters of a label that are not folded
+
 
 def write_and_show(selections: Sequence[Selection], out: Path) -> None:
     """Write each exhibit, and print it.
@@ -50,6 +52,9 @@ def _show(one: Document) -> None:
 
 def _table(grid: Grid) -> Table:
     table = number_table(grid.columns[0], numbers=grid.columns[1:], title=plain(grid.title) or None)
+    table.columns[0].min_width = min(LONGEST, max(len(row[0]) for row in grid.rows) if grid.rows else 0)
+    for column in table.columns[1:]:
+        column.overflow = "fold"  # a header that is cut off could be another's
     for row in grid.rows:
         table.add_row(*map(plain, row))
     return table

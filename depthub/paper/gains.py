@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+from depthub.literature.printed import AVERAGE
 from depthub.paper.cells import DIGITS, Cells, table_of
 from depthub.paper.grids import Grid, signed
 from depthub.statistics.answers import Answer, answers
@@ -53,24 +55,22 @@ class Gain:
         return {**vars(self), **numbers, "answers": answers}
 
 
-def gains(row: Cells, host: Cells, names: tuple[str, str], scores: Sequence[str], printed_under: str = "average") -> list[Gain]:
+def gains(
+    row: Cells, host: Cells, names: tuple[str, str], scores: Sequence[str], in_print: Mapping[str, str] = MappingProxyType({})
+) -> list[Gain]:
     """The gains of a row, over the data sets and seeds that its host has too; none where they have none in common.
 
     Args:
         row, host: of an exhibit.
         names: of row and host.
         scores: whose gains are wanted.
-        printed_under: the place of the averages in print.
+        in_print: names of scores in print, where they are others.
     """
     table = table_of([row, host], names)
     if table is None:
         return []
-    of_row, of_host = (cells.printed.get(printed_under, {}) for cells in (row, host))
-    return [
-        _gain(table, names, score, of_row[score] - of_host[score] if score in of_row and score in of_host else None)
-        for score in scores
-        if score in table.scores or score in table.harmonic
-    ]
+    there = [score for score in scores if score in table.scores or score in table.harmonic]
+    return [_gain(table, names, score, _printed(row, host, in_print.get(score, score))) for score in there]
 
 
 def grid_of(title: str, several: Sequence[Gain]) -> Grid:
@@ -89,6 +89,12 @@ def grid_of(title: str, several: Sequence[Gain]) -> Grid:
     ]
     note = "Gains in points with 95 % intervals: with other seeds on these data sets, and on new data sets of their kind; * leaves 0 out."
     return Grid(title, columns, rows, (note,))
+
+
+def _printed(row: Cells, host: Cells, score: str) -> float | None:
+    """The difference of two averages in print; None if one of them is not there."""
+    one, other = (cells.printed.get(AVERAGE, {}).get(score) for cells in (row, host))
+    return None if one is None or other is None else one - other
 
 
 def _gain(table: Table, names: tuple[str, str], score: str, printed: float | None) -> Gain:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 from depthub.literature.printed import AVERAGE
@@ -66,22 +67,25 @@ def transfer(selection: Selection) -> Shown:
         name_of(row.row): {place: cell.as_dict() for place, cell in zip(places, cells, strict=True)}
         for row, cells in zip(rows, of_rows, strict=True)
     }
-    every = gains_of(rows, (SOURCE, AVERAGE))
+    every = gains_of(rows, (SOURCE, AVERAGE), in_print={AVERAGE: TARGET})
     one_source = "Trained on one data set, so that intervals on new data sets cannot be given; those here are over seeds."
     grids = [Grid("", columns, lines), *(Grid(grid.title, grid.columns, grid.rows, (one_source,)) for grid in _gains_grid(every))]
     return Shown(grids, {"rows": values, "gains": [gain.as_dict() for gain in every]})
 
 
-def gains_of(rows: Sequence[Cells], scores: Sequence[str], suffix: str = "") -> list[Gain]:
+def gains_of(
+    rows: Sequence[Cells], scores: Sequence[str], suffix: str = "", in_print: Mapping[str, str] = MappingProxyType({})
+) -> list[Gain]:
     """The gains of all rows that have a host.
 
     Args:
         rows: of an exhibit.
         scores: whose gains are wanted.
         suffix: of the rows' names.
+        in_print: names of scores in print, where they are others.
     """
     pairs = ((row, host, (f"{names[0]}{suffix}", f"{names[1]}{suffix}")) for row, host, names in hosted(rows))
-    return [gain for row, host, names in pairs for gain in gains(row, host, names, scores)]
+    return [gain for row, host, names in pairs for gain in gains(row, host, names, scores, in_print)]
 
 
 def _transferred(row: Cells, source: str, targets: Sequence[str], place: str) -> Cell:
