@@ -39,7 +39,7 @@ def write_and_show(selections: Sequence[Selection], out: Path) -> None:
         _show(documents[-1])
         print(plain(f"{', '.join(map(str, files))}\n"))
     if len(documents) > 1:
-        print(plain(str(atomic_write(out / "README.md", contents(documents).encode()))))
+        print(plain(str(atomic_write(out / "index.md", contents(documents).encode()))))
 
 
 def _show(one: Document) -> None:

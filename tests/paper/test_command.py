@@ -105,7 +105,7 @@ def test_what_is_printed_and_written(place: Path, done: subprocess.CompletedProc
             assert min(picture.size) > 500
         assert (place / "paper" / f"{name}.svg").read_text().startswith("<?xml")
     assert "](figure4.png)" in (place / "paper/figure4.md").read_text()
-    assert "[Table 1: components of DePT around CoOp](table1.md)" in (place / "paper/README.md").read_text()
+    assert "[Table 1: components of DePT around CoOp](table1.md)" in (place / "paper/index.md").read_text()
 
 
 @pytest.mark.usefixtures("done")
