@@ -24,8 +24,8 @@ from tests.test_protocols import FIVE, SOURCE, count, protocol
 ORACLE = ("base", "new", "base of all", "new of all")
 
 
-def stage_of(made: Protocol) -> Stage:
-    (stage,) = made.stages(SOURCE, lambda name: SOURCE, 2, 1)
+def stage_of(instance: Protocol) -> Stage:
+    (stage,) = instance.stages(SOURCE, lambda name: SOURCE, 2, 1)
     return stage
 
 
@@ -41,10 +41,10 @@ def test_epochs_are_tests_of_the_same_training() -> None:
 
 
 def test_scores_of_epochs() -> None:
-    made = protocol("BaseToNew", epochs=[1, 3])
+    instance = protocol("BaseToNew", epochs=[1, 3])
     final = {"base": count(3, 4), "new": count(1, 4)}
     early = {"base, epoch 1": count(1, 4), "new, epoch 1": count(0, 4), "base, epoch 3": count(2, 4), "new, epoch 3": count(2, 4)}
-    scores = made.scores(final | early)
+    scores = instance.scores(final | early)
     assert list(scores)[:3] == ["base", "new", "H"]
     assert scores == {
         **{"base": 75.0, "new": 25.0, "H": 37.5},
@@ -52,10 +52,10 @@ def test_scores_of_epochs() -> None:
         **{"base, epoch 3": 50.0, "new, epoch 3": 50.0, "H, epoch 3": 50.0},
     }
     harmonic = {f"H{of}": (f"base{of}", f"new{of}") for of in ("", ", epoch 1", ", epoch 3")}
-    assert made.summary(scores) == Summary("H", harmonic)
-    assert made.summary(made.scores(final)) == Summary("H", {"H": ("base", "new")})  # the same training, tested on otherwise
+    assert instance.summary(scores) == Summary("H", harmonic)
+    assert instance.summary(instance.scores(final)) == Summary("H", {"H": ("base", "new")})  # the same training, tested on otherwise
     with pytest.raises(KeyError):
-        made.scores(final | {"base, epoch 1": count(1, 4), "new, epoch 1": count(0, 4)})  # of one epoch alone
+        instance.scores(final | {"base, epoch 1": count(1, 4), "new, epoch 1": count(0, 4)})  # of one epoch alone
 
 
 @pytest.mark.parametrize("cut", ["published", 2])
@@ -80,11 +80,11 @@ def test_the_oracle_leaves_out_classes_without_training_images() -> None:
 
 
 def test_scores_of_the_oracle() -> None:
-    made = protocol("Oracle")
-    scores = made.scores({"base": count(9, 10), "new": count(6, 10), "base of all": count(8, 10), "new of all": count(2, 10)})
+    instance = protocol("Oracle")
+    scores = instance.scores({"base": count(9, 10), "new": count(6, 10), "base of all": count(8, 10), "new of all": count(2, 10)})
     assert list(scores) == ["base", "new", "H", "base of all", "new of all", "H of all"]
     assert [round(value, 6) for value in scores.values()] == [90.0, 60.0, 72.0, 80.0, 20.0, 32.0]
-    assert made.summary(scores) == Summary("H", {"H": ("base", "new"), "H of all": ("base of all", "new of all")})
+    assert instance.summary(scores) == Summary("H", {"H": ("base", "new"), "H of all": ("base of all", "new of all")})
 
 
 @pytest.mark.parametrize("name", ["BaseToNew", "Oracle"])
@@ -112,11 +112,11 @@ def test_dept_reads_its_rows_of_each_half_of_the_oracle() -> None:
 
 def _result(component: Component, data: str, percents: Sequence[float]) -> RunResult:
     """A run with these accuracies, in the order of the protocol's tasks."""
-    made = protocol(component.name, **component.settings)
-    counts = {task.name: Count(round(percent), 100) for task, percent in zip(stage_of(made).tests, percents, strict=True)}
-    scores = made.scores(counts)
+    instance = protocol(component.name, **component.settings)
+    counts = {task.name: Count(round(percent), 100) for task, percent in zip(stage_of(instance).tests, percents, strict=True)}
+    scores = instance.scores(counts)
     spec = RunSpec(protocol=component, data=DataSpec(data), training=Training())
-    return RunResult(spec, counts, scores, cost={"params_trainable": 2048}, summary=made.summary(scores))
+    return RunResult(spec, counts, scores, cost={"params_trainable": 2048}, summary=instance.summary(scores))
 
 
 @pytest.mark.parametrize(

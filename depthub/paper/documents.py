@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from depthub.paper.exhibit import Exhibit
 from depthub.paper.layouts import LAYOUTS
 from depthub.paper.selection import Selection, name_of
 from depthub.paper.shown import Shown
+from depthub.records.document import dumps
 from depthub.records.result import RunResult
 from depthub.system.files import atomic_write
 from depthub.system.provenance import version
@@ -88,10 +88,9 @@ class Document:
         """
         stem = folder / self.exhibit.name
         pictures = self.shown.picture(stem) if self.shown.picture else []
-        text = json.dumps(self.as_dict(), indent=1, ensure_ascii=False, allow_nan=False)
         files = [
             atomic_write(stem.with_suffix(".md"), self.markdown(pictures).encode()),
-            atomic_write(stem.with_suffix(".json"), text.encode()),
+            atomic_write(stem.with_suffix(".json"), dumps(self.as_dict())),
         ]
         return [*files, *pictures]
 

@@ -120,12 +120,12 @@ class Paper:
         Raises:
             UnknownNameError: for a name that is none.
         """
-        known_names = {**self.exhibits, **self.beyond}
+        every = {**self.exhibits, **self.beyond}
         expanded = [one for name in names for one in (self.exhibits if name == ALL else [name])]
         for name in expanded:
-            if name not in known_names:
-                raise UnknownNameError("exhibit", name, [*known_names, ALL])
-        return [known_names[name] for name in dict.fromkeys(expanded)]
+            if name not in every:
+                raise UnknownNameError("exhibit", name, [*every, ALL])
+        return [every[name] for name in dict.fromkeys(expanded)]
 
 
 @cache

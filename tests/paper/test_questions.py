@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from depthub.paper.class_cuts import cuts
+from depthub.paper.documents import document
 from depthub.paper.exhibit import Exhibit, ExhibitRow, paper
 from depthub.paper.gain_on_new import gain
 from depthub.paper.selection import Selection
@@ -111,3 +114,17 @@ def test_nothing_done_is_said_and_nothing_is_drawn() -> None:
 
 def test_a_row_without_a_host_has_no_gain() -> None:
     assert ExhibitRow("alone", {}).host == ""
+
+
+WITH_RUNS = [one for one in paper().named(["all", "gain", "ablations", "cuts"]) if one.has_runs]
+
+
+@pytest.mark.parametrize("exhibit", WITH_RUNS, ids=lambda one: one.name)
+def test_an_exhibit_without_a_run_shows_what_is_in_print_and_measures_nothing(exhibit: Exhibit, tmp_path: Path) -> None:
+    files = document(selected(exhibit, [])).write(tmp_path)
+    text = files[0].read_text()
+    assert "Measured here: nothing; none of the runs is done." in text
+    values = json.loads(files[1].read_text())
+    assert not any(values["runs"].values())
+    if exhibit.kind in ("averages", "data sets", "pairs"):
+        assert all(number.text in text for number in exhibit.printed if number.data == "average" and number.score == "H")
