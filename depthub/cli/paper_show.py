@@ -31,15 +31,13 @@ def write_and_show(selections: Sequence[Selection], out: Path) -> None:
     Raises:
         DepthubError: if a file cannot be written.
     """
-    documents = []
     for selection in selections:
         tell(f"making {selection.exhibit.name}")
-        documents.append(document(selection))
-        files = documents[-1].write(out)
-        _show(documents[-1])
+        one = document(selection)
+        files = one.write(out)
+        _show(one)
         print(plain(f"{', '.join(map(str, files))}\n"))
-    if len(documents) > 1:
-        print(plain(str(atomic_write(out / "index.md", contents(documents).encode()))))
+    print(plain(str(atomic_write(out / "index.md", contents(out).encode()))))
 
 
 def _show(one: Document) -> None:

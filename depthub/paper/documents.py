@@ -9,7 +9,7 @@ from typing import Any
 
 from depthub.literature.consistency import findings
 from depthub.literature.publications import publications
-from depthub.paper.exhibit import Exhibit
+from depthub.paper.exhibit import Exhibit, paper
 from depthub.paper.layouts import LAYOUTS
 from depthub.paper.selection import Selection, name_of
 from depthub.paper.shown import Shown
@@ -100,9 +100,14 @@ def document(selection: Selection) -> Document:
     return Document(selection, LAYOUTS[selection.exhibit.kind](selection), list(_about(selection)))
 
 
-def contents(documents: Sequence[Document]) -> str:
-    """A page that leads to several exhibits, in GitHub's Markdown."""
-    lines = [f"- [{markdown(one.exhibit.title)}]({one.exhibit.name}.md)" for one in documents]
+def contents(folder: Path) -> str:
+    """A page that leads to the exhibits in a folder, in GitHub's Markdown.
+
+    Args:
+        folder: with the Markdown files of exhibits.
+    """
+    every = [*paper().exhibits.values(), *paper().beyond.values()]
+    lines = [f"- [{markdown(one.title)}]({one.name}.md)" for one in every if (folder / f"{one.name}.md").is_file()]
     return "\n".join(["# Tables and figures", "", *lines]) + "\n"
 
 

@@ -24,7 +24,7 @@ def gain(selection: Selection) -> Shown:
     of_new, others = [one for one in every if one.score == new], [one for one in every if one.score != new]
     grids = [Grid("", ("", *scores), lines), grid_of(f"Gains in {new}", of_new), grid_of("Gains in the other scores", others)]
     values = {"average": values_of(rows, scores), "gains": [one.as_dict() for one in every]}
-    return Shown(grids, values, [*_equal_runs(rows), *map(_verdict, of_new)])
+    return Shown(grids, values, [*_equal_runs(rows), *(_verdict(one) for one in of_new if not _is_nothing(one))])
 
 
 def _equal_runs(rows: Sequence[Cells]) -> Iterator[str]:
@@ -39,6 +39,11 @@ def _equal_runs(rows: Sequence[Cells]) -> Iterator[str]:
             equal, number = _compared(row, other, all_tasks=False)
             if row.row.host == other.row.host and number and equal == number:
                 yield f"{row.row.label} and {other.row.label} count the same on new classes in all {number} runs: nothing is fused there."
+
+
+def _is_nothing(one: Gain) -> bool:
+    """Whether the row has its host's score in every run."""
+    return not one.points and not any(answer.low or answer.high for answer in one.answers.values())
 
 
 def _verdict(one: Gain) -> str:

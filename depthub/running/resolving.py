@@ -112,9 +112,9 @@ def _require_epochs(spec: RunSpec, staged: Staged) -> None:
         DepthubError: for the first such test task.
     """
     assert spec.training is not None, "the spec is complete"
-    for task in (task for stage in staged.stages for task in stage.tests if task.epoch is not None):
-        if type(task.epoch) is not int or not 1 <= task.epoch <= spec.training.epochs:
+    for task in (task for stage in staged.stages for task in stage.tests):
+        if task.epoch is not None and task.epoch > spec.training.epochs:
             raise DepthubError(
-                f"{spec.protocol.name} tests {task.name!r} after epoch {task.epoch!r}, but the training has epochs 1 to "
+                f"{spec.protocol.name} tests {task.name!r} after epoch {task.epoch}, but the training has epochs 1 to "
                 f"{spec.training.epochs}; name one of these, or raise training.epochs"
             )

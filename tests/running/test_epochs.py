@@ -133,7 +133,7 @@ def test_each_training_of_a_run_has_its_own_tests(plain: RunSpec, tested: list[s
 @pytest.mark.usefixtures("_two_trainings")
 @pytest.mark.parametrize("epoch", ["3", 0, 1.0])
 def test_an_epoch_that_is_none_is_refused(plain: RunSpec, epoch: Any) -> None:
-    with pytest.raises(DepthubError, match=f"TwoTrainings tests 'odd, third' after epoch {epoch!r}, but the training has epochs 1 to 4"):
+    with pytest.raises(DepthubError, match=f"protocol TwoTrainings: Task.epoch is {epoch!r}, expected an epoch from 1 on, or None"):
         resolve(replace(plain, protocol=Component("TwoTrainings", {"third": epoch})))
 
 
