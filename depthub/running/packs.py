@@ -13,6 +13,7 @@ import json
 import secrets
 import shutil
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 FOLDER = ".packs"  # in the folder of runs
 VERSION = 1  # of the file
+AGAIN = 2  # times that a pack is done again which ended without a trace of a run
 SESSION = secrets.token_hex(8)  # this process; a forked one has the same parts
 Outcome = tuple[int, "RunResult | Exception", bool]
 
@@ -149,16 +151,20 @@ class _Traces:
     def __init__(self, store: Store, specs: Sequence[RunSpec]) -> None:
         self.store, self.specs, self.claims = store, specs, Claims(store.root)
         self._before = [self._state(place) for place in range(len(specs))]
+        self._traceless: Counter[int] = Counter()  # by place, packs that ended without a trace of the run
 
     def outcomes(self, places: Sequence[int], error: Exception | None) -> dict[int, RunResult | Exception]:
-        """The outcomes of a pack's runs; without those that another process is doing now.
+        """The outcomes of a pack's runs; without those that another process is doing now, or was doing when it was killed, which leaves no
+        trace: the pack is done again for them, `AGAIN` times.
 
         Args:
             places: of the runs.
             error: of the pack, if it did not end as it should.
         """
         active = self.claims.active()
-        return {place: self._outcome(place, error) for place in places if self.specs[place].run_id not in active}
+        ended = {place: self._outcome(place, error) for place in places if self.specs[place].run_id not in active}
+        self._traceless.update(place for place, outcome in ended.items() if outcome is None)
+        return {place: outcome or self._missing(place) for place, outcome in ended.items() if outcome or self._traceless[place] > AGAIN}
 
     def wait(self, places: Sequence[int]) -> None:
         """Wait until a run that another process does has ended."""
@@ -167,7 +173,11 @@ class _Traces:
         while run_ids <= self.claims.active():
             time.sleep(PAUSE)
 
-    def _outcome(self, place: int, error: Exception | None) -> RunResult | Exception:
+    def _missing(self, place: int) -> DepthubError:
+        return DepthubError(f"run {self.specs[place].run_id[:12]} has no result although its pack has ended; start again")
+
+    def _outcome(self, place: int, error: Exception | None) -> RunResult | Exception | None:
+        """What there is of a run; None without a trace of it."""
         spec, state = self.specs[place], self._state(place)
         folder = self.store.path(spec)
         failure = failures.read(folder) if state[1] and (error is None or state[1] != self._before[place][1]) else None
@@ -179,7 +189,7 @@ class _Traces:
             result = self.store.load(spec) if is_new or error is None else None
         except DepthubError as damage:
             return damage
-        return result or error or DepthubError(f"run {spec.run_id[:12]} has no result although its pack has ended; start again")
+        return result or error
 
     def _state(self, place: int) -> tuple[int, int]:
         """Times of change of a run's document and of its record of a failure; 0 for a file that is not there."""

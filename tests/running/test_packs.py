@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import depthub
-from depthub import DepthubError, RunSpec, do_pack
+from depthub import DepthubError, Executor, RunResult, RunSpec, do_pack
 from depthub.cli import main
 from depthub.records import failures
 from depthub.records.store import FILE, Store
 from depthub.running.claims import Claims
 from depthub.running.options import RunOptions
-from depthub.running.packs import Pack
+from depthub.running.packs import AGAIN, Pack, through
+from depthub.running.resolving import Resolver
 from depthub.running.runner import resolve
 from depthub.system.provenance import command
 from depthub.testing.executors import tiny
@@ -136,3 +138,33 @@ def test_a_pack_is_plain_json(specs: list[RunSpec], tmp_path: Path) -> None:
     fields = json.loads(pack_of(specs, tmp_path).write(tmp_path / "pack.json").read_text())
     assert fields["store"] == str(tmp_path / "runs")
     assert fields["runs"] == {spec.run_id: spec.as_dict() for spec in specs}
+
+
+class Leaving(Executor):
+    """Leaves each pack undone at first, as one whose runs another process was doing when it was killed.
+
+    Args:
+        times: how often.
+    """
+
+    def __init__(self, times: int) -> None:
+        self.times, self.calls = times, 0
+
+    def map(self, packs: Sequence[Path]) -> Generator[tuple[int, None], None, None]:
+        self.calls += 1
+        for index, path in enumerate(packs):
+            if self.calls > self.times:
+                do_pack(path)
+            yield index, None
+
+
+def test_a_pack_without_a_trace_is_done_again_but_not_for_ever(specs: list[RunSpec], tmp_path: Path) -> None:
+    runs, store = [Resolver()(spec) for spec in specs], Store(tmp_path / "runs")
+    late = Leaving(AGAIN)
+    outcomes = list(through(late, runs, [[0, 1]], store, RunOptions()))
+    assert [type(outcome) for _, outcome, _ in sorted(outcomes, key=lambda entry: entry[0])] == [RunResult, RunResult]
+    assert late.calls == AGAIN + 1
+    never = Leaving(100)
+    outcomes = list(through(never, runs, [[0], [1]], Store(tmp_path / "others"), RunOptions()))
+    assert never.calls == AGAIN + 1
+    assert all("has no result although its pack has ended; start again" in str(outcome) for _, outcome, _ in outcomes)
