@@ -111,15 +111,9 @@ class Cells:
             return Cell(measured, printed, _over_seeds(measured), "seeds")
         return Cell(measured, printed, self._over_data_sets(score), "data sets")
 
-    def on(self, data: str, score: str, printed: str = "") -> Cell:
-        """On one data set.
-
-        Args:
-            data: its name.
-            score: of the protocol.
-            printed: the score's name in print; by default the same.
-        """
-        value = self.printed.get(data, {}).get(printed or score)
+    def on(self, data: str, score: str) -> Cell:
+        """On one data set."""
+        value = self.printed.get(data, {}).get(score)
         if data not in self.runs:
             return Cell(None, value)
         return self.single(over_seeds(self.scores(data), self.summary).get(score), value)

@@ -17,6 +17,7 @@ from depthub.records.document import dumps
 from depthub.records.result import RunResult
 from depthub.system.files import atomic_write
 from depthub.system.provenance import version
+from depthub.values.flat import flat
 from depthub.values.text import listed, markdown
 
 SCHEMA = "depthub paper 1"
@@ -57,11 +58,12 @@ class Document:
         }
 
     def _run(self, run: RunResult) -> dict[str, Any]:
-        """A run with its counts, from which every average can be computed again."""
-        rows = [name_of(row) for row in self.exhibit.rows if row.holds(run.spec)]
+        """A run with its counts and the settings that exhibits vary, from which every average can be computed again."""
+        spec, rows = run.spec, [name_of(row) for row in self.exhibit.rows if row.holds(run.spec)]
+        settings = flat({"head": spec.head.as_dict(), "protocol": spec.protocol.as_dict()})
         counts = {task: [count.n_correct, count.n_total] for task, count in run.counts.items()}
-        spec = run.spec
-        return {"run_id": spec.run_id, "rows": rows, "data": spec.data.name, "shots": spec.shots, "seed": spec.seed, "counts": counts}
+        place = {"run_id": spec.run_id, "rows": rows, "data": spec.data.name, "shots": spec.shots, "seed": spec.seed}
+        return {**place, **settings, "counts": counts}
 
     def markdown(self, pictures: Sequence[Path]) -> str:
         """The exhibit in GitHub's Markdown.

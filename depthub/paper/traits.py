@@ -39,10 +39,11 @@ def methods(selection: Selection) -> Shown:
     (suite,) = selection.suites.values()
     components = {row.method.name: row.method for row in suite.all_rows()}
     settings = {name: {**suite.board.settings.get(name, {}), **component.settings} for name, component in components.items()}
-    rows = [[name, *traits(Component(name, settings[name]))] for name in components]
+    every = [[name, *traits(Component(name, settings[name]))] for name in components]
+    rows = [row for row in every if row[1] != "none"]
     note = "Tried on the embedded model: no number is measured, and none is from print."
-    values = {"methods": [dict(zip(COLUMNS, row, strict=True)) for row in rows if row[1]]}
-    return Shown([Grid("", COLUMNS, [row for row in rows if row[1] != "none"], (note,))], values)
+    values = {"methods": [dict(zip(COLUMNS, row, strict=True)) for row in rows]}
+    return Shown([Grid("", COLUMNS, rows, (note,))], values)
 
 
 def traits(method: Component) -> tuple[str, str, str]:
