@@ -72,8 +72,8 @@ def step_gflop(case: Case) -> float:
     model = backbone(case.backbone)
     method, _ = parts(model, case.method, case.classes)
     image = torch.zeros(1, model.dim) if isinstance(method, PromptMethod) and method.needs_image else None
-    prompts = method.prompts(case.classes, image)
-    sentences = write(model.tokenizer, model.context_length, case.classes, prompts.text[0].shape[-2], prompts.position, prompts.words)
+    prompts = method.prompts_for(model, case.classes, image)
+    sentences = write(model.tokenizer, model.context_length, case.classes, prompts.n, prompts.position, prompts.words)
     groups = case.batch if image is not None else 1
     fewest = groups * floor(sentences.symbols(per_class=False), model.text_width, model.text_depth, model.dim)
     if case.pixels:

@@ -1,11 +1,14 @@
 """Every public name of depthub, and the module that it lives in: read by type checkers, and by `__init__.py` when a name is first used."""
 
 from .boards import load_board as load_board
+from .compute.processes import elementwise_max as elementwise_max
+from .data.class_texts import NamedTexts as NamedTexts
 from .data.dataset import Data as Data, DataSet as DataSet, Examples as Examples
 from .data.fewshot import few_shot as few_shot
 from .data.published.cards import DatasetCard as DatasetCard, Facts as Facts
 from .data.published.on_disk import OnDisk as OnDisk
 from .encoding.backbone import Backbone as Backbone
+from .encoding.tuned_weights import TunedWeights as TunedWeights
 from .errors import DepthubError as DepthubError
 from .executor import Executor as Executor
 from .head import ITM as ITM, Head as Head, trained_rows as trained_rows
@@ -28,6 +31,7 @@ from .method import (
     start_words as start_words,
 )
 from .protocol import Count as Count, Protocol as Protocol, Stage as Stage, Summary as Summary, Task as Task
+from .recipe import Training as Training
 from .records.collection import Results as Results, results as results
 from .records.comparison import Comparison as Comparison, compare as compare
 from .records.document import read as read
@@ -51,8 +55,15 @@ from .spec import (
     NamedBackbone as NamedBackbone,
     Preset as Preset,
     RunSpec as RunSpec,
-    Training as Training,
+    TextsSpec as TextsSpec,
 )
 from .system.display import progress as progress
-from .types import ClassSet as ClassSet, Features as Features, Prompts as Prompts
+from .training.finished import finished_tensors as finished_tensors
+from .types import (
+    ClassSet as ClassSet,
+    Features as Features,
+    LayerOverlay as LayerOverlay,
+    Overlay as Overlay,
+    Prompts as Prompts,
+)
 from .version import __version__ as __version__

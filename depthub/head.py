@@ -32,11 +32,14 @@ class Head(nn.Module, ABC):
     Attributes:
         lr_scale: its learning rate relative to the method's; a finite number of at least 0.
         added: as in `Method`.
+        takes_subsets: its loss compares the classes of `features.classes` only, in their order, so that a method may choose some of the
+            training classes for a step.
         control: settings at which the head trains and tests as if what it adds were not there: a row with them beside one without shows
             what the addition does. Empty: it has no such settings.
     """
 
     lr_scale: float = 1.0
+    takes_subsets: bool = False
     added: ClassVar[Mapping[str, Any]] = {}
     control: ClassVar[Mapping[str, Any]] = {}
 
@@ -57,7 +60,7 @@ class Head(nn.Module, ABC):
         """Training loss of a batch: its mean, ().
 
         Args:
-            features: of B images and the training classes.
+            features: of B images and the training classes, or some of them if the method chooses some for a step.
             labels: (B,), integers that index `features.classes`.
         """
 
@@ -89,13 +92,16 @@ class Head(nn.Module, ABC):
 class ITM(Head):
     """Image-text matching: cosine similarities times CLIP's scale (DePT, eq. 2)."""
 
+    takes_subsets = True
+
     def loss(self, features: Features, labels: Tensor) -> Tensor:
         return F.cross_entropy(self(features), labels)
 
     def forward(self, features: Features) -> Tensor:
-        """Logits, (B, M)."""
+        """Logits, (B, M), with those that the method adds."""
         image, text = features.scale * F.normalize(features.image, dim=-1), F.normalize(features.text, dim=-1)
-        return image @ text.T if text.ndim == 2 else torch.einsum("bd,bmd->bm", image, text)
+        logits = image @ text.T if text.ndim == 2 else torch.einsum("bd,bmd->bm", image, text)
+        return logits if features.added is None else logits + features.added
 
 
 def trained_rows(classes: ClassSet, trained: ClassSet) -> list[int] | slice:

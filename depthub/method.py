@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
+from inspect import signature
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from depthub.errors import DepthubError
 from depthub.spec import Preset
@@ -26,7 +30,8 @@ class Method(nn.Module, ABC):
     change in training are persistent buffers; nothing else outlives an interruption. Start values come from torch's global generator,
     which the run has seeded; random numbers in training come from the method's own generator. `docs/contract.md` explains each rule.
 
-    Most methods are a `PromptMethod`: only these train several runs as one.
+    Prompts are a method's simplest means, see `PromptMethod`; weights inside the towers are an `Overlay`, learned tensors that the backbone
+    puts in the place of its own for one call.
 
     Args:
         backbone: the frozen model. The method must not hold it as a part: tuned and frozen modules stay apart.
@@ -34,14 +39,30 @@ class Method(nn.Module, ABC):
 
     Attributes:
         needs_image: text features depend on the image: (B, M, d).
-        tunes_image: image features change in training, hence are not computed once: `features` is called with pixels.
+        tunes_image: the image tower is tuned, hence image features are not computed once: `features` is called with pixels.
+        adapts_image: the image features handed on are computed from the frozen ones, which are computed once: (B, d).
+        first_image_layer: with `tunes_image`, the first layer of the image tower that changes; set in the constructor. Training images may
+            then come as the tokens before that layer, encoded in large batches, which `backbone.encode_image` takes like pixels.
+        views: random views of each training image in a step besides the plain one: training images come as (B, 1 + views, ...), the plain
+            one first. 0: one image, as the recipe's augmentation says.
+        prepared_views: random views of each training image that `prepare` is given, (N, V, ...); 0: the plain image, (N, ...).
+        runs: names of the settings that take a finished run, `run:FOLDER`: its tuned tensors are `finished_tensors(value)`.
+        head_weight: weight of the head's loss beside the method's own.
+        lr_scales: learning rates relative to the run's, by the name of a parameter or of a part that holds parameters.
         presets: published values other than the defaults; the first that fits a run applies.
         added: settings that came after the first results, with the values that they stood for until then, which are their defaults: a spec
             does not mention them at these values, so that earlier run ids stay.
     """
 
     needs_image: ClassVar[bool] = False  # text features depend on the image
-    tunes_image: ClassVar[bool] = False  # image features change in training, hence cannot be computed once
+    tunes_image: ClassVar[bool] = False  # the image tower is tuned, hence features cannot be computed once
+    adapts_image: ClassVar[bool] = False  # hands on other image features, computed from the frozen ones
+    runs: ClassVar[tuple[str, ...]] = ()  # settings that name finished runs
+    views: ClassVar[int] = 0  # random views of a training image, besides the plain one
+    first_image_layer: int = 0  # of those that change
+    prepared_views: int = 0
+    head_weight: float = 1.0
+    lr_scales: Mapping[str, float] = MappingProxyType({})
     presets: ClassVar[tuple[Preset, ...]] = ()  # published values other than the defaults
     added: ClassVar[Mapping[str, Any]] = {}
 
@@ -78,11 +99,44 @@ class Method(nn.Module, ABC):
             DepthubError: for classes that the method cannot name; better from `check`, before any training.
         """
 
+    def training_features(self, backbone: Backbone, images: Tensor, classes: ClassSet, labels: Tensor) -> Features:
+        """Features for a training step: those of `features`, unless they depend on the labels or are of some classes only.
+
+        Args:
+            backbone, images, classes: as in `features`, of the training.
+            labels: (B,), indices into `classes`.
+
+        Returns:
+            The features over `classes`, or over some of them (`classes.take(rows)`) with every label's among these: heads then compare
+            these alone.
+        """
+        return self.features(backbone, images, classes)
+
+    def prepare(self, backbone: Backbone, images: Tensor, labels: Tensor) -> None:
+        """Called once with the whole training set before the first step, and before a checkpoint is read: for closed forms and caches.
+
+        What it computes is a parameter or a persistent buffer. One whose shape depends on the training set starts in the constructor as
+        an empty tensor, such as `torch.empty(0, d)`.
+
+        Args:
+            backbone: the frozen model.
+            images: N images, (N, d) or (N, 3, H, W) as in `features`; (N, V, ...) with `prepared_views`.
+            labels: (N,), indices into the training classes.
+        """
+
+    def before_step(self, step: int, steps: int) -> None:
+        """Called in training before each step: for methods that train in stages.
+
+        Args:
+            step: of the whole training, from 0.
+            steps: of the whole training.
+        """
+
     def losses(self, features: Features) -> dict[str, Tensor]:
         """Regularisers to add to the head's loss as they are, in training only.
 
         Args:
-            features: the result of `features` for this batch, in full precision.
+            features: the result of `training_features` for this batch, in full precision, with the `labels` of the images.
 
         Returns:
             Losses by name, each a mean over the batch, (); the name "head" is the head's.
@@ -106,27 +160,55 @@ class Method(nn.Module, ABC):
 
 
 class PromptMethod(Method):
-    """Makes prompts and nothing else: encoding is the backbone's, scoring the head's. Runs of it that differ in seed, head, settings or
-    learning rate train as one.
+    """Makes prompts: encoding is the backbone's, scoring the head's. Runs of it that differ in seed, head, settings or learning rate train
+    as one.
     """
+
+    _reads_backbone: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls._reads_backbone = "backbone" in signature(cls.prompts).parameters
 
     @abstractmethod
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
         """The current prompts, called on every batch; see `Prompts` for their shapes.
+
+        An implementation with a further parameter named `backbone` is given the frozen model.
 
         Args:
             classes: the M classes to tell apart, not always the training's.
             image: features (B, d), not normalised, if `needs_image`; else None.
         """
 
+    def read(self, features: Features) -> Features:
+        """What is done with the encoded features, for example an adapter behind them. The mean of several prompts a class is the default.
+
+        Args:
+            features: image features (B, d); text features (M, d), or (B, M, d) with `needs_image`, or else (K, M, d) for prompts in K
+                groups.
+
+        Returns:
+            The features with text features (M, d) or (B, M, d).
+        """
+        if features.text.ndim == 2 or self.needs_image:
+            return features
+        return replace(features, text=F.normalize(features.text, dim=-1).mean(dim=0))
+
+    @final
+    def prompts_for(self, backbone: Backbone, classes: ClassSet, image: Tensor | None) -> Prompts:
+        """The current prompts, with the frozen model at hand if `prompts` has a parameter for it; arguments as there."""
+        further = {"backbone": backbone} if self._reads_backbone else {}
+        return self.prompts(classes, image, **further)
+
     @final
     def features(self, backbone: Backbone, images: Tensor, classes: ClassSet) -> Features:
         image = backbone.encode_image(images) if self.needs_image else None
-        prompts = self.prompts(classes, image)
+        prompts = self.prompts_for(backbone, classes, image)
         backbone.check_prompts(classes, prompts)
         if image is None:
             image = backbone.encode_image(images, prompts.image)
-        return Features(image, backbone.encode_text(classes, prompts), backbone.scale, classes)
+        return self.read(Features(image, backbone.encode_text(classes, prompts), backbone.scale, classes))
 
 
 def start_context(backbone: Backbone, words: str, *shape: int) -> Tensor:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import PurePath
 from typing import Any, Literal, get_args
 
 from depthub.errors import DepthubError, hint
+from depthub.recipe import Training as Training
 from depthub.types import filled
 from depthub.values.canonical import canonical
 from depthub.values.checks import choice, number, text, whole
+from depthub.values.places import OWN_DATA, RUN, changed, last_name
 
 Decoding = Literal["exact", "draft"]
-MOST = 1e6  # for rates and decays: beyond it single precision overflows within a step
-HUB = "hf-hub:"  # before the name of a model on the Hugging Face Hub
-OWN_DATA = ("folder:", "list:")  # before the path of a user's own pictures
-SCHEMES = (*OWN_DATA, "local-dir:")  # before a path
 _COMPONENTS = ("method", "head", "protocol")  # parts of a run
 # fields of a data set's spec that are omitted at these values, so that older run ids stay valid
 _OMITTED: Mapping[str, Any] = {"decoding": "exact", "background": "", "template": "", "class_names": {}}
@@ -78,7 +75,7 @@ class BackboneSpec:
 
     def without_folders(self) -> BackboneSpec:
         """The spec of a backbone of local files by their names alone: its digest says which files they are, wherever they lie."""
-        return replace(self, model=_last_name(self.model), pretrained=_last_name(self.pretrained)) if self.sha256 else self
+        return replace(self, model=last_name(self.model), pretrained=last_name(self.pretrained)) if self.sha256 else self
 
 
 @dataclass(frozen=True)
@@ -98,42 +95,6 @@ class NamedBackbone:
     model: str
     pretrained: str = ""
     summary: str = ""
-
-
-@dataclass(frozen=True)
-class Training:
-    """The recipe. Its defaults produced the tables of the DePT paper.
-
-    Args:
-        epochs: passes over the training images; the first `warmup_epochs` of them at the warm-up rate.
-        batch_size: images per step, over all processes together.
-        lr: learning rate of the prompts; that of a head is this times its `lr_scale`.
-        momentum: of SGD, without dampening or Nesterov.
-        weight_decay: for all tuned parameters.
-        warmup_epochs: epochs at the constant rate `warmup_lr`.
-        warmup_lr: learning rate of every parameter group during warm-up.
-        augmentation: views of the training images: "published" (random resized crop and flip), "none" (the test transform), or
-            "auto", the ones that the data set declares.
-        precision: "fp32", or mixed precision "bf16" or "fp16".
-    """
-
-    epochs: int = 10
-    batch_size: int = 4
-    lr: float = 0.0035
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    warmup_epochs: int = 1
-    warmup_lr: float = 1e-5
-    augmentation: Literal["auto", "published", "none"] = "auto"
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-
-    def __post_init__(self) -> None:
-        for name, least in (("epochs", 0), ("batch_size", 1), ("warmup_epochs", 0)):
-            whole(f"training.{name}", getattr(self, name), least)
-        for name, below in (("lr", MOST), ("momentum", 1.0), ("weight_decay", MOST), ("warmup_lr", MOST)):
-            number(f"training.{name}", getattr(self, name), 0.0, below)
-        choice("training.augmentation", self.augmentation, ("auto", "published", "none"))
-        choice("training.precision", self.precision, ("fp32", "bf16", "fp16"))
 
 
 @dataclass(frozen=True)
@@ -222,6 +183,29 @@ class DataSpec:
 
 
 @dataclass(frozen=True)
+class TextsSpec:
+    """A file of class texts, see `docs/class-texts.md`.
+
+    Args:
+        name: its path, or the name under which a plugin provides it.
+        sha256: that it states of its content; filled in, so that other texts are another run.
+    """
+
+    name: str = ""
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        text("texts.name", self.name)
+        if not self.name:
+            raise DepthubError("texts.name is '', expected the path of a file of class texts, or the name of a plugin's")
+        text("texts.sha256", self.sha256)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"name": self.name, "sha256": self.sha256}
+
+
+@dataclass(frozen=True)
 class RunSpec:
     """One run: method, head and protocol on one data set, with one seed.
 
@@ -238,6 +222,7 @@ class RunSpec:
         sample: seed of the few-shot sample, if it is another; None: `seed`.
         other_data: digests of further data sets that the protocol tests on, by name; filled in for data sets on disk, so that other files
             are another run.
+        texts: texts of the classes, for methods that read them; None: there are none.
     """
 
     method: Component = Component("CoOp")
@@ -250,9 +235,10 @@ class RunSpec:
     seed: int = 1
     other_data: Mapping[str, str] = field(default_factory=dict)
     sample: int | None = None
+    texts: TextsSpec | None = None
 
     def __post_init__(self) -> None:
-        for name in (*_COMPONENTS, "data", "backbone", "training"):
+        for name in (*_COMPONENTS, "data", "backbone", "training", "texts"):
             object.__setattr__(self, name, _part(name, getattr(self, name)))
         for name, least in (("shots", 1), ("seed", 0), *([] if self.sample is None else [("sample", 0)])):
             whole(name, getattr(self, name), least)
@@ -261,28 +247,31 @@ class RunSpec:
         return hash(digest(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, in the order of the fields; without `other_data` and `sample` where they say nothing."""
+        """Plain data for JSON, in the order of the fields; without `other_data`, `sample` and `texts` where they say nothing."""
         return {
-            k: v.as_dict() if isinstance(v, Component | DataSpec) else _fields(v) if isinstance(v, BackboneSpec | Training) else v
+            k: v.as_dict() if hasattr(v, "as_dict") else _fields(v) if isinstance(v, BackboneSpec) else v
             for k in self.__dataclass_fields__
-            if not (k == "sample" and self.sample in (None, self.seed)) and ((v := getattr(self, k)) or k != "other_data")
+            if not (k == "sample" and self.sample in (None, self.seed)) and ((v := getattr(self, k)) or k not in ("other_data", "texts"))
         }
 
     def without_places(self) -> RunSpec:
         """The spec as run files hold it and `run_id` hashes it: of a path whose content has a digest, only the last name is left.
 
-        So is it for a user's own pictures among the protocol's settings; their digests are in `other_data`.
+        So is it for a user's own pictures among the protocol's settings, whose digests are in `other_data`, and for finished runs among
+        the method's, whose folders have their ids as names.
         """
         return self._placeless
 
     @cached_property
     def _placeless(self) -> RunSpec:
         data = self.data
-        protocol = replace(self.protocol, settings=changed(self.protocol.settings, placeless))
+        method, protocol = (replace(part, settings=changed(part.settings, placeless)) for part in (self.method, self.protocol))
         others = {placeless(name): sha256 for name, sha256 in self.other_data.items()}
         if data.sha256:
-            data = replace(data, name=_last_name(data.name))
-        stored = replace(self, protocol=protocol, data=data, backbone=self.backbone.without_folders(), other_data=others)
+            data = replace(data, name=last_name(data.name))
+        texts = self.texts and replace(self.texts, name=last_name(self.texts.name))
+        backbone = self.backbone.without_folders()
+        stored = replace(self, method=method, protocol=protocol, data=data, backbone=backbone, other_data=others, texts=texts)
         vars(stored)["_placeless"] = stored
         return stored
 
@@ -309,31 +298,14 @@ class RunSpec:
         return digest(self.without_places().as_dict())
 
 
-def _fields(part: BackboneSpec | Training) -> dict[str, Any]:
+def _fields(part: BackboneSpec) -> dict[str, Any]:
     """The fields of a part without parts of its own."""
     return {name: getattr(part, name) for name in part.__dataclass_fields__}
 
 
 def placeless(name: str) -> str:
     """A data set's name without the path above its files: `folder:colours` for `folder:/home/colours`; other names stay."""
-    return _last_name(name) if name.startswith(OWN_DATA) else name
-
-
-def changed(value: Any, change: Callable[[str], str]) -> Any:
-    """A value with every text in it changed, at any depth of lists and mappings; keys stay."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, Mapping):
-        return {key: changed(inner, change) for key, inner in value.items()}
-    return type(value)(changed(inner, change) for inner in value) if isinstance(value, list | tuple) else value
-
-
-def _last_name(path: str) -> str:
-    """A path without the folders above it, but with its scheme: `local-dir:clip` for `local-dir:/home/clip`."""
-    if path.startswith(HUB):  # a name, not a place
-        return path
-    scheme = next((scheme for scheme in SCHEMES if path.startswith(scheme)), "")
-    return scheme + PurePath(path.removeprefix(scheme)).name
+    return last_name(name) if name.startswith((*OWN_DATA, RUN)) else name
 
 
 def _part(name: str, value: Any) -> Any:
@@ -342,8 +314,8 @@ def _part(name: str, value: Any) -> Any:
     Raises:
         DepthubError: for anything else.
     """
-    kind: Any = {"data": DataSpec, "backbone": BackboneSpec, "training": Training}.get(name, Component)
-    if isinstance(value, kind) or (kind is Training and value is None):
+    kind: Any = {"data": DataSpec, "backbone": BackboneSpec, "training": Training, "texts": TextsSpec}.get(name, Component)
+    if isinstance(value, kind) or (kind in (Training, TextsSpec) and value is None):
         return value
     if kind is Component and isinstance(value, str | Mapping):
         return Component.of(value)

@@ -23,7 +23,7 @@ PLUGINS = sorted(
 )
 # From the ground up. A wing (a package, or a file beside them) imports from its own layer or from lower ones.
 LAYERS = (
-    {"errors", "values", "types", "spec", "system", "identity", "compute", "version"},
+    {"errors", "values", "types", "recipe", "spec", "system", "identity", "compute", "version"},
     {"method", "head", "protocol", "executor", "statistics"},
     {"data", "encoding"},
     {"registry", "boundary"},

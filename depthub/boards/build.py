@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from depthub.boards.labels import distinct
+from depthub.boards.labels import distinct, texts_in_words
 from depthub.boards.rows import Declared, Row, settings
 from depthub.boards.setting import setting
 from depthub.errors import DepthubError
@@ -86,4 +86,4 @@ def _agreed(aggregations: Sequence[Mapping[str, str]]) -> dict[str, str]:
 def _name(row: Row) -> str:
     backbone = "/".join(filter(None, (row.spec["backbone"]["model"], row.spec["backbone"]["pretrained"])))
     league = f", league {row.declared.league}" if "league" in row.shared else ""
-    return f"{row.spec['protocol']['name']}, {backbone}{league}"
+    return f"{row.spec['protocol']['name']}, {backbone}{league}{f', {words}' if (words := texts_in_words(row.spec)) else ''}"

@@ -17,6 +17,14 @@ def row_label(spec: Mapping[str, Any]) -> str:
     return method if head == RunSpec().head.name else f"{method} + {head}"
 
 
+def texts_in_words(spec: Mapping[str, Any]) -> str:
+    """The class texts of a row: "texts shapes (1f0c33a9)"; empty if it has none. The files of a submission may differ between data sets."""
+    if "texts" not in spec:
+        return ""
+    texts = spec["texts"]
+    return f"texts {texts['name']} ({texts['sha256'][:8]})" if texts.keys() == {"name", "sha256"} else "texts of several files"
+
+
 def distinct(labels: Sequence[str], specs: Sequence[Mapping[str, Any]]) -> list[str]:
     """The labels, with the settings that differ between equal ones: "CoOp (shots=4)". No two of the result are equal.
 

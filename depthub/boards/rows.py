@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from depthub.boards.labels import distinct, row_label
 from depthub.errors import DepthubError
-from depthub.literature.leagues import LEAST, league_of
+from depthub.literature.leagues import LEAST, TEXTS, league_of
 from depthub.records.result import RunResult
 from depthub.spec import digest
 
@@ -57,9 +57,9 @@ class Row:
 
     @property
     def shared(self) -> dict[str, Any]:
-        """Protocol and backbone, and the league unless it is the usual one: rows that agree in them can be compared."""
+        """Protocol and backbone, class texts, and the league unless it is the usual one: rows that agree in them can be compared."""
         league = {} if self.declared.league == LEAST else {"league": self.declared.league}
-        return {key: self.spec[key] for key in ("protocol", "backbone")} | league
+        return {key: self.spec[key] for key in ("protocol", "backbone", "texts") if key in self.spec} | league
 
     def in_order(self) -> list[tuple[str, int, str]]:
         """(data set, seed, run id) of each run, sorted."""
@@ -75,7 +75,7 @@ def settings(runs: Mapping[str, RunResult], declared: Mapping[str, Declared]) ->
 
     Args:
         runs: by run id.
-        declared: by run id; of a run that is not there the league follows from the names of its method and head.
+        declared: by run id; of a run that is not there the league follows from the names of its method and head, and from class texts.
 
     Raises:
         DepthubError: if comparable runs of one data set and seed had other test images.
@@ -99,6 +99,11 @@ def reference(row: Row, untrained: Sequence[Row]) -> Row | None:
     return candidates[0] if len(candidates) == 1 else None
 
 
+def least_league(spec: Mapping[str, Any]) -> str:
+    """The league of a row by its spec: of the names of its method and head, or that of texts where it reads some."""
+    return max(league_of(row_label(spec).replace(" ", "")) or LEAST, TEXTS if "texts" in spec else LEAST)
+
+
 def _rows(runs: Mapping[str, RunResult], declared: Mapping[str, Declared]) -> list[Row]:
     # Without places: a run of a moment ago and one read from its file are of the same row.
     specs = {run_id: run.spec.without_places().as_dict() for run_id, run in runs.items()}
@@ -109,7 +114,7 @@ def _rows(runs: Mapping[str, RunResult], declared: Mapping[str, Declared]) -> li
     rows: dict[str, Row] = {}
     for run_id, spec in specs.items():
         seed = spec.pop("seed")
-        declaration = declared.get(run_id) or Declared("", "self-run", league_of(row_label(spec).replace(" ", "")) or LEAST)
+        declaration = declared.get(run_id) or Declared("", "self-run", least_league(spec))
         whole = f"submission {declaration.submission}" if declaration.submission else digest(spec)  # a submission is one row
         row = rows.setdefault(whole, Row(spec, declared=declaration))
         row.spec = _common(row.spec, spec)

@@ -23,13 +23,15 @@ def check_data(data: Data, name: str, provider: object = None) -> None:
 
     Raises:
         DepthubError: for fields of other types, labels without a class, ids that repeat, classes without a name or with the same words,
-            or templates that do not name the class.
+            templates that do not name the class, or texts of classes.
     """
     where = f"data set {name!r}{origin(type(provider))}"
     if not isinstance(data, Data):
         refuse(where, getattr(type(provider), "load", None), f"load() gives {brief(data)}", "Data")
     check_fields(data, where)
     check_classes(data.classes, where, data.homonyms)
+    if data.classes.texts:
+        raise DepthubError(f"{where}: its classes have texts, which no digest of it shows; a run takes them from a file (--texts)")
     for split in ("train", "val", "test"):
         if (examples := getattr(data, split)) is not None:
             check_examples(examples, data.classes, f"{where}, {split}")
@@ -51,6 +53,8 @@ def check_classes(classes: ClassSet, where: str, homonyms: Sequence[str] = ()) -
     check_fields(classes, where)
     if not len(classes) == len(classes.names) == len(set(classes.ids)):
         raise DepthubError(f"{where}: the classes must be a ClassSet with as many different ids as names")
+    if len(classes.texts) not in (0, len(classes)):
+        raise DepthubError(f"{where}: {len(classes.texts)} lists of texts for {len(classes)} classes; use ClassSet.take to choose some")
     if not classes.names:
         raise DepthubError(f"{where}: there are no classes")
     words = [" ".join(word.lower().split()) for word in classes.words]

@@ -48,13 +48,21 @@ def _pair(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and all(map(_text, value))
 
 
+_TEXTS_OF_CLASSES = _tuple(lambda value: isinstance(value, tuple) and bool(value) and all(map(_text, value)), "tuples of texts")
 _TEXT, _TEXTS, _INTEGERS = Field(_text, "text"), _tuple(_text, "texts"), _tuple(_integer, "integers (int)")
 _SPLIT, _CLASSES = _a(Examples, "Examples"), _a(ClassSet, "a ClassSet")
 _EPOCH = Field(lambda value: value is None or (_integer(value) and value >= 1), "an epoch from 1 on, or None")
 _PERHAPS = _a(Examples, "Examples or None", or_none=True)
 
 FIELDS: Mapping[type, Mapping[str, Field]] = {
-    ClassSet: {"space": _TEXT, "ids": _INTEGERS, "names": _TEXTS, "template": _TEXT, "templates": _tuple(_pair, "(family, template)")},
+    ClassSet: {
+        "space": _TEXT,
+        "ids": _INTEGERS,
+        "names": _TEXTS,
+        "template": _TEXT,
+        "templates": _tuple(_pair, "(family, template)"),
+        "texts": _TEXTS_OF_CLASSES,
+    },
     Examples: {"ids": _TEXTS, "labels": _INTEGERS, "read": Field(callable, "a function that gives the picture of an id"), "source": _TEXT},
     Data: {
         **{"classes": _CLASSES, "train": _SPLIT, "test": _SPLIT, "val": _PERHAPS},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from depthub.head import Head
 from depthub.method import Method
 from depthub.registry.foreign import described, package_of, place, shown
 from depthub.types import ClassSet, Features
+
+if TYPE_CHECKING:
+    from depthub.encoding.backbone import Backbone
 
 HEAD = "head"  # name of the head's loss
 SUM = 1e-3  # tolerance of the sum of an image's probabilities: rounding
@@ -110,6 +113,18 @@ def after_epoch(method: Method, epoch: int, epochs: int) -> None:
         _refuse(method, "after_epoch", brief(value), "None: it changes buffers in place")
 
 
+def prepare(method: Method, backbone: Backbone, images: Tensor, labels: Tensor) -> None:
+    """Call `prepare` of a method.
+
+    Raises:
+        DepthubError: if it returns a value, which would have no effect.
+    """
+    with within("method", method), torch.no_grad():
+        value: object = method.prepare(backbone, images, labels)  # type: ignore[func-returns-value]
+    if value is not None:
+        _refuse(method, "prepare", brief(value), "None: it sets parameters and buffers")
+
+
 def gives_probabilities(head: Head, classes: ClassSet) -> bool:
     """Whether a head's scores are probabilities, by its own `gives_probabilities`.
 
@@ -123,7 +138,7 @@ def gives_probabilities(head: Head, classes: ClassSet) -> bool:
     return answer
 
 
-def check_features(method: Method, features: Any, images: int, classes: ClassSet, scale: Tensor, dim: int) -> None:
+def check_features(method: Method, features: Any, images: int, classes: ClassSet, scale: Tensor, dim: int, *, step: bool = False) -> None:
     """Check the features of B images and M classes.
 
     Args:
@@ -133,12 +148,14 @@ def check_features(method: Method, features: Any, images: int, classes: ClassSet
         classes: the M classes of the call.
         scale: the backbone's scale; its device is the expected one.
         dim: size d of the joint space.
+        step: whether they are of a training step, which may have some of the classes only.
 
     Raises:
         DepthubError: if they are not `Features` of these shapes and classes on the backbone's device.
     """
     if not isinstance(features, Features):
         _refuse(method, "features", brief(features), "Features")
+    classes = features.classes if step and isinstance(features.classes, ClassSet) else classes
     m = len(classes)
     for part, shapes in (("image", ((images, dim),)), ("text", ((m, dim), (images, m, dim))), ("scale", ((),))):
         value = getattr(features, part)
@@ -148,6 +165,11 @@ def check_features(method: Method, features: Any, images: int, classes: ClassSet
             _refuse(method, "features", f"{part} on {value.device}", f"{scale.device}, where the backbone is")
     if features.classes != classes:
         _refuse(method, "features", f"classes {shown(features.classes)}", "the classes as they were given")
+    if features.added is not None and not _fits(features.added, ((images, m),)):
+        _refuse(method, "features", f"added: {brief(features.added)}", f"logits of the shape {(images, m)}, or None")
+    for name, value in features.readouts.items():
+        if not isinstance(value, Tensor) or not value.is_floating_point() or len(value) != images:
+            _refuse(method, "features", f"readout {name!r}: {brief(value)}", f"floating-point numbers of {images} images")
     if not isinstance(features.reference, Tensor | None):
         _refuse(method, "features", f"reference: {brief(features.reference)}", "a tensor or None")
 

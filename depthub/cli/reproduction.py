@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from depthub.protocol import Count
 
 # options that leave the run what it is
-ALLOWED = {"from", "runs", "data", "backbone.model", "backbone.pretrained", *(field.name for field in fields(RunOptions))}
+ALLOWED = {"from", "runs", "data", "texts", "backbone.model", "backbone.pretrained", *(field.name for field in fields(RunOptions))}
 
 
 def main(config: Namespace) -> int:
@@ -37,7 +37,7 @@ def main(config: Namespace) -> int:
     original = read_run(config["from"], RUNS)
     places = {name: config.backbone[name] for name in ("model", "pretrained") if f"backbone.{name}" in typed}
     backbone = replace(original.spec.backbone, **places) if places else None
-    again = Again.of(original, config.data if "data" in typed else "", backbone, options(config))
+    again = Again.of(original, config.data if "data" in typed else "", backbone, options(config), config.texts)
     runs = config.runs if "runs" in typed else PLACE
     _show_differences(again)
     with Progress(1, showing.get() or Activity()) as progress:

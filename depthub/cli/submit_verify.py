@@ -30,6 +30,7 @@ def parser() -> Parser:
     verify.add("--allow", type=str, nargs="+", default=[], metavar="DIST", help="distributions beside depthub whose code may be imported")
     verify.add("--runs", type=Path, default=Path("verified"), metavar="DIR", help="folder of the new runs")
     verify.add("--data_root", type=Path | None, default=None, metavar="DIR", help="the folder that holds data sets on this machine")
+    verify.add("--texts", type=str, default="", metavar="FILE", help="the runs' file of class texts, if it is not in this folder")
     return verify
 
 
@@ -54,7 +55,8 @@ def _verified(options: Any) -> int:
     allowed = ["depthub", *options.allow]
     sample.require_allowed(allowed)
     print(plain(f"{counted(len(sample.runs), 'run')} of {verdict.name}, chosen with seed {seed}, are done again in {options.runs}"))
-    fields = verify(sample, options.runs, RunOptions(data_root=options.data_root), allowed, on_run=show_verification)
+    where = RunOptions(data_root=options.data_root)
+    fields = verify(sample, options.runs, where, allowed, on_run=show_verification, texts=options.texts)
     path = record(options.submission, fields, options.identity, options.key)
     agrees = Verification(fields).agrees
     print(plain(f"{'all counts agree' if agrees else 'counts differ'} within the tolerance ({fields['rule']}); recorded in {path}"))

@@ -72,6 +72,11 @@ def gathered(value: T) -> list[T]:
     return values
 
 
+def elementwise_max(value: Tensor) -> Tensor:
+    """The largest of all processes that share a run, entry by entry; each calls this with its own tensor of the same shape."""
+    return torch.stack([other.to(value.device) for other in gathered(value)]).amax(dim=0)
+
+
 def broadcast(value: T) -> T:
     """The main process's value, for all of them; the values of the others are ignored."""
     values: list[T] = [value]

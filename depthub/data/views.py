@@ -16,25 +16,27 @@ from torchvision.transforms import InterpolationMode
 
 from depthub.data.dataset import Examples
 from depthub.errors import DepthubError
+from depthub.recipe import Training
 
 Cut = Callable[[Image], Image]
 Statistics = tuple[Sequence[float], Sequence[float]]
 Transform = Callable[[Image], Tensor]
 BICUBIC = InterpolationMode.BICUBIC
+CROP = Training.crop  # least share of a picture's area in a random crop
 
 
-def transform(size: tuple[int, int], statistics: Statistics, *, augment: bool) -> Transform:
+def transform(size: tuple[int, int], statistics: Statistics, *, augment: bool, crop: float = CROP) -> Transform:
     """The field's transform of an RGB picture to normalised pixels (3, H, W).
 
     Args:
         size: H and W in pixels.
         statistics: mean and standard deviation per channel of pixels in [0, 1].
-        augment: for training, a random crop of 8 to 100 % of the area and a random flip; otherwise the shorter edge is resized and
-            the centre cropped.
+        augment: for training, a random crop and a random flip; otherwise the shorter edge is resized and the centre cropped.
+        crop: least share of the area in a random crop; the largest is all of it.
     """
     cut: Cut = (
         transforms.Compose(
-            [transforms.RandomResizedCrop(size, scale=(0.08, 1.0), interpolation=BICUBIC), transforms.RandomHorizontalFlip()]
+            [transforms.RandomResizedCrop(size, scale=(crop, 1.0), interpolation=BICUBIC), transforms.RandomHorizontalFlip()]
         )
         if augment
         else centre(size)

@@ -5,7 +5,8 @@ The kind describes the dependences that many images have in common, as plain dat
 
     kind      data set, backbone with the digest of its weights, transform, seed and epoch of random views, precision, kind of device,
               fewest images encoded together, versions of the packages that make pixels and features
-    row key   SHA-256 of "VIEW DEVICE PLACE FINGERPRINT", the last one of the picture itself
+    row key   SHA-256 of "VIEW DEVICE PLACE FINGERPRINT", the last one of the picture itself; a view is "(SEED, EPOCH)", or
+              "(SEED, EPOCH, CROP)" with other crops than the usual ones
 
 Caches on users' disks stay valid as long as neither changes; a test compares both with stored ones.
 """
@@ -23,7 +24,7 @@ from depthub.system.provenance import version
 
 PACKAGES = ("numpy", "open_clip_torch", "pillow", "torch", "torchvision")  # they make pixels and features
 
-View = tuple[int, int]  # (seed, epoch) of random views
+View = tuple[int, int] | tuple[int, int, float]  # (seed, epoch) of random views, and their least crop if it is not the usual one
 
 
 @dataclass(frozen=True)

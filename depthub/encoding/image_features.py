@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 from depthub.compute.processes import broadcast, gathered, share
 from depthub.data.dataset import Examples, Fingerprinting
 from depthub.data.loader import OnProgress, on_device
-from depthub.data.views import PerEpoch, Views, transform
+from depthub.data.views import CROP, PerEpoch, Transform, Views, transform
 from depthub.encoding.backbone import Backbone
 from depthub.encoding.feature_key import Encoder, View, kind, row_keys
 from depthub.encoding.recent_features import RecentFeatures
@@ -47,8 +47,6 @@ class ImageFeatures:
         self._spec = spec.without_folders()
         self._recent = RecentFeatures(MEMORY)
         self.seconds = 0.0  # of encoding so far
-        size, statistics = backbone.image_size, backbone.image_statistics
-        self._transforms = {augment: transform(size, statistics, augment=augment) for augment in (False, True)}
 
     def of(self, examples: Examples, workers: int = 0, on_progress: OnProgress | None = None) -> TensorDataset:
         """Features (N, d) under the test transform, not normalised, with labels (N,), on the CPU.
@@ -60,9 +58,9 @@ class ImageFeatures:
         """
         return TensorDataset(self._rows(examples, None, workers, on_progress), torch.tensor(examples.labels))
 
-    def of_views(self, examples: Examples, seed: int, epoch: int, workers: int = 0, on_progress: OnProgress | None = None) -> Tensor:
-        """Features (N, d), not normalised, on the CPU, of the random views that `Views` gives in this epoch."""
-        return self._rows(examples, (seed, epoch), workers, on_progress)
+    def of_views(self, examples: Examples, view: View, workers: int = 0, on_progress: OnProgress | None = None) -> Tensor:
+        """Features (N, d), not normalised, on the CPU, of the random views that `Views` gives with this seed and crop in this epoch."""
+        return self._rows(examples, view, workers, on_progress)
 
     @cached_property
     def _weights(self) -> str:
@@ -91,11 +89,15 @@ class ImageFeatures:
     def _kind(self, examples: Examples, view: View | None) -> dict[str, Any]:
         scale = self.backbone.scale
         encoder = Encoder(self._spec, self._weights, str(scale.dtype), scale.device.type, LEAST)
-        return kind(encoder, examples.source, repr(self._transforms[view is not None]), view)
+        return kind(encoder, examples.source, repr(self._transform(view)), view)
+
+    def _transform(self, view: View | None) -> Transform:
+        crop = view[2] if view and len(view) == 3 else CROP
+        return transform(self.backbone.image_size, self.backbone.image_statistics, augment=view is not None, crop=crop)
 
     def _encode(self, examples: Examples, view: View | None, rows: list[int], workers: int, progress: Callable[[int], None]) -> Tensor:
         """Features of these rows, (n, d), on the CPU; for no rows (0, d)."""
-        pixels = Views(examples, self._transforms[view is not None], view[0] if view else 0)
+        pixels = Views(examples, self._transform(view), view[0] if view else 0)
         pixels.epoch = view[1] if view else 0
         done, encoded = 0, [torch.empty(0, self.backbone.dim, dtype=self.backbone.scale.dtype)]
         for batch, _ in on_device(DataLoader(Subset(pixels, rows), batch_size=BATCH, num_workers=workers), self.backbone.scale.device):
@@ -157,12 +159,20 @@ class ViewFeatures(PerEpoch):
         seed: of the views.
         workers: processes that read images.
         on_progress: called as by `ImageFeatures.of`, in every epoch.
+        crop: least share of a picture's area in a random crop.
     """
 
     def __init__(
-        self, features: ImageFeatures, examples: Examples, seed: int, workers: int = 0, on_progress: OnProgress | None = None
+        self,
+        features: ImageFeatures,
+        examples: Examples,
+        seed: int,
+        workers: int = 0,
+        on_progress: OnProgress | None = None,
+        crop: float = CROP,
     ) -> None:
         self._features, self._examples, self._seed, self._workers, self._on_progress = features, examples, seed, workers, on_progress
+        self._crop = () if crop == CROP else (crop,)
 
     @property
     def epoch(self) -> int:
@@ -171,7 +181,7 @@ class ViewFeatures(PerEpoch):
     @epoch.setter
     def epoch(self, epoch: int) -> None:
         self._epoch = epoch
-        self._rows = self._features.of_views(self._examples, self._seed, epoch, self._workers, self._on_progress)
+        self._rows = self._features.of_views(self._examples, (self._seed, epoch, *self._crop), self._workers, self._on_progress)
 
     def __len__(self) -> int:
         return len(self._examples)

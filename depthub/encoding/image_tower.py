@@ -28,7 +28,11 @@ from torch.utils.checkpoint import checkpoint
 
 from depthub.compute.linear import linear
 from depthub.encoding.layer import after_attention, standard
+from depthub.encoding.overlaid import Layer, Prompted, normed
 from depthub.errors import DepthubError
+from depthub.types import LayerOverlay, Overlay
+
+NOTHING = Overlay()
 
 
 @dataclass(frozen=True)
@@ -49,18 +53,17 @@ class ImageTower:
     begin: Callable[[Tensor], Tensor]
     finish: Callable[[Tensor], Tensor]
 
-    def encode(self, images: Tensor, prompts: Sequence[Tensor]) -> Tensor:
-        """Features (B, d) with learned tokens: prompts[0] (n, w_v) stands behind the others from the input on, prompts[l] replaces the
-        last n tokens before layer l.
+    def encode(self, images: Tensor, prompts: Prompted) -> Tensor:
+        """Features (B, d) with learned tokens: the first (n, w_v) stand behind the others from their layer on, prompts[l] replaces the
+        last n tokens before layer l, and None leaves them.
         """
         x = self.embed(images)
-        n = prompts[0].shape[-2]
-        x = self.begin(_behind(x, prompts[0]))
+        patches, first = x.shape[1], prompts[0]
+        x = self.begin(x if first is None else _behind(x, first))
         for i, block in enumerate(self.blocks):
-            if 0 < i < len(prompts):
-                x = _behind(x[:, :-n], prompts[i])
-            x = block(x)
-        return self.finish(x[:, :-n])
+            prompt = prompts[i] if 0 < i < len(prompts) else None
+            x = block(x if prompt is None else _behind(x[:, :patches], prompt))
+        return self.finish(x[:, :patches])
 
     @classmethod
     def of(cls, visual: Any) -> ImageTower:
@@ -90,36 +93,79 @@ def fits(visual: Any) -> bool:
     )
 
 
-def encode(visual: Any, images: Tensor, prompts: Sequence[Tensor] = (), *, recompute: bool = False) -> Tensor:
+def encode(visual: Any, images: Tensor, prompts: Prompted = (), overlay: Overlay = NOTHING, *, recompute: bool = False) -> Tensor:
     """The features of `ImageTower.encode`, or without prompts of open_clip itself, for towers that fit.
 
     Args:
         visual: the tower, frozen.
         images: pixels (B, 3, H, W).
-        prompts: as in `ImageTower.encode`; none: the plain features.
+        prompts: as in `ImageTower.encode`; None leaves the tokens of the layer before. None at all: the plain features.
+        overlay: changes to the tower.
         recompute: save only each layer's input for the backward pass and compute the rest again.
 
     Returns:
         (B, d), not normalised.
     """
-    blocks = visual.transformer.resblocks
-    with torch.no_grad():  # patches have no tuned part
-        x = visual.ln_pre(_tokens(visual, images))
-    for i, block in enumerate(blocks):
-        learned = prompts[i].to(x.dtype).expand(1, -1, -1) if i < len(prompts) else None
-        if i == 0 and learned is not None:
-            learned = visual.ln_pre(learned)
-        staying = learned.shape[1] if learned is not None and i == len(prompts) - 1 else 0  # no deeper prompt replaces them
-        rows = 1 if i == len(blocks) - 1 else x.shape[1] + staying
+    return project(visual, through(visual, begin(visual, images), prompts, overlay, recompute=recompute)[:, 0], overlay)
+
+
+@torch.no_grad()  # patches have no tuned part
+def begin(visual: Any, images: Tensor) -> Tensor:
+    """Class token and patches as the first layer's input, (B, 1 + P, w_v)."""
+    tokens: Tensor = visual.ln_pre(_tokens(visual, images))
+    return tokens
+
+
+def project(visual: Any, x: Tensor, overlay: Overlay = NOTHING) -> Tensor:
+    """Tokens behind the last layer, (..., w_v), in the joint space, (..., d), not normalised."""
+    pooled = normed(visual.ln_post, x, overlay.end, "ln_post")
+    projection = overlay.end.get("proj", visual.proj)
+    return pooled if projection is None else pooled @ projection
+
+
+def through(
+    visual: Any,
+    x: Tensor,
+    prompts: Prompted = (),
+    overlay: Overlay = NOTHING,
+    start: int = 0,
+    end: int | None = None,
+    *,
+    all_rows: bool = False,
+    recompute: bool = False,
+) -> Tensor:
+    """Tokens from the input of one layer to that of another.
+
+    Args:
+        visual, prompts, overlay, recompute: as in `encode`.
+        x: the input of layer `start`, (B, T, w_v).
+        start: the first layer that they go through.
+        end: the first layer that they do not go through; None: they go through all.
+        all_rows: whether the last layer of all gives all rows; otherwise that of the class token alone.
+
+    Returns:
+        (B, rows, w_v), learned tokens behind the others.
+    """
+    blocks, there = visual.transformer.resblocks, 0  # learned tokens among x
+    for i in range(start, len(blocks) if end is None else end):
+        prompt = prompts[i] if i < len(prompts) else None
+        learned = None if prompt is None else prompt.to(x.dtype).expand(1, -1, -1)
+        if learned is not None:
+            learned = visual.ln_pre(learned) if i == 0 else learned
+            x, there = x[:, :-there] if there else x, 0
+        last = i == len(blocks) - 1 and not all_rows
+        stay = learned is not None and (i + 1 >= len(prompts) or prompts[i + 1] is None)  # no deeper prompt replaces them
+        there = learned.shape[1] if learned is not None and stay else there
+        rows = 1 if last else x.shape[1] + (there if stay else 0)
+        arguments = (blocks[i], x, learned, rows, overlay.layers.get(i))
         if recompute and torch.is_grad_enabled():
-            x = checkpoint(_layer, block, x, learned, rows, use_reentrant=False, preserve_rng_state=False)
+            x = checkpoint(_layer, *arguments, use_reentrant=False, preserve_rng_state=False)
         else:
-            x = _layer(block, x, learned, rows)
-    pooled: Tensor = visual.ln_post(x[:, 0])
-    return pooled if visual.proj is None else pooled @ visual.proj
+            x = _layer(*arguments)
+    return x
 
 
-def _layer(block: Any, x: Tensor, learned: Tensor | None, rows: int) -> Tensor:
+def _layer(block: Any, x: Tensor, learned: Tensor | None, rows: int, overlay: LayerOverlay | None) -> Tensor:
     """One layer.
 
     Args:
@@ -127,10 +173,14 @@ def _layer(block: Any, x: Tensor, learned: Tensor | None, rows: int) -> Tensor:
         x: its input, (B, T, w_v).
         learned: further input rows behind x, the same for all images, (1, n, w_v).
         rows: number of output rows, of T + n: 1 for the class token alone, T for those of x, or all.
+        overlay: changes to it; None: there are none.
 
     Returns:
         (B, rows, w_v).
     """
+    if overlay is not None:
+        inputs = x if learned is None else _behind(x, learned)
+        return Layer(block, overlay)(inputs, row=0 if rows == 1 else None)[:, :rows]
     attn, width = block.attn, x.shape[-1]
     weight, bias, normed = attn.in_proj_weight, attn.in_proj_bias, block.ln_1(x)
     if rows == 1:

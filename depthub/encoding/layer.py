@@ -33,12 +33,12 @@ def after_attention(block: Any, x: Tensor, attended: Tensor) -> Tensor:
     """
     out, fc, proj = block.attn.out_proj, block.mlp.c_fc, block.mlp.c_proj
     x = x + block.ls_1(linear(attended, out.weight, out.bias))
-    hidden = _activated(block.mlp.gelu, linear(block.ln_2(x), fc.weight, fc.bias))
+    hidden = activated(block.mlp.gelu, linear(block.ln_2(x), fc.weight, fc.bias))
     output: Tensor = x + block.ls_2(linear(hidden, proj.weight, proj.bias))
     return output
 
 
-def _activated(gelu: nn.Module, x: Tensor) -> Tensor:
+def activated(gelu: nn.Module, x: Tensor) -> Tensor:
     """The activation of x, which may be overwritten; QuickGELU as SiLU keeps one tensor for the backward pass instead of three."""
     if type(gelu) is QuickGELU:
         return F.silu(x.mul_(1.702)).mul_(1 / 1.702)

@@ -49,18 +49,24 @@ def check_layers(tower: str, layers: Any, width: int, device: torch.device, clas
         classes: M, where there may be tokens for each class and group.
 
     Raises:
-        PromptsError: for anything but floating-point tensors of such a shape, of equally many tokens, on the device.
+        PromptsError: for anything but floating-point tensors of such a shape, of equally many tokens, on the device, and None for
+            layers without new ones.
     """
     if isinstance(layers, Tensor) or not isinstance(layers, Sequence | nn.ParameterList):
         raise PromptsError(f"{tower} prompts that are a {type(layers).__name__}", "a list of tensors, one per layer")
+    first: Any = next((prompt for prompt in layers if prompt is not None), None)
+    if len(layers) and first is None:
+        raise PromptsError(f"{tower} prompts that are all None", "tokens for one layer at least, or an empty list")
     for number, prompt in enumerate(layers):
+        if prompt is None:
+            continue
         if not isinstance(prompt, Tensor) or not prompt.is_floating_point() or not _writable(prompt.shape, width, classes):
             shapes = f"(n, {width})" + ("" if classes is None else f", ({classes}, n, {width}) or (G, {classes}, n, {width})")
             raise PromptsError(
                 f"{tower} prompt {number} as a {_described(prompt)}", f"a floating-point tensor {shapes} with n of at least 1"
             )
-        if prompt.shape[-2] != layers[0].shape[-2]:
-            raise PromptsError(f"{tower} prompts of {layers[0].shape[-2]} and {prompt.shape[-2]} tokens", "as many in every layer")
+        if prompt.shape[-2] != first.shape[-2]:
+            raise PromptsError(f"{tower} prompts of {first.shape[-2]} and {prompt.shape[-2]} tokens", "as many in every layer")
         if prompt.device != device:
             raise PromptsError(f"{tower} prompt {number} on {prompt.device}", f"{device}, where the backbone is")
 

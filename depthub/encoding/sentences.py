@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from depthub.errors import DepthubError
-from depthub.types import ClassSet
+from depthub.types import ClassSet, Prompts
+from depthub.values.text import short
 
 PLACEHOLDER = "X"  # one token in CLIP's vocabulary; holds a learned vector's place in the sentence
 POSITIONS = ("end", "middle", "front")  # of the class token, see `Prompts`
@@ -71,8 +72,11 @@ def write(tokenizer: Any, context_length: int, classes: ClassSet, n: int, positi
     return Sentences(ids.gather(1, torch.tensor(order)), torch.tensor(slots), ends)
 
 
-def as_text(tokenizer: Any, classes: ClassSet, n: int, position: str, words: str) -> tuple[str, ...]:
-    """The sentences of `write` as text; `X` stands for a learned token."""
+def as_text(tokenizer: Any, classes: ClassSet, prompts: Prompts) -> tuple[str, ...]:
+    """The sentences around prompts as text; `X` stands for a learned token."""
+    n, position, words = prompts.n, prompts.position, prompts.words
+    if prompts.text[0] is None:  # the tokens join the classes' own sentences in a later layer
+        return tuple(f"{' '.join([PLACEHOLDER] * n)} {sentence}" for sentence in classes.sentences())
     frozen = tokenizer.decode(tokenizer.encode(words)[n:]).strip() if words else ""
     before = _tokens_before(n, position)
     parts = ([PLACEHOLDER] * before, [PLACEHOLDER] * (n - before))
@@ -90,9 +94,8 @@ def tokens(tokenizer: Any, context_length: int, sentences: Sequence[str], names:
     for sentence, name in zip(sentences, names, strict=True):
         length = len(tokenizer.encode(sentence)) + 2
         if length > context_length:
-            raise DepthubError(
-                f"the prompt of class {name!r} has {length} tokens, the text tower reads {context_length}: shorten the context or the name"
-            )
+            what, part = (short(repr(name)), "it") if name == sentence else (f"the prompt of class {name!r}", "the context or the name")
+            raise DepthubError(f"{what} has {length} tokens, the text tower reads {context_length}: shorten {part}")
     return tokenizer(list(sentences), context_length=context_length)  # type: ignore[no-any-return]
 
 

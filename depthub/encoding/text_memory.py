@@ -41,6 +41,7 @@ class TextMemory:
     def __init__(self) -> None:
         self.class_texts: dict[Hashable, ClassText] = {}
         self.features: dict[Hashable, tuple[list[Tensor], Tensor]] = {}  # inputs, and their features without gradients
+        self._sentences: dict[Hashable, Sentences] = {}
         self._state: Hashable = None
         self._weights: list[Tensor] = []  # held, so that no other tensor takes their place in memory and passes for them
 
@@ -49,6 +50,12 @@ class TextMemory:
         if key not in self.class_texts:
             _add(self.class_texts, key, make())
         return self.class_texts[key]
+
+    def sentences(self, key: Hashable, make: Callable[[], Sentences]) -> Sentences:
+        """Sentences as tokens, written once."""
+        if key not in self._sentences:
+            _add(self._sentences, key, make())
+        return self._sentences[key]
 
     def features_of(self, key: Hashable, inputs: Sequence[Tensor], encode: Callable[[], Tensor]) -> Tensor:
         """A copy of the features from `encode`, which is called only if `inputs` are not those of the last call with this key."""

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from depthub.compute.linear import linear
 from depthub.encoding.layer import after_attention, standard
+from depthub.encoding.overlaid import Prompted
 from depthub.encoding.sentences import Sentences
 from depthub.encoding.token_trie import Attention, Trie
 
@@ -30,24 +31,32 @@ def fits(text: Any) -> bool:
     return text.attn_mask is not None and all(map(standard, text.transformer.resblocks))
 
 
-def encode_sentences(text: Any, sentences: Sentences, prompts: Sequence[Tensor]) -> Tensor:
+def encode_sentences(text: Any, sentences: Sentences, prompts: Prompted) -> Tensor:
     """The reference: the last layer's output at the end tokens, (G, M, w).
 
     Args:
         text: the text tower.
         sentences: of M classes, with n learned tokens each.
-        prompts: prompts[l] overwrites the learned tokens before layer l, from the input (l = 0) on; (G, M, n, w), where G or M may be 1.
+        prompts: prompts[l] overwrites the learned tokens before layer l, from the input (l = 0) on; (G, M, n, w), where G or M may be 1;
+            None, not at the input, leaves them.
     """
-    tokens = text.token_embedding(sentences.ids).to(prompts[0].dtype)  # (M, L, w)
-    groups = max(map(len, prompts))
-    x = _write(tokens.expand(groups, -1, -1, -1), prompts[0], sentences.slots)
+    tokens = text.token_embedding(sentences.ids).to(tokens_of(prompts)[0].dtype)  # (M, L, w)
+    present = tokens_of(prompts)
+    groups = max(map(len, present))
+    x = _write(tokens.expand(groups, -1, -1, -1), present[0], sentences.slots)
     x = x + text.positional_embedding.to(tokens.dtype)  # (G, M, L, w)
     for i, block in enumerate(text.transformer.resblocks):
-        if 0 < i < len(prompts):
-            x = _write(x, prompts[i], sentences.slots)
+        prompt = prompts[i] if 0 < i < len(prompts) else None
+        if prompt is not None:
+            x = _write(x, prompt, sentences.slots)
         x = block(x.flatten(0, 1), attn_mask=text.attn_mask).view_as(x)
     ends: Tensor = x[:, torch.arange(x.shape[1], device=x.device), sentences.ends]
     return ends
+
+
+def tokens_of(prompts: Prompted) -> list[Tensor]:
+    """The learned tokens of the layers that have some."""
+    return [prompt for prompt in prompts if prompt is not None]
 
 
 def _write(x: Tensor, prompt: Tensor, slots: Tensor) -> Tensor:
@@ -87,16 +96,19 @@ def constants(blocks: Sequence[Any], trie: Trie, embedding: Tensor, positions: T
     return Constants(before, rows, _project(blocks[0], rows))
 
 
-def encode_trie(blocks: Sequence[Any], trie: Trie, fixed: Constants, prompts: Sequence[Tensor]) -> Tensor:
+def encode_trie(blocks: Sequence[Any], trie: Trie, fixed: Constants, prompts: Prompted) -> Tensor:
     """The fast way: the last layer's output at the end tokens, (G, M, w).
 
     Args:
         blocks: the text tower's layers.
         trie: of the M classes' sentences.
         fixed: the constants of these layers and this trie.
-        prompts: prompts[l] overwrites the learned tokens before layer l, from the input (l = 0) on; (G, tokens, w) or (1, tokens, w).
+        prompts: prompts[l] overwrites the learned tokens before layer l, from the input (l = 0) on; (G, tokens, w) or (1, tokens, w); None,
+            not at the input, leaves them.
     """
-    learned = prompts[0].index_select(1, trie.learned) + fixed.rows[:, trie.slots]  # with their positions, (G, V, w)
+    at_input = prompts[0]
+    assert at_input is not None, "tokens that join later have no trie"
+    learned = at_input.index_select(1, trie.learned) + fixed.rows[:, trie.slots]  # with their positions, (G, V, w)
     x = _overwrite(fixed.rows, trie, learned)
     for i, (block, before) in enumerate(zip(blocks[:-1], fixed.before, strict=False)):
         x = _enter(x, trie, prompts, i)
@@ -107,9 +119,10 @@ def encode_trie(blocks: Sequence[Any], trie: Trie, fixed: Constants, prompts: Se
     return _last_layer(blocks[-1], _enter(x, trie, prompts, len(blocks) - 1), trie, fixed.before[-1])
 
 
-def _enter(x: Tensor, trie: Trie, prompts: Sequence[Tensor], layer: int) -> Tensor:
+def _enter(x: Tensor, trie: Trie, prompts: Prompted, layer: int) -> Tensor:
     """The rows with a deep prompt, if there is one for this layer."""
-    return _overwrite(x, trie, prompts[layer].index_select(1, trie.learned)) if 0 < layer < len(prompts) else x
+    prompt = prompts[layer] if 0 < layer < len(prompts) else None
+    return x if prompt is None else _overwrite(x, trie, prompt.index_select(1, trie.learned))
 
 
 def _overwrite(x: Tensor, trie: Trie, values: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ def export_prompts(classifier: Classifier, folder: Path) -> list[Path]:
     encodings = encodings_of(classifier.tuner, _blank(classifier), classifier.stage.classes)
     text, image = next(iter(encodings.text_prompts), Prompts()), next(iter(encodings.image_prompts), ())
     layers = {"text": text.text, "image": image}
-    tensors = {f"{tower}.{i}": _plain(layer) for tower, learned in layers.items() for i, layer in enumerate(learned)}
+    tensors = {f"{tower}.{i}": _plain(layer) for tower, learned in layers.items() for i, layer in enumerate(learned) if layer is not None}
     if not tensors:
         raise DepthubError(f"{classifier.result.spec.method.name} learns no prompts; there are none to export")
     described = {

@@ -51,7 +51,7 @@ class LabelSpace:
         """
         if isinstance(names, str) or not len(names) or not all(isinstance(name, str) for name in names):
             raise DepthubError(f"class_names is {names!r:.80}, expected a list of names")
-        listed = replace(self.stage.classes, space="", ids=tuple(range(len(names))), names=tuple(names))
+        listed = replace(self.stage.classes, space="", ids=tuple(range(len(names))), names=tuple(names), texts=())
         return self.recognised(listed, "class_names")
 
     def recognised(self, classes: ClassSet, where: str, homonyms: Sequence[str] = ()) -> ClassSet:
@@ -68,12 +68,17 @@ class LabelSpace:
             # a second class with the same words gets a number of its own, and is refused below
             classes = replace(classes, space=space, ids=tuple(ids.pop(name, new + place) for place, name in enumerate(names)))
         check_classes(classes, where, homonyms)
-        return classes
+        texts = {i: of_class for known in self._sets() for i, of_class in zip(known.ids, known.texts, strict=bool(known.texts))}
+        return replace(classes, texts=tuple(texts[i] for i in classes.ids) if texts.keys() >= set(classes.ids) else ())
 
     def _words_by_id(self) -> dict[int, str]:
         """Words of every class of the space by its number, the trained ones first."""
-        tested = [task.classes for task in self.result.tasks.values() if task.classes.space == self.stage.classes.space]
         by_id: dict[int, str] = {}
-        for classes in (self.stage.classes, *tested):
+        for classes in self._sets():
             by_id |= {i: words(name) for i, name in zip(classes.ids, classes.names, strict=True)}
         return by_id
+
+    def _sets(self) -> list[ClassSet]:
+        """The class sets of the space, that of the training first."""
+        tested = [task.classes for task in self.result.tasks.values() if task.classes.space == self.stage.classes.space]
+        return [self.stage.classes, *tested]

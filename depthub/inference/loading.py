@@ -6,26 +6,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from depthub.errors import DepthubError
 from depthub.identity.file_digests import file_sha256
 from depthub.inference.classifier import Classifier
-from depthub.inference.installed_code import require_code
-from depthub.records.document import read
+from depthub.inference.finished_run import finished, with_runs
 from depthub.records.result import RunResult, TrainedStage
 from depthub.registry.plugins import installed
 from depthub.running.models import frozen, untrained
 from depthub.spec import BackboneSpec
 from depthub.system.activity import tell
 from depthub.training.checkpoint import Checkpoint
+from depthub.training.tuner import overrides
 
 if TYPE_CHECKING:
     from depthub.encoding.backbone import Backbone
     from depthub.training.tuner import Tuner
 
 
-def load(run: RunResult | Path | str, *, backbone: BackboneSpec | None = None, stage: int = 0, download: bool = False) -> Classifier:
+def load(
+    run: RunResult | Path | str, *, backbone: BackboneSpec | None = None, stage: int = 0, download: bool = False, texts: str = ""
+) -> Classifier:
     """The trained classifier of a finished run.
 
     Args:
@@ -33,15 +33,14 @@ def load(run: RunResult | Path | str, *, backbone: BackboneSpec | None = None, s
         backbone: the place of the backbone's weights, if it is not the one that the run names; other weights are refused.
         stage: number of the run's training.
         download: whether weights that are not on this machine may be downloaded.
+        texts: the place of the run's file of class texts, if it is not in this folder; other texts are refused.
 
     Raises:
         DepthubError: if files of the run are missing or damaged, the weights are not the run's, or its method or head is not installed.
     """
     tell("loading the run")
-    result = run if isinstance(run, RunResult) else read(Path(run))
-    folder = _folder(result, stage)
-    plugins, trained = installed(), result.stages[stage]
-    require_code(result, plugins)
+    result, folder = finished(run, stage, texts)
+    trained = result.stages[stage]
     weights = replace(backbone or result.spec.backbone, sha256=result.spec.backbone.sha256)
     remedy = "" if backbone else "; name their place with backbone (--backbone.model, --backbone.pretrained)"
     model = _model(weights, download, remedy)
@@ -50,24 +49,9 @@ def load(run: RunResult | Path | str, *, backbone: BackboneSpec | None = None, s
         raise DepthubError(
             f"the backbone's weights are not the run's: sha256 {present[:12]}, expected {expected[:12]}; name the right ones with backbone"
         )
-    tuner = untrained(result.spec, model, trained.classes, plugins)
+    tuner = untrained(with_runs(result.spec, folder.parent), model, trained.classes, installed())
     _restore(result, folder / f"tuned-{stage}.safetensors", tuner)
     return Classifier(result, tuner, _with_final_tests(trained, result), weights)
-
-
-def _folder(result: RunResult, stage: int) -> Path:
-    """The folder of a run that can be loaded.
-
-    Raises:
-        DepthubError: if it has none, or lacks records that are needed.
-    """
-    if not result.stages or result.provenance.get("inputs") is None:
-        raise DepthubError("this run has schema 1.0, which did not record its classes; run it again to use it")
-    if result.folder is None:
-        raise DepthubError("this run has no folder with its tuned parameters, as packed runs have none; run it again to use it")
-    if not 0 <= stage < len(result.stages):
-        raise DepthubError(f"stage is {stage}, expected 0 to {len(result.stages) - 1}")
-    return result.folder
 
 
 def _with_final_tests(stage: TrainedStage, result: RunResult) -> TrainedStage:
@@ -89,10 +73,10 @@ def _model(weights: BackboneSpec, download: bool, remedy: str) -> Backbone:
 
 def _restore(result: RunResult, path: Path, tuner: Tuner) -> None:
     """Load the tuned parameters."""
-    if not tuner.tuned():
+    if not tuner.tuned() and not overrides(tuner.method, "prepare"):
         return
     if not path.is_file():
         raise DepthubError(f"no {path}: it holds what the run tuned; run it again with --force")
     if file_sha256(path) != result.files.get(path.name):
         raise DepthubError(f"{path} is not the file that the run beside it was written with; run it again with --force")
-    Checkpoint(path, result.spec.run_id).restore(tuner, torch.optim.SGD(tuner.tuned().values()))
+    Checkpoint(path, result.spec.run_id).restore(tuner)

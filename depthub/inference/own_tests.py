@@ -106,4 +106,5 @@ def _union(sets: Sequence[ClassSet]) -> ClassSet:
         )
     names = {i: name for classes in reversed(sets) for i, name in zip(classes.ids, classes.names, strict=True)}
     ids = tuple(dict.fromkeys(i for classes in sets for i in classes.ids))
-    return replace(sets[0], ids=ids, names=tuple(names[i] for i in ids))
+    texts = {i: of_class for classes in sets for i, of_class in zip(classes.ids, classes.texts, strict=bool(classes.texts))}
+    return replace(sets[0], ids=ids, names=tuple(names[i] for i in ids), texts=tuple(texts[i] for i in ids) if texts else ())

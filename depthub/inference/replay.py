@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from depthub.encoding.backbone import Backbone
 from depthub.training.tuner import Tuner
-from depthub.types import ClassSet, Prompts
+from depthub.types import ClassSet, Overlay, Prompts
 
 
 @dataclass
@@ -26,12 +26,12 @@ class Encodings:
     Args:
         texts: features of each text encoding, (M, d) or (G, M, d), not normalised, in the order of the calls.
         text_prompts: the learned prompts that sentences were encoded with, one for each call that had some.
-        image_prompts: the learned tokens of each layer of the image tower, (n, w_v) each, likewise.
+        image_prompts: the learned tokens of each layer of the image tower, (n, w_v) each or None, likewise.
     """
 
     texts: list[Tensor] = field(default_factory=list)
     text_prompts: list[Prompts] = field(default_factory=list)
-    image_prompts: list[Sequence[Tensor]] = field(default_factory=list)
+    image_prompts: list[Sequence[Tensor | None]] = field(default_factory=list)
 
 
 @torch.no_grad()
@@ -69,18 +69,24 @@ class _Recording:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backbone, name)
 
-    def encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
+    def encode_text(self, classes: ClassSet, prompts: Prompts, overlay: Overlay | None = None) -> Tensor:
         if prompts.text:
             self.encodings.text_prompts.append(prompts)
-        return self._recorded(self._backbone.encode_text(classes, prompts))
+        return self._recorded(self._backbone.encode_text(classes, prompts, overlay))
 
-    def encode_sentences(self, sentences: Sequence[str]) -> Tensor:
-        return self._recorded(self._backbone.encode_sentences(sentences))
+    def encode_sentences(self, sentences: Sequence[str], overlay: Overlay | None = None) -> Tensor:
+        return self._recorded(self._backbone.encode_sentences(sentences, overlay))
 
-    def encode_image(self, images: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
+    def encode_image(self, images: Tensor, prompts: Sequence[Tensor | None] = (), overlay: Overlay | None = None) -> Tensor:
+        return self._backbone.encode_image(images, self._noted(prompts), overlay)
+
+    def image_tokens(self, images: Tensor, prompts: Sequence[Tensor | None] = (), overlay: Overlay | None = None) -> Tensor:
+        return self._backbone.image_tokens(images, self._noted(prompts), overlay)
+
+    def _noted(self, prompts: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
         if prompts:
             self.encodings.image_prompts.append(prompts)
-        return self._backbone.encode_image(images, prompts)
+        return prompts
 
     def _recorded(self, text: Tensor) -> Tensor:
         self.encodings.texts.append(text)
@@ -103,10 +109,10 @@ class _Replaying(nn.Module):
         except AttributeError:
             return getattr(super().__getattr__("backbone"), name)
 
-    def encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
+    def encode_text(self, classes: ClassSet, prompts: Prompts, overlay: Overlay | None = None) -> Tensor:
         return self._next()
 
-    def encode_sentences(self, sentences: Sequence[str]) -> Tensor:
+    def encode_sentences(self, sentences: Sequence[str], overlay: Overlay | None = None) -> Tensor:
         return self._next()
 
     def _next(self) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 
 from depthub.errors import DepthubError
 from depthub.inference.replay import with_texts
-from depthub.method import PromptMethod
+from depthub.method import Method, PromptMethod
 from depthub.running import text_features
 
 if TYPE_CHECKING:
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from depthub.protocol import Task
     from depthub.training.tuner import Tuner
     from depthub.types import ClassSet
+
+
+def _prompts_only(method: Method) -> bool:
+    """Whether a method's features are those of its prompts as they were encoded."""
+    return isinstance(method, PromptMethod) and type(method).read is PromptMethod.read
 
 
 def with_stored_text(classifier: Classifier, tasks: Sequence[Task], classes: ClassSet) -> Tuner:
@@ -34,7 +39,7 @@ def with_stored_text(classifier: Classifier, tasks: Sequence[Task], classes: Cla
     """
     result, method = classifier.result, classifier.tuner.method
     sha256, path = result.files.get(text_features.FILE), (result.folder or Path()) / text_features.FILE
-    if sha256 is None or not path.is_file() or method.needs_image or not isinstance(method, PromptMethod):
+    if sha256 is None or not path.is_file() or method.needs_image or not _prompts_only(method):
         return classifier.tuner
     if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
         raise DepthubError(f"{path} is not the file that the run beside it was written with; delete it, or run it again")

@@ -9,10 +9,10 @@ from importlib.resources import files
 
 LEAGUES = {
     "S": "the labelled images of the board alone",
-    "T": "also texts of a language model",
+    "T": "also texts of the classes, by a language model or a person",
     "U": "also other images, names of the new classes, or a teacher",
 }
-LEAST = "S"
+LEAST, TEXTS = "S", "T"
 # a disclosure of a submission, and the league of a row with it
 IMPLIED = {"language_model_texts": "T", "extra_images": "U", "unlabelled_images": "U", "teacher": "U", "new_class_names": "U"}
 

@@ -33,7 +33,7 @@ class PublishedOperations:
         method, recipe, total = self.plugins.get("methods", run.spec.method.name), run.training, 0.0
         image, text = self.image.operations(), self.text.operations()
         for stage in run.stages:
-            steps = max(1, len(stage.train.examples) // recipe.batch_size) * recipe.epochs
+            steps = run.length(stage).steps
             texts = len(stage.train.classes) * (recipe.batch_size if method.needs_image else 1)
             passes = 2 if method.tunes_image else 1
             total += steps * (passes * recipe.batch_size * image + 2 * texts * text)

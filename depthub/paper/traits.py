@@ -66,7 +66,7 @@ def traits(method: Component) -> tuple[str, str, str]:
         if not isinstance(instance, PromptMethod):
             return "other than prompts", "features", "features"
         image = torch.randn(2, backbone.dim) if instance.needs_image else None
-        prompts = instance.prompts(CLASSES, image)
+        prompts = instance.prompts_for(backbone, CLASSES, image)
     kind = "soft (dynamic)" if instance.needs_image else "soft"
     return f"{kind} & hand-written" if listener.is_asked else kind, _branch(prompts), _location(prompts)
 

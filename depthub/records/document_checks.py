@@ -113,8 +113,10 @@ def _of_measurement(measured: Document, sets: Sequence[ClassSet], spec: RunSpec)
     rows = measured.get("per_class")
     if rows is not None:
         yield from _of_rows(rows, correct, total)
-    if "epoch" in measured and spec.training and measured["epoch"] > spec.training.epochs:
-        yield f"tested after epoch {measured['epoch']} of a training of {spec.training.epochs}"
+    # an epoch has at least one step
+    epochs = spec.training and (spec.training.steps_per_shot * spec.shots or spec.training.epochs)
+    if "epoch" in measured and epochs is not None and measured["epoch"] > epochs:
+        yield f"tested after epoch {measured['epoch']} of a training of {epochs}"
     if "classes" not in measured:
         return
     if measured["classes"] >= len(sets):

@@ -63,6 +63,7 @@ def _texts(value: Any) -> bool:
 
 
 _FLAG = Attribute(lambda value: isinstance(value, bool), "True or False")
+_COUNT = Attribute(lambda value: type(value) is int and value >= 0, "a number of at least 0")
 _TEXT = Attribute(lambda value: isinstance(value, str), "text")
 _TEXTS = Attribute(_texts, "a tuple of texts")
 _RATE = Attribute(lambda value: fits(value, float) and value >= 0, "a finite number of at least 0")
@@ -75,13 +76,18 @@ _PRESETS = Attribute(lambda value: isinstance(value, list | tuple), "a tuple of 
 
 KINDS: Mapping[str, Kind] = {
     "methods": Kind(
-        "method", "Method", "depthub.method", ("backbone", "classes"), {"needs_image": _FLAG, "tunes_image": _FLAG, "presets": _PRESETS}
+        "method",
+        "Method",
+        "depthub.method",
+        ("backbone", "classes"),
+        {"needs_image": _FLAG, "tunes_image": _FLAG, "adapts_image": _FLAG, "presets": _PRESETS},
     ),
     "heads": Kind("head", "Head", "depthub.head", ("dim", "classes"), {"lr_scale": _RATE}),
     "protocols": Kind("protocol", "Protocol", "depthub.protocol", (), {"headline": _TEXT, "harmonic": _PAIRS}),
     "datasets": Kind("data set", "DataSet", "depthub.data.dataset", None, {"aliases": _TEXTS, "augmentation": _VIEWS}),
     "backbones": Kind("backbone", "NamedBackbone", "depthub.spec", None, {"model": _TEXT, "pretrained": _TEXT, "summary": _TEXT}),
     "executors": Kind("executor", "Executor", "depthub.executor", (), {}),
+    "texts": Kind("file of class texts", "NamedTexts", "depthub.data.class_texts", None, {"path": _TEXT, "summary": _TEXT}),
 }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from depthub import DataSet, Executor, Head, Method, NamedBackbone, Predictions, Protocol, RunResult, RunSpec
+    from depthub import DataSet, Executor, Head, Method, NamedBackbone, NamedTexts, Predictions, Protocol, RunResult, RunSpec
 
 GROUP = "depthub"
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -43,6 +43,11 @@ def depthub_backbones() -> Iterable[NamedBackbone]:  # type: ignore[empty-body]
 @hookspec
 def depthub_executors() -> Iterable[type[Executor]]:  # type: ignore[empty-body]
     """Executor classes: where runs are executed. A class's own name is its public name; its constructor's keywords are its settings."""
+
+
+@hookspec
+def depthub_texts() -> Iterable[NamedTexts]:  # type: ignore[empty-body]
+    """Files of class texts under names of their own: instances that name the path. No file is read before a run uses it."""
 
 
 @hookspec

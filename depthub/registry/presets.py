@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import NoReturn
 
 from depthub.errors import DepthubError, UnknownNameError
@@ -99,9 +99,9 @@ def _agrees(spec: RunSpec, preset: Preset, plugins: Plugins) -> bool:
     from depthub.registry.settings import complete
 
     published, actual = Training(**preset.training), recipe(spec, plugins)
-    # a resolved spec has the data set's own augmentation in place of "auto": then it is not compared
-    compared = [field.name for field in fields(Training) if (field.name, published.augmentation) != ("augmentation", "auto")]
-    if any(getattr(published, name) != getattr(actual, name) for name in compared):
+    if published.augmentation == "auto":  # a resolved spec has the data set's own in its place: then it is not compared
+        published = replace(published, augmentation=actual.augmentation)
+    if published != actual:
         return False
     method = Component(spec.method.name, preset.settings)
     return complete(method, "methods", plugins) == complete(spec.method, "methods", plugins)

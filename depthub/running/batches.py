@@ -58,5 +58,5 @@ def _pack_size(runs: int, slots: int) -> int:
 def batch_key(run: Resolved) -> Hashable:
     """Equal for runs that may train together."""
     spec, recipe = run.spec, run.training
-    training = (recipe.batch_size, recipe.precision, recipe.augmentation)
-    return (spec.method.name, spec.protocol, spec.data, spec.backbone, spec.shots, training)
+    training = (recipe.batch_size, recipe.precision, recipe.augmentation, recipe.optimizer, recipe.batches)
+    return (spec.method.name, spec.protocol, spec.data, spec.backbone, spec.shots, spec.texts, training)

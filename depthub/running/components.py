@@ -10,9 +10,10 @@ from depthub.errors import DepthubError
 from depthub.identity.inputs import code_sha256
 from depthub.registry import settings
 from depthub.registry.plugins import Plugins
-from depthub.spec import Component, RunSpec
+from depthub.spec import Component, RunSpec, digest
 from depthub.system.provenance import COMPARED, version
 from depthub.values.annotations import setting_types
+from depthub.values.places import RUN
 
 
 class Components:
@@ -57,19 +58,22 @@ class Components:
         return {f"{kind} {name}": self._origin(kind, name) for kind, name in parts}
 
     def setting_files(self, spec: RunSpec) -> dict[str, Path]:
-        """The files that settings of type `Path` name, by component and setting: "Listed.file".
+        """The files that settings of type `Path` name, and the documents of finished runs, by component and setting: "Listed.file".
 
         Raises:
             DepthubError: if there is no such file.
         """
         files = {}
         for kind, component in components(spec):
-            types = setting_types(self.plugins.get(kind, component.name))
+            cls = self.plugins.get(kind, component.name)
+            types = setting_types(cls)
             for name, value in component.settings.items():
                 if isinstance(value, str) and value and settings.is_path(types.get(name)):
                     if not Path(value).is_file():
                         raise DepthubError(f"{component.name}: {name} is {value!r}, which is not a file")
                     files[f"{component.name}.{name}"] = Path(value)
+                if value and name in getattr(cls, "runs", ()):
+                    files[f"{component.name}.{name}"] = finished_run(f"{component.name}: {name}", value)
         return files
 
     def _complete(self, kind: str, component: Component) -> Component:
@@ -85,6 +89,18 @@ class Components:
             sha256 = code_sha256(thing if isinstance(thing, type) else type(thing))
             self._origins[kind, name] = {"distribution": provider.distribution, "version": provider.version, "sha256": sha256}
         return self._origins[kind, name]
+
+
+def finished_run(owner: str, value: str) -> Path:
+    """The document of a finished run that a setting names.
+
+    Raises:
+        DepthubError: if there is none.
+    """
+    path = Path(value.removeprefix(RUN)) / "run.json"
+    if not value.startswith(RUN) or not path.is_file() or len(path.parent.name) != len(digest("")):
+        raise DepthubError(f"{owner} is {value!r}, which is not the folder of a finished run; expected {RUN}RUNS/RUN_ID")
+    return path
 
 
 def components(spec: RunSpec) -> Iterator[tuple[str, Component]]:

@@ -22,11 +22,12 @@ class Course:
         store: of the results.
         options: of the run; they name the tracker.
         note: called with a failure of the tracker.
+        epochs: of the longest of its trainings.
     """
 
-    def __init__(self, spec: RunSpec, store: Store, options: RunOptions, note: OnNote) -> None:
+    def __init__(self, spec: RunSpec, store: Store, options: RunOptions, note: OnNote, epochs: int) -> None:
         self.folder = store.path(spec)
-        self._tracker = Tracker(options.tracker, spec, store.root, note) if options.tracker else None
+        self._tracker = Tracker(options.tracker, spec, store.root, note, epochs) if options.tracker else None
 
     def of_stage(self, number: int) -> History:
         """The history of a training, which the tracker follows."""

@@ -14,7 +14,8 @@ from depthub.data.pictures import colour
 from depthub.errors import DepthubError
 from depthub.registry.aliases import names_of_alias
 from depthub.registry.plugins import Plugins
-from depthub.spec import DataSpec, changed
+from depthub.spec import DataSpec
+from depthub.values.places import changed
 
 # fields of a `DataSpec` that are for a user's own pictures only, and the reason
 OWN_PICTURES_ONLY = {

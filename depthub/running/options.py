@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from depthub.errors import DepthubError, hint
+from depthub.recipe import Training
 from depthub.values.checks import choice
 
 StackSize = int | Literal["auto", "off"]
@@ -27,7 +28,8 @@ class RunOptions:
         cache: keep image features on disk for later runs; see `depthub cache info`.
         image_cache: folder for decoded images, for methods that tune the image side and so read every image in every epoch.
         deterministic: the same bits every time, also on a GPU, where the order of some sums varies otherwise; slower there.
-        graphs: on a GPU, replay training steps as CUDA graphs: one launch per step instead of hundreds.
+        graphs: on a GPU, replay training steps as CUDA graphs: one launch per step instead of hundreds; not with AdamW or
+            rates that change by step.
         recompute: where image prompts are tuned, keep fewer activations and compute them again in the backward pass: less memory, more
             time.
         download: download weights that are not on this machine; otherwise nothing uses the network.
@@ -71,6 +73,16 @@ class RunOptions:
             if name not in names:
                 raise DepthubError(f"unknown option {name!r}{hint(name, names)}")
         return replace(self, **changes)
+
+    def require_replayable(self, recipe: Training) -> None:
+        """Refuse graphs for a recipe whose steps differ in numbers of the host's.
+
+        Raises:
+            DepthubError: if steps are to be replayed as graphs, but their rates change, or the optimiser counts them.
+        """
+        for name, value in (("schedule", "step"), ("optimizer", "adamw")):
+            if self.graphs and getattr(recipe, name) == value:
+                raise DepthubError(f"--graphs replays equal steps, but with training.{name} {value} they differ; run without it")
 
 
 def _require_tracker(name: str) -> None:

@@ -17,6 +17,7 @@ from depthub.running.options import RunOptions
 from depthub.running.resolving import Resolver
 from depthub.running.runner import run_resolved
 from depthub.running.stored import inputs_today
+from depthub.running.text_files import with_texts
 
 if TYPE_CHECKING:
     from depthub.protocol import Count
@@ -67,11 +68,18 @@ class Again:
     options: RunOptions
 
     @classmethod
-    def of(cls, original: RunResult, data: str = "", backbone: BackboneSpec | None = None, options: RunOptions | None = None) -> Again:
+    def of(
+        cls,
+        original: RunResult,
+        data: str = "",
+        backbone: BackboneSpec | None = None,
+        options: RunOptions | None = None,
+        texts: str = "",
+    ) -> Again:
         """Find everything that the run needs on this machine; see `reproduce`."""
         options, spec = options or RunOptions(), original.spec
         weights = replace(backbone or spec.backbone, sha256=spec.backbone.sha256)
-        spec = replace(spec, data=replace(spec.data, name=data or spec.data.name), backbone=weights)
+        spec = with_texts(replace(spec, data=replace(spec.data, name=data or spec.data.name), backbone=weights), texts)
         resolver = Resolver(options.data_root, download=options.download, cache=options.cache)
         return cls(original, resolver(spec), options)
 
@@ -117,6 +125,7 @@ def reproduce(
     data: str = "",
     backbone: BackboneSpec | None = None,
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
+    texts: str = "",
 ) -> Reproduction:
     """Do a finished run again, and compare.
 
@@ -126,9 +135,10 @@ def reproduce(
         data: `folder:PATH` or `list:FILE` for a run with pictures of the user's own, whose name has no path. Other contents are refused.
         backbone: the place of the backbone's weights, if it is not the one that the run names. Other weights are refused.
         options: see `depthub.run`.
+        texts: the place of the run's file of class texts, if it is not in this folder. Other texts are refused.
 
     Raises:
         DepthubError: if the run cannot be read or done again, and if `runs` holds the recorded run.
     """
     original = run if isinstance(run, RunResult) else read(Path(run))
-    return Again.of(original, data, backbone, options).carry_out(Path(runs))
+    return Again.of(original, data, backbone, options, texts).carry_out(Path(runs))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from depthub.data.dataset import Data
     from depthub.protocol import Protocol, Stage, Task
+    from depthub.recipe import Length
     from depthub.running.staged import Staged
 
 
@@ -64,6 +65,15 @@ class Resolved:
         """The recipe."""
         assert self.spec.training is not None, "a resolved spec has its recipe"
         return self.spec.training
+
+    def length(self, stage: Stage) -> Length:
+        """Of the training of a stage."""
+        return self.training.length(stage.train.examples.labels, self.spec.shots)
+
+    @property
+    def epochs(self) -> int:
+        """Of the longest training."""
+        return max(self.length(stage).epochs for stage in self.stages)
 
     @property
     def notes(self) -> list[str]:

@@ -16,6 +16,7 @@ from depthub.running.resolved import Resolved
 from depthub.running.staged import Staged, Stagings
 from depthub.running.weights import WeightFiles
 from depthub.spec import RunSpec, placeless
+from depthub.values.places import absolute_run, changed
 
 
 class Resolver:
@@ -61,10 +62,12 @@ class Resolver:
         augmentation = source.data_set.augmentation if training.augmentation == "auto" else training.augmentation
         full = replace(
             full,
+            method=replace(full.method, settings=changed(full.method.settings, absolute_run)),
             protocol=replace(full.protocol, settings=absolute_names(full.protocol.settings)),
             data=canonical(replace(absolute(spec.data), sha256=source.digest), source.data_set),
             backbone=replace(spec.backbone, sha256=weights),
             training=replace(training, augmentation=augmentation),
+            texts=spec.texts and self._stagings.texts.resolved(spec.texts),
         )
         staged = self._stagings(full, source)
         _require_epochs(full, staged)
@@ -112,9 +115,12 @@ def _require_epochs(spec: RunSpec, staged: Staged) -> None:
         DepthubError: for the first such test task.
     """
     assert spec.training is not None, "the spec is complete"
-    for task in (task for stage in staged.stages for task in stage.tests):
-        if task.epoch is not None and task.epoch > spec.training.epochs:
-            raise DepthubError(
-                f"{spec.protocol.name} tests {task.name!r} after epoch {task.epoch}, but the training has epochs 1 to "
-                f"{spec.training.epochs}; name one of these, or raise training.epochs"
-            )
+    number = "steps_per_shot" if spec.training.steps_per_shot else "epochs"
+    for stage in staged.stages:
+        epochs = spec.training.length(stage.train.examples.labels, spec.shots).epochs
+        for task in stage.tests:
+            if task.epoch is not None and task.epoch > epochs:
+                raise DepthubError(
+                    f"{spec.protocol.name} tests {task.name!r} after epoch {task.epoch}, but the training has epochs 1 to "
+                    f"{epochs}; name one of these, or raise training.{number}"
+                )

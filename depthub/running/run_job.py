@@ -21,6 +21,7 @@ from depthub.system.activity import tell
 from depthub.system.provenance import Stopwatch
 from depthub.training.checkpoint import Checkpoint
 from depthub.training.job import OnEpoch, TrainingJob
+from depthub.training.tuner import overrides
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +59,7 @@ class RunJob:
         self.on_epoch, self.note = on_epoch, note
         self.plugins = installed()
         self.images = RunImages(self.spec, options)
-        self.course = Course(self.spec, store, options, note)
+        self.course = Course(self.spec, store, options, note, resolved.epochs)
         self.stacked = 1
         self._steps = self._trainings()
 
@@ -138,11 +139,13 @@ class RunJob:
     def _training(self, stage: Stage, number: int, tuner: Tuner, interim: Interim, watch: Stopwatch) -> TrainingJob:
         recipe = self.resolved.training
         with watch.measure("encode_s"):
-            images = self.images.of(stage.train, tuner, random_views=recipe.augmentation == "published")
+            images = self.images.of(stage.train, tuner, random_views=recipe.augmentation == "published", training=True)
+            prepared = self.images.prepared(stage.train, tuner) if overrides(tuner.method, "prepare") else None
         seed, workers, graphs = self.spec.seed, self._workers(tuner), self.options.graphs
         checkpoint, history = self._checkpoint(number, interim), self.course.of_stage(number)
         job = TrainingJob(tuner, images, stage.train.classes, recipe, seed, checkpoint, self.on_epoch, workers, graphs, history)
-        job.on_start = interim.keep
+        job.on_start, job.labels, job.shots = interim.keep, stage.train.examples.labels, self.spec.shots
+        job.prepared = prepared
         return job
 
     def _train(self, job: TrainingJob, watch: Stopwatch) -> Generator[TrainingJob, None, None]:

@@ -125,6 +125,8 @@ def run_resolved(
     from depthub.running.jobs import carry_out
     from depthub.running.session import forget_changed_images, session_parts
 
+    for one in resolved:
+        options.require_replayable(one.training)
     forget_changed_images(resolved, installed())
     outcomes: dict[int, RunResult | Exception] = {}
     parts = session_parts(resolved, installed()) if executor else []

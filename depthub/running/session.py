@@ -33,7 +33,8 @@ def register(thing: Thing) -> Thing:
     (`depthub.load`), register the same code there first. Code that is to last belongs in a plugin, see `plugins/README.md`.
 
     Args:
-        thing: a `Method`, `Head`, `Protocol` or `Executor` class, named by its own name; or a `DataSet` or `NamedBackbone` instance.
+        thing: a `Method`, `Head`, `Protocol` or `Executor` class, named by its own name; or a `DataSet`, `NamedBackbone` or `NamedTexts`
+            instance.
 
     Returns:
         The thing itself.
@@ -63,6 +64,7 @@ def session_parts(resolved: Sequence[Resolved], plugins: Plugins) -> list[str]:
         *(tuple(part.split(" ", 1)) for run in resolved for part in run.code),
         *(("datasets", name) for run in resolved for name in run.data),
         *(("backbones", run.spec.backbone.model) for run in resolved),
+        *(("texts", run.spec.texts.name) for run in resolved if run.spec.texts),
     }
     return [f"{KINDS[kind].singular} {name!r}" for kind, name in sorted(parts) if plugins.is_of_session(kind, name)]
 
@@ -86,7 +88,7 @@ def _kind(thing: Any) -> str:
             return kind
     raise DepthubError(
         f"depthub.register: {shown(thing)} cannot be registered; expected a Method, Head, Protocol or Executor class, "
-        "or a DataSet or NamedBackbone instance"
+        "or a DataSet, NamedBackbone or NamedTexts instance"
     )
 
 

@@ -1,4 +1,4 @@
-"""The stages of runs, made once for all runs that have data, protocol, shots and sample in common."""
+"""The stages of runs, made once for all runs that have data, protocol, shots, sample and class texts in common."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from depthub.data.dataset import FingerprintMemory, contents
 from depthub.registry import settings
 from depthub.running.stages import stages_of
+from depthub.running.text_files import TextFiles
 from depthub.spec import RunSpec, digest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from depthub.data.class_texts import ClassTexts
     from depthub.data.dataset import Examples
     from depthub.protocol import Protocol, Stage, Task
     from depthub.running.loaded_data import DataSets, LoadedData
@@ -30,6 +32,7 @@ class Staged:
         sources: their data sets, by name without paths.
         fingerprints: of images, as far as they are known.
         root: folder that holds the data sets.
+        texts: of the classes, if the runs have some.
     """
 
     protocol: Protocol
@@ -37,6 +40,7 @@ class Staged:
     sources: Mapping[str, LoadedData]
     fingerprints: FingerprintMemory
     root: Path | None
+    texts: ClassTexts | None = None
 
     @property
     def digests(self) -> dict[str, str]:
@@ -56,7 +60,7 @@ class Staged:
     def places(self) -> tuple[Path, ...] | None:
         """All files and folders of data that the numbers depend on; None where a data set does not say."""
         parts = [task.examples for task in self._tasks()]
-        places: list[Path] = []
+        places = [self.texts.path] if self.texts else []
         for label, loaded in self.sources.items():
             of_set = loaded.places([part for part in parts if part.source == label], self.root)
             if of_set is None:
@@ -75,10 +79,13 @@ class Stagings:
 
     Args:
         data_sets: loads the data.
+
+    Attributes:
+        texts: loads class texts.
     """
 
     def __init__(self, data_sets: DataSets) -> None:
-        self.data_sets = data_sets
+        self.data_sets, self.texts = data_sets, TextFiles(data_sets.plugins)
         self._staged: dict[Hashable, Staged] = {}
 
     def __call__(self, spec: RunSpec, source: LoadedData) -> Staged:
@@ -89,15 +96,16 @@ class Stagings:
             source: the run's own data set.
 
         Raises:
-            DepthubError: for data and tasks that cannot give a right number.
+            DepthubError: for data and tasks that cannot give a right number, and for classes without texts where there are some.
         """
-        key = (spec.protocol, source.name, spec.data, spec.shots, spec.seed if spec.sample is None else spec.sample)
+        key = (spec.protocol, source.name, spec.data, spec.shots, spec.seed if spec.sample is None else spec.sample, spec.texts)
         if key not in self._staged:
             self._staged[key] = self._made(spec, source)
         return self._staged[key]
 
     def _made(self, spec: RunSpec, source: LoadedData) -> Staged:
         sets = self.data_sets
+        texts = self.texts.load(spec.texts) if spec.texts else None
         protocol: Protocol = settings.make(spec.protocol, "protocols", sets.plugins)
-        stages, sources = stages_of(spec, protocol, source, lambda name: sets.load_beside(name, spec.data, source))
-        return Staged(protocol, stages, sources, sets.fingerprints, sets.root)
+        stages, sources = stages_of(spec, protocol, source, lambda name: sets.load_beside(name, spec.data, source), texts)
+        return Staged(protocol, stages, sources, sets.fingerprints, sets.root, texts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from depthub.boundary import check_stages
@@ -12,6 +13,7 @@ from depthub.errors import DepthubError
 from depthub.spec import placeless
 
 if TYPE_CHECKING:
+    from depthub.data.class_texts import ClassTexts
     from depthub.data.dataset import Data
     from depthub.protocol import Protocol, Stage
     from depthub.running.loaded_data import LoadedData
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def stages_of(
-    spec: RunSpec, protocol: Protocol, source: LoadedData, load_beside: Callable[[str], LoadedData]
+    spec: RunSpec, protocol: Protocol, source: LoadedData, load_beside: Callable[[str], LoadedData], texts: ClassTexts | None = None
 ) -> tuple[tuple[Stage, ...], dict[str, LoadedData]]:
     """The stages of a run, and its data sets by name without paths, the run's own first.
 
@@ -28,9 +30,11 @@ def stages_of(
         protocol: of the run.
         source: the run's own data set.
         load_beside: loads a further data set by its name.
+        texts: of all their classes.
 
     Raises:
-        DepthubError: for stages that cannot give a right number, and for two data sets that differ in their paths only.
+        DepthubError: for stages that cannot give a right number, for two data sets that differ in their paths only, and for classes without
+            texts where there are some.
     """
     sources = {placeless(source.name): source}
 
@@ -43,10 +47,14 @@ def stages_of(
                 f"{sources[label].name!r} and {path!r} are both {label!r} without their paths, which no result shows; "
                 "rename one, or name a link to it"
             )
-        return sources[label].data.named(label)
+        return given(label)
+
+    def given(label: str) -> Data:
+        data = sources[label].data.named(label)
+        return replace(data, classes=texts.of(data.classes)) if texts else data
 
     sample = spec.seed if spec.sample is None else spec.sample
     with within("protocol", protocol):
-        stages = protocol.stages(source.data.named(placeless(source.name)), load, spec.shots, sample)
+        stages = protocol.stages(given(placeless(source.name)), load, spec.shots, sample)
     check_stages(stages, {label: loaded.data for label, loaded in sources.items()}, spec.protocol.name, protocol)
     return tuple(stages), sources

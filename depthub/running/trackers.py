@@ -32,11 +32,11 @@ class Tracker:
         spec: of the run, with its recipe.
         folder: of the runs.
         note: called with the failure of the tracker, one line.
+        epochs: of the longest of its trainings.
     """
 
-    def __init__(self, name: str, spec: RunSpec, folder: Path, note: OnNote) -> None:
-        self.name, self.spec, self.folder, self.note = name, spec, folder, note
-        self.epochs = spec.training.epochs if spec.training else 0
+    def __init__(self, name: str, spec: RunSpec, folder: Path, note: OnNote, epochs: int) -> None:
+        self.name, self.spec, self.folder, self.note, self.epochs = name, spec, folder, note, epochs
         self._tracker: tracking.GeneralTracker | None = None
         self._failed = False
 

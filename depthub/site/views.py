@@ -25,7 +25,8 @@ LEVELS = {
     "reproduced": "checked, and some runs done again by others within the stated tolerance",
 }
 TINTED = 1.0  # points of a difference from which on a cell is coloured
-UNTYPED = ("backbone.sha256", "data.sha256")  # settings that no option sets to what it is anyway
+UNTYPED = ("backbone.sha256", "data.sha256", "texts.sha256")  # settings that no option sets to what it is anyway
+OPTIONS = {"texts.name": "texts"}  # of settings with other names
 FURTHER = "other_data."  # digests of further data sets, likewise
 
 
@@ -191,7 +192,7 @@ def command(row: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> st
     words = ["depthub", "run"]
     for name, value in flat(row["spec"]).items():
         if name not in UNTYPED and not name.startswith(FURTHER) and value not in (None, "", {}, []):
-            words += [f"--{name}", value if isinstance(value, str) else _typed(value)]
+            words += [f"--{OPTIONS.get(name, name)}", value if isinstance(value, str) else _typed(value)]
     first = row["runs"][0]["data"] if row["runs"] else "NAME"
     seeds = sorted({run["seed"] for run in row["runs"] if run["data"] == first})
     options = _of_data(data) if data else ["--data", first]

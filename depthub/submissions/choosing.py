@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from depthub.boards.labels import row_label
+from depthub.boards.labels import row_label, texts_in_words
 from depthub.boards.rows import settings
 from depthub.errors import DepthubError, hint
 from depthub.records.document import StoredRun
@@ -31,7 +31,7 @@ def chosen_runs(place: Path, definition: Definition, label: str, *, per_data_set
         names = {row_label(row.spec): row for row in rows}
         by_label = {name: [run_id for row in rows if row_label(row.spec) == name for run_id in row.runs] for name in names}
     else:
-        by_label = {row.label: list(row.runs) for row in rows}
+        by_label = {", ".join(filter(None, (row.label, texts_in_words(row.spec)))): list(row.runs) for row in rows}
     if label and label not in by_label:
         raise DepthubError(f"no row {label!r} among the runs in {place}{hint(label, by_label)}")
     if not label and len(by_label) > 1:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from depthub.boards.labels import row_label
-from depthub.boards.rows import settings
-from depthub.literature.leagues import LEAST, league_of
+from depthub.boards.rows import least_league, settings
+from depthub.literature.leagues import LEAST
 from depthub.records.faults import Fault
 from depthub.records.result import RunResult
 from depthub.spec import digest
@@ -52,8 +52,9 @@ def _of_recipe(document: Mapping[str, Any], results: Sequence[RunResult]) -> Ite
     names = {row_label(row.spec).replace(" ", "") for row in rows}
     if len(names) > 1:
         yield Fault("spec", f"runs of several methods: {', '.join(sorted(names))}")
-    elif league_of(min(names)) > (document["league"] or LEAST):
-        yield Fault("league", f"league is {document['league']}, but {min(names)} is known to be of {league_of(min(names))}")
+    elif (least := max(least_league(row.spec) for row in rows)) > (document["league"] or LEAST):
+        texts = "; its runs read class texts: disclose language_model_texts" if any("texts" in row.spec for row in rows) else ""
+        yield Fault("league", f"league is {document['league']}, but {min(names)} is known to be of {least}{texts}")
     per_data, sets = document["disclosures"]["per_data_settings"], [data for row in rows for data in row.cells]
     if len(rows) > 1 and not per_data:
         yield Fault("spec", f"{len(rows)} recipes; expected one, or disclosures.per_data_settings")

@@ -30,6 +30,7 @@ def verify(
     options: RunOptions,
     allowed: Sequence[str],
     on_run: Callable[[RunResult, RunResult], None] = lambda submitted, reproduced: None,
+    texts: str = "",
 ) -> dict[str, Any]:
     """Do the runs again, and compare.
 
@@ -39,6 +40,7 @@ def verify(
         options: see `depthub.run`.
         allowed: distributions whose code may be imported.
         on_run: called with the submitted and the new result after each.
+        texts: the place of the runs' file of class texts, if it is not in this folder.
 
     Returns:
         The record, without identity, date and signature.
@@ -52,7 +54,7 @@ def verify(
         from depthub.running.reproduction import reproduce
 
         for run in sample.runs:
-            again = reproduce(run, runs=place, options=options).result
+            again = reproduce(run, runs=place, options=options, texts=texts).result
             on_run(run, again)
             for task, count in run.counts.items():
                 other = again.counts.get(task)

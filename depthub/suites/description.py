@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import fields, replace
 
+from depthub.boards.labels import texts_in_words
 from depthub.registry import presets
 from depthub.registry.plugins import Plugins, installed
 from depthub.running.resolved import Resolved
@@ -24,6 +25,7 @@ def described(run: Resolved) -> str:
     parts = [*_recipe(spec, plugins), *_differing(spec.protocol, "protocols", plugins)]
     parts += [f"{spec.shots} shots"] if spec.shots != default.shots else []
     parts += [f"seed {spec.seed}"] + ([] if spec.sample is None else [f"sample {spec.sample}"])
+    parts += [texts] if (texts := texts_in_words(spec.without_places().as_dict())) else []
     return plain(", ".join([where, *parts]))
 
 
@@ -50,5 +52,5 @@ def _recipe(spec: RunSpec, plugins: Plugins) -> Iterator[str]:
     usual, recipe = presets.recipe(replace(spec, training=None), plugins), spec.training or Training()
     for field in fields(Training):
         value = getattr(recipe, field.name)
-        if value != getattr(usual, field.name) and field.name != "augmentation":
+        if value != getattr(usual, field.name) and field.name not in recipe.idle | {"augmentation"}:
             yield f"{field.name} {value}"

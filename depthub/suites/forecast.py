@@ -55,16 +55,16 @@ class Forecast:
         for document in documents:
             spec, cost = document["spec"], document["cost"]
             seconds = sum(float(cost.get(part) or 0) for part in PARTS)
-            images = sum(len(sample["ids"]) for sample in document.get("samples", ()))
+            samples = [len(sample["ids"]) for sample in document.get("samples", ())]
             memory = int(cost.get("peak_device_bytes") or 0)
-            for level, (key, per) in enumerate(_keys(spec, _steps(spec["training"], images))):
+            for level, (key, per) in enumerate(_keys(spec, _steps(spec, samples))):
                 self._costs[level].setdefault(key, []).append((seconds / per, memory))
 
     def __call__(self, run: Resolved) -> Estimate | None:
         """The estimate for a run; None if there is nothing to go by."""
-        images = sum(len(stage.drawn) for stage in run.stages)  # as documents hold them
+        samples = [len(stage.drawn) for stage in run.stages]  # as documents hold them
         spec = run.spec.without_places().as_dict()
-        for level, (key, per) in enumerate(_keys(spec, _steps(spec["training"], images))):
+        for level, (key, per) in enumerate(_keys(spec, _steps(spec, samples))):
             if costs := self._costs[level].get(key):
                 return Estimate(per * median(seconds for seconds, _ in costs), "runs", max(memory for _, memory in costs))
         if self.rate and self.work:
@@ -73,9 +73,12 @@ class Forecast:
         return None
 
 
-def _steps(training: Mapping[str, Any], images: int) -> float:
-    """Training steps, at least 1."""
-    return max(1.0, float(training["epochs"]) * max(1, images) / float(training["batch_size"]))
+def _steps(spec: Mapping[str, Any], samples: Sequence[int]) -> float:
+    """Training steps, at least 1; `samples` are the images of each training, as drawn."""
+    training = spec["training"]
+    if "steps_per_shot" in training:
+        return max(1.0, float(training["steps_per_shot"]) * float(spec["shots"]) * len(samples))
+    return max(1.0, float(training["epochs"]) * max(1, sum(samples)) / float(training["batch_size"]))
 
 
 def _keys(spec: Mapping[str, Any], steps: float) -> Sequence[tuple[Hashable, float]]:

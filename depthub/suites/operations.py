@@ -80,21 +80,20 @@ class Operations:
         if not self.plugins.get("methods", run.spec.method.name).tunes_image:
             return 0
         tests = sum(len(task.examples) for stage in run.stages for task in stage.tests)
-        return tests + run.training.epochs * sum(len(stage.train.examples) for stage in run.stages)
+        return tests + sum(run.length(stage).epochs * len(stage.train.examples) for stage in run.stages)
 
     def _operations(self, run: Resolved) -> float:
         method = self.plugins.get("methods", run.spec.method.name)
         image, text = self.image.operations(), self.text.operations()
         recipe, total = run.training, 0.0
         for stage in run.stages:
-            images = len(stage.train.examples)
-            steps = max(1, images // recipe.batch_size) * recipe.epochs
+            images, length = len(stage.train.examples), run.length(stage)
             per_step = 2 * text * len(stage.train.classes) * (recipe.batch_size if method.needs_image else 1)
-            trained = 2 * image * recipe.batch_size * steps if method.tunes_image else image * images * recipe.epochs
+            trained = 2 * image * recipe.batch_size * length.steps if method.tunes_image else image * images * length.epochs
             tested = sum(len(task.examples) for task in stage.tests) if method.tunes_image else len(tested_images(stage))
             texts = sum(len(task.classes) * (len(task.examples) if method.needs_image else 0) for task in stage.tests)
             tests = tested * image + texts * text
-            total += steps * per_step + trained + tests
+            total += length.steps * per_step + trained + tests
         return total
 
 

@@ -178,17 +178,18 @@ def _board(values: Mapping[str, Any], source: str, stem: str, plugins: Plugins) 
 
 
 def _rows(entry: Mapping[str, Any], place: str, plugins: Plugins) -> list[Row]:
-    """The rows of an entry: its methods with its heads, settings, recipes and presets, each combination once."""
+    """The rows of an entry: its methods with its heads, settings, recipes, presets and class texts, each combination once."""
     methods = grid.components(entry["method"], "methods", plugins, f"{place}.method")
     heads = grid.components(entry.get("head", RunSpec().head.name), "heads", plugins, f"{place}.head")
     recipes = list(grid.combinations({k: grid.values(v, Any, f"{place}.training.{k}") for k, v in entry.get("training", {}).items()}))
     shots = tuple(_listed(entry.get("shots", [])))
     return [
-        Row(method, head, _training(recipe, f"{place}.training"), preset, shots)
+        Row(method, head, _training(recipe, f"{place}.training"), preset, shots, texts)
         for method in methods
         for head in heads
         for recipe in recipes
         for preset in _listed(entry.get("preset", ""))
+        for texts in _listed(entry.get("texts", ""))
     ]
 
 

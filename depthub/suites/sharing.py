@@ -21,12 +21,13 @@ def encodings(runs: Sequence[Resolved], plugins: Plugins) -> tuple[int, int]:
     """
     alone, sharing = 0, _Shared()
     for run in runs:
-        views = run.training.epochs if run.training.augmentation == "published" else 1
+        views = [run.length(stage).epochs if run.training.augmentation == "published" else 1 for stage in run.stages]
+        trained = sum(len(stage.train.examples) * number for stage, number in zip(run.stages, views, strict=True))
         if plugins.get("methods", run.spec.method.name).tunes_image:
-            number = sum(len(s.train.examples) * views + sum(len(task.examples) for task in s.tests) for s in run.stages)
+            number = trained + sum(len(task.examples) for stage in run.stages for task in stage.tests)
             sharing.unshared += number
         else:  # an image of several tests is encoded once
-            number = sum(len(s.train.examples) * views + len(tested_images(s)) for s in run.stages)
+            number = trained + sum(len(tested_images(stage)) for stage in run.stages)
             sharing.add(run, views)
         alone += number
     return alone, sharing.total()
@@ -46,16 +47,20 @@ class _Shared:
         self._views: dict[Hashable, int] = {}  # how many of them
         self._added: set[Hashable] = set()
 
-    def add(self, run: Resolved, views: int) -> None:
-        """Count the images of a run whose features can be shared."""
-        key = (id(run.staged), run.spec.backbone, run.spec.seed if views > 1 else None, views)
+    def add(self, run: Resolved, views: Sequence[int]) -> None:
+        """Count the images of a run whose features can be shared.
+
+        Args:
+            run: resolved.
+            views: of each training image, by stage.
+        """
+        kind = (run.spec.seed, run.training.crop) if max(views) > 1 else None
+        key = (id(run.staged), run.spec.backbone, kind, *views)
         if key in self._added:
             return
         self._added.add(key)
-        for stage in run.stages:
-            self._count(
-                (run.spec.backbone, stage.train.examples.source, run.spec.seed if views > 1 else None), stage.train.examples.ids, views
-            )
+        for stage, number in zip(run.stages, views, strict=True):
+            self._count((run.spec.backbone, stage.train.examples.source, kind), stage.train.examples.ids, number)
             for task in stage.tests:
                 self._count((run.spec.backbone, task.examples.source, "test"), task.examples.ids, 1)
 

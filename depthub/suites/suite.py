@@ -9,7 +9,7 @@ from typing import Any
 from depthub.errors import DepthubError
 from depthub.registry import presets
 from depthub.registry.plugins import Plugins
-from depthub.spec import Component, RunSpec
+from depthub.spec import Component, RunSpec, TextsSpec
 from depthub.suites.board import Board
 
 Pair = tuple[Component, Component]
@@ -24,6 +24,7 @@ class Row:
         training: values of the recipe that differ from the preset's and the board's.
         preset: published values, see `depthub.with_preset`; empty: the default preset.
         shots: instead of the board's; empty: the board's.
+        texts: a file of class texts, or the name of a plugin's; empty: none.
     """
 
     method: Component
@@ -31,6 +32,7 @@ class Row:
     training: Mapping[str, Any] = field(default_factory=dict)
     preset: str = ""
     shots: Sequence[int] = ()
+    texts: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Suite:
 
     def _spec(self, cell: RunSpec, row: Row) -> RunSpec:
         settings = {**self.board.settings.get(row.method.name, {}), **row.method.settings}
-        spec = replace(cell, method=Component(row.method.name, settings), head=row.head)
+        texts = TextsSpec(row.texts) if row.texts else None
+        spec = replace(cell, method=Component(row.method.name, settings), head=row.head, texts=texts)
         changes = {**self.board.training, **row.training}
         if row.preset:
             spec = presets.with_preset(spec, row.preset)

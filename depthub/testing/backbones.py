@@ -15,11 +15,12 @@ from depthub.encoding.loading.load import load_backbone
 from depthub.encoding.loading.sources import RANDOM, find
 from depthub.errors import DepthubError
 from depthub.registry.plugins import installed
-from depthub.spec import HUB, BackboneSpec, NamedBackbone
+from depthub.spec import BackboneSpec, NamedBackbone
 from depthub.testing import toy
 from depthub.testing.case import Part
 from depthub.testing.contract import SkippedError, contract
 from depthub.types import Prompts
+from depthub.values.places import HUB
 
 CLOSE = 1e-3  # relative to the largest number: the rounding of fp32 through a dozen layers, in sums of another order
 TOKENS = 3

@@ -23,7 +23,8 @@ from depthub.spec import Training
 from depthub.testing import toy
 from depthub.training.checkpoint import Checkpoint
 from depthub.training.evaluation import evaluate
-from depthub.training.loop import fit
+from depthub.training.job import TrainingJob
+from depthub.training.loop import fit_together
 from depthub.training.tuner import Tuner
 from depthub.types import ClassSet
 
@@ -93,7 +94,7 @@ class Case(Part):
         """Train on the toy images with the training loop of runs, on the CPU."""
         tuner = tuner or self.tuner()
         with on_cpu(precision) as accelerator:
-            fit(tuner, images(tuner, *toy.TRAIN), toy.BASE, recipe, toy.SEED, accelerator, checkpoint=checkpoint)
+            fit_toys(tuner, accelerator, recipe, checkpoint)
         return tuner
 
     @cached_property
@@ -105,6 +106,15 @@ class Case(Part):
     def retrained(self) -> State:
         """The tuned parameters of a second training."""
         return tuned(self.train())
+
+
+def fit_toys(tuner: Tuner, accelerator: Accelerator, recipe: Training = toy.RECIPE, checkpoint: Checkpoint | None = None) -> None:
+    """Train on the toy images with the training loop of runs."""
+    images = training_images(tuner), prepared_images(tuner)
+    job = TrainingJob(tuner, images[0], toy.BASE, recipe, toy.SEED, checkpoint, prepared=images[1])
+    (error,) = fit_together([job], accelerator)
+    if error:
+        raise error
 
 
 @contextmanager
@@ -127,6 +137,26 @@ def images(tuner: Tuner, number: int, seed: int) -> TensorDataset:
     """Toy images as in a run: features if the method does not tune the image side, pixels otherwise."""
     pixels, labels = toy.images(number, seed)
     return TensorDataset(pixels if tuner.method.tunes_image else tuner.backbone.encode_image(pixels), labels)
+
+
+def training_images(tuner: Tuner) -> TensorDataset:
+    """Toy images to train on, as in a run; views of an image are alike but for noise."""
+    plain, labels = images(tuner, *toy.TRAIN).tensors
+    return TensorDataset(_viewed(plain, tuner.method.views), labels)
+
+
+def prepared_images(tuner: Tuner) -> TensorDataset:
+    """Toy images to prepare a method with, as in a run."""
+    plain, labels = images(tuner, *toy.TRAIN).tensors
+    views = tuner.method.prepared_views
+    return TensorDataset(_viewed(plain, views - 1) if views > 1 else plain[:, None] if views else plain, labels)
+
+
+def _viewed(plain: Tensor, more: int) -> Tensor:
+    """Images (N, ...) and so many noisy ones of each, (N, 1 + more, ...); the images themselves if there are no more."""
+    generator = torch.Generator().manual_seed(toy.SEED)
+    noise = [0.1 * torch.randn(plain.shape, generator=generator) for _ in range(more)]
+    return torch.stack([plain, *(plain + part for part in noise)], dim=1) if more else plain
 
 
 def scores(tuner: Tuner, inputs: Tensor, classes: ClassSet = toy.BASE) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from depthub.testing import backbones, datasets, executors, features, protocols, training
+from depthub.testing import abilities, backbones, datasets, executors, features, protocols, training
 from depthub.testing.contract import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -18,6 +18,16 @@ CHECKS: tuple[Check, ...] = (
     features.settings_survive,
     features.static_prompts,
     features.one_image_at_a_time,
+    abilities.encodings,
+    abilities.layer_states,
+    abilities.training_features,
+    abilities.class_subsets,
+    abilities.stacking,
+    abilities.views,
+    abilities.prepare,
+    abilities.presets,
+    abilities.class_texts,
+    abilities.finished_runs,
     protocols.stages,
     protocols.few_shot_sample,
     protocols.scores,

@@ -12,18 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from depthub.errors import DepthubError
 from depthub.head import Head
 from depthub.registry import settings
-from depthub.registry.plugins import Plugins, installed
+from depthub.registry.plugins import installed
 from depthub.spec import Component
 from depthub.testing import toy
 from depthub.testing.case import Case, Part, difference, images, scores, tuned
+from depthub.testing.comparisons import PluginsWith, apart, close, refused
 from depthub.testing.contract import attempt, contract
-from depthub.training.tuner import Tuner
+from depthub.training.tuner import Tuner, overrides
 from depthub.types import ClassSet, Features
-
-CLOSE = 1e-4  # relative, and absolute between scores: the rounding of fp32 in sums of another order
 
 
 @contract("new-classes", "classes never trained on are scored, or refused by check() with a DepthubError; trained ones in any order.")
@@ -34,15 +32,15 @@ def new_classes(case: Case) -> None:
     """
     tuner, part = case.trained, _part(case)
     inputs = images(tuner, *toy.TEST).tensors[0]
-    both = ClassSet("toys", toy.BASE.ids + toy.NEW.ids, toy.BASE.names + toy.NEW.names)
+    both = ClassSet("toys", toy.BASE.ids + toy.NEW.ids, toy.BASE.names + toy.NEW.names, texts=toy.BASE.texts + toy.NEW.texts)
     for what, classes in (("new classes", toy.NEW), ("trained and new classes", both), ("another label space", toy.OTHER)):
-        if not _refused(part, classes):
+        if not refused(part, classes):
             _scored(case, tuner, inputs, classes, f"check() accepts {what}, but")
     order = [3, 0, 4, 1, 2]
-    assert not _refused(part, toy.BASE.take(order)), "check() refuses the trained classes in another order"
+    assert not refused(part, toy.BASE.take(order)), "check() refuses the trained classes in another order"
     expected = scores(tuner, inputs)[:, order]
     actual = _scored(case, tuner, inputs, toy.BASE.take(order), "trained classes in another order:")
-    assert _close(expected, actual), f"trained classes in another order score otherwise, by up to {_apart(expected, actual):.2g}"
+    assert close(expected, actual), f"trained classes in another order score otherwise, by up to {apart(expected, actual):.2g}"
 
 
 @contract("prompts-per-image", "text features (B, M, d) are read like (M, d), and give the same where all rows are equal.", "heads")
@@ -55,16 +53,16 @@ def prompts_per_image(case: Case) -> None:
     with torch.no_grad():
         shared = tuner.method.features(tuner.backbone, pixels, toy.BASE)
         for classes in (toy.BASE, toy.NEW):
-            if classes == toy.NEW and _refused(tuner.head, classes):
+            if classes == toy.NEW and refused(tuner.head, classes):
                 continue
             shared = tuner.method.features(tuner.backbone, pixels, classes)
             each = replace(shared, text=shared.text.expand(len(pixels), -1, -1))
             one, other = tuner.head(shared), attempt(case, partial(tuner.head, each), "text features (B, M, d):")
-            assert _close(one, other), f"scores of (B, M, d) differ by up to {_apart(one, other):.2g}"
+            assert close(one, other), f"scores of (B, M, d) differ by up to {apart(one, other):.2g}"
             if classes == toy.BASE:
                 one = tuner.head.loss(shared, labels)
                 other = attempt(case, partial(tuner.head.loss, each, labels), "the loss of (B, M, d):")
-                assert _close(one, other), f"the loss of (B, M, d) is {other:.6g}, that of (M, d) {one:.6g}"
+                assert close(one, other), f"the loss of (B, M, d) is {other:.6g}, that of (M, d) {one:.6g}"
 
 
 @contract("every-head", "a method trains and scores under every installed head; a head also inside the heads that take one.")
@@ -75,7 +73,10 @@ def every_head(case: Case) -> str:
     are not put into one another.
     """
     left_out = []
+    subsets = case.kind == "methods" and overrides(case.thing, "training_features")
     for name, head, plain in _combinations(case):
+        if subsets and not getattr(plain, "takes_subsets", False):  # refused in one line if the method chooses some of the classes
+            continue
         method = case if case.kind == "methods" else Case("methods", toy.Context)
         try:
             _train_and_score(method, head, f"under {name}:", case)
@@ -95,7 +96,7 @@ def settings_survive(case: Part) -> None:
     """A run's name is made from its settings, and run files hold them as JSON: numbers, strings, booleans, None, lists of these, and heads
     (a class as the default, a function that makes one as the value). A tuple becomes a list.
     """
-    plugins = _PluginsWith(case)
+    plugins = PluginsWith(case)
     whole = settings.complete(Component(case.name, case.settings), case.kind, plugins)
     read = Component.of(json.loads(json.dumps(whole.as_dict())))
     other = [name for name, value in whole.settings.items() if read.settings[name] != value]
@@ -115,8 +116,9 @@ def settings_survive(case: Part) -> None:
 )
 def static_prompts(case: Case) -> None:
     """For methods. Unless `tunes_image` is true, image features are computed once per data set and given instead of pixels, (B, d) instead
-    of (B, 3, H, W); the method must give the same from both. Unless `needs_image` is true, the text features are the same for all images,
-    (M, d). Both are class attributes; say true where in doubt, it costs time only.
+    of (B, 3, H, W); the method must give the same from both. It hands them on as they are, unless `adapts_image` is true: then it may hand
+    on others, computed from them. Unless `needs_image` is true, the text features are the same for all images, (M, d). All are class
+    attributes; say `tunes_image` or `needs_image` where in doubt, it costs time only.
     """
     tuner, method = case.trained, case.thing
     pixels, _ = toy.images(*toy.TEST)
@@ -129,9 +131,10 @@ def static_prompts(case: Case) -> None:
         assert torch.equal(first.text, second.text), "needs_image is False, but text features change with the images"
     if not method.tunes_image:
         frozen = tuner.backbone.encode_image(pixels)
-        assert torch.equal(first.image, frozen), "tunes_image is False, but image features are not those of the frozen backbone"
+        same = method.adapts_image or torch.equal(first.image, frozen)
+        assert same, "tunes_image and adapts_image are False, but image features are not those of the frozen backbone"
         before = attempt(case, partial(_features, tuner, frozen), "tunes_image is False, but given image features (B, d):")
-        same = _close(first.text, before.text) and _close(first.image, before.image)
+        same = close(first.text, before.text) and close(first.image, before.image)
         assert same, "tunes_image is False, but image features (B, d) encoded before give other features than pixels"
 
 
@@ -149,11 +152,11 @@ def one_image_at_a_time(case: Case) -> None:
     change = difference(before, after)
     assert not change, f"evaluating changes the state: {change}"
     second = scores(tuner, inputs)
-    assert torch.equal(together, second), f"the second evaluation differs by up to {_apart(together, second):.2g}"
+    assert torch.equal(together, second), f"the second evaluation differs by up to {apart(together, second):.2g}"
     alone = torch.cat([scores(tuner, inputs[i : i + 1]) for i in range(3)])
-    assert _close(together[:3], alone), f"scores of an image on its own differ by up to {_apart(together[:3], alone):.2g}"
+    assert close(together[:3], alone), f"scores of an image on its own differ by up to {apart(together[:3], alone):.2g}"
     turned = scores(tuner, inputs.flip(0)).flip(0)
-    assert _close(together, turned), f"scores in another order of the images differ by up to {_apart(together, turned):.2g}"
+    assert close(together, turned), f"scores in another order of the images differ by up to {apart(together, turned):.2g}"
 
 
 class _MadeByFunction(Case):
@@ -164,16 +167,6 @@ class _MadeByFunction(Case):
         return self.thing(*args)
 
 
-class _PluginsWith(Plugins):
-    """The installed plugins, and the class of a case, which need not be installed."""
-
-    def __init__(self, case: Part) -> None:
-        self.case = case  # without super().__init__(), which would load all plugins again
-
-    def get(self, kind: str, name: str) -> Any:
-        return self.case.thing if (kind, name) == (self.case.kind, self.case.name) else installed().get(kind, name)
-
-
 def _part(case: Case) -> Any:
     return case.trained.method if case.kind == "methods" else case.trained.head
 
@@ -182,14 +175,6 @@ def _slots(cls: type) -> list[str]:
     """The settings of a head that are heads."""
     defaults = {p.name: p.default for p in inspect.signature(cls).parameters.values() if p.kind is p.KEYWORD_ONLY}
     return [name for name, default in defaults.items() if inspect.isclass(default) and issubclass(default, Head)]
-
-
-def _refused(part: Any, classes: ClassSet) -> bool:
-    try:
-        part.check(classes)
-    except DepthubError:
-        return True
-    return False
 
 
 def _scored(case: Part, tuner: Tuner, inputs: Tensor, classes: ClassSet, where: str) -> Tensor:
@@ -236,11 +221,3 @@ def _features(tuner: Tuner, inputs: Tensor) -> Features:
 def _state(part: torch.nn.Module) -> dict[str, Tensor]:
     kind = type(part).__name__
     return {f"{kind}.{name}": value.detach() for name, value in [*part.named_parameters(), *part.named_buffers()]}
-
-
-def _close(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and torch.allclose(one, other, rtol=CLOSE, atol=CLOSE)
-
-
-def _apart(one: Tensor, other: Tensor) -> float:
-    return (one - other).abs().max().item() if one.shape == other.shape else float("inf")

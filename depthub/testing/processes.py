@@ -22,10 +22,9 @@ from accelerate import Accelerator, debug_launcher
 
 from depthub.compute.device import accelerator
 from depthub.testing import toy
-from depthub.testing.case import Case, State, images, on_cpu, tuned
+from depthub.testing.case import Case, State, fit_toys, images, on_cpu, tuned
 from depthub.testing.contract import in_words
 from depthub.training.evaluation import evaluate
-from depthub.training.loop import fit
 from depthub.training.tuner import Tuner
 
 TOLERANCE = 1e-5  # between parameters; sums in another order differ in the last bits
@@ -101,7 +100,7 @@ def _train_all(trainings: list[list[Any]], path: str) -> None:
         try:
             case = Case(kind, getattr(import_module(module), name), settings)
             tuner = case.tuner()
-            fit(tuner, images(tuner, *toy.TRAIN), toy.BASE, toy.RECIPE, toy.SEED, place)
+            fit_toys(tuner, place)
             outcomes.append(vars(_outcome(tuner, place)))
         except Exception as error:  # reported with its case; the others go on
             outcomes.append({"error": in_words(error, module.partition(".")[0])})

@@ -42,7 +42,7 @@ def cases(plugin: str, data_root: Path | None = None) -> list[Part]:
     provided = [(kind, name) for kind in CASES for name in report.provides.get(kind, ())]
     components = [CASES[kind](kind, plugins.get(kind, name), data_root=data_root) for kind, name in provided]
     if not components:
-        raise DepthubError(f"{report} provides nothing but {'metrics' if report.provides else 'run events'}: there is nothing to check")
+        raise DepthubError(f"{report} provides nothing but {', '.join(report.provides) or 'run events'}: there is nothing to check")
     trained = [case for case in components if isinstance(case, Case)]
     for case in trained:
         case.peers = trained

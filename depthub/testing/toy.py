@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -21,11 +22,20 @@ SEED = 1
 # Two epochs of two steps, see `TRAIN`. The rate is high for prompts, so that every tuned parameter changes visibly.
 RECIPE = Training(epochs=2, batch_size=4, lr=0.01, warmup_epochs=0, augmentation="none")
 
+
+def _with_texts(classes: ClassSet) -> ClassSet:
+    """The classes with one or two texts each, for methods that read them."""
+    every = ((f"this is {name}, seen from afar.", f"{name} in the evening.") for name in classes.words)
+    return replace(classes, texts=tuple(texts[: 1 + place % 2] for place, texts in enumerate(every)))
+
+
 # Names of one to six tokens, and one written with underscores.
-BASE = ClassSet("toys", (0, 1, 2, 3, 4), ("forest", "annual_crop_land", "2012 Audi A5 Coupe", "bird of paradise", "highway or road"))
-NEW = ClassSet("toys", (7, 5, 6), ("red kite", "sea", "stone_bridge"))
+BASE = _with_texts(
+    ClassSet("toys", (0, 1, 2, 3, 4), ("forest", "annual_crop_land", "2012 Audi A5 Coupe", "bird of paradise", "highway or road"))
+)
+NEW = _with_texts(ClassSet("toys", (7, 5, 6), ("red kite", "sea", "stone_bridge")))
 # Another label space: its ids are those of other classes in `BASE`.
-OTHER = ClassSet("drawings", (0, 1, 2, 3), ("a house", "cat", "dog", "paper plane"), "a drawing of {}.")
+OTHER = _with_texts(ClassSet("drawings", (0, 1, 2, 3), ("a house", "cat", "dog", "paper plane"), "a drawing of {}."))
 
 
 @cache
@@ -71,7 +81,7 @@ def data(name: str) -> Data:
     train, val, test = (_examples(f"{name}/{split}", classes, number) for split, number in (("train", 8), ("val", 2), ("test", 3)))
     targets = tuple(other for other, others in SPACES.items() if others.space == other != classes.space)
     variants = tuple(other for other, others in SPACES.items() if others.space == classes.space != other)
-    return Data(classes, train, test, val, targets=targets, variants=variants).named(name)
+    return Data(replace(classes, texts=()), train, test, val, targets=targets, variants=variants).named(name)
 
 
 def _examples(split: str, classes: ClassSet, number: int) -> Examples:

@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 
 from depthub.testing import toy
-from depthub.testing.case import Case, State, difference, images, scores, tuned
+from depthub.testing.case import Case, State, difference, images, prepared_images, scores, training_images, tuned
 from depthub.testing.contract import contract
 from depthub.testing.processes import TOLERANCE, in_one_process, in_two_processes
 from depthub.training.checkpoint import MOMENTUM, Checkpoint
@@ -23,11 +23,13 @@ def gradients(case: Case) -> None:
     """
     tuner = case.tuner()
     part = tuner.method if case.kind == "methods" else tuner.head
+    inputs, labels = training_images(tuner).tensors
+    tuner.prepare(*prepared_images(tuner).tensors)
     waiting = {name: p for name, p in part.named_parameters() if p.requires_grad}
-    pixels, labels = toy.images(*toy.TRAIN)
     optimizer = torch.optim.SGD(tuner.parameters(), lr=toy.RECIPE.lr)
-    for _ in range(2):  # a parameter behind a zero gets its first gradient in the second step
-        losses = tuner(pixels, toy.BASE, labels)
+    for step in range(2):  # a parameter behind a zero gets its first gradient in the second step
+        tuner.method.before_step(step, 2)
+        losses = tuner(inputs, toy.BASE, labels)
         assert all(loss.ndim == 0 for loss in losses.values()), "a loss is not a single number, ()"
         total = torch.stack(list(losses.values())).sum()
         if total.requires_grad:

@@ -8,6 +8,7 @@ import torch
 
 from depthub.compute.processes import share
 from depthub.data.views import mixed
+from depthub.recipe import whole_batches
 
 
 class ShuffledBatches:
@@ -17,19 +18,62 @@ class ShuffledBatches:
         length: N.
         batch_size: images in a batch. An incomplete last batch is dropped, unless it is the only one.
         seed: of the order.
+
+    Attributes:
+        epoch: the order is of this one, counted from 0.
+        steps: batches of the epoch; fewer in a last one that ends early.
     """
 
     def __init__(self, length: int, batch_size: int, seed: int) -> None:
         self.length, self.batch_size, self.seed, self.epoch = length, min(batch_size, length), seed, 0
+        self.steps = length // max(1, self.batch_size)
 
     def __len__(self) -> int:
-        return self.length // self.batch_size
+        return self.steps
 
     def __iter__(self) -> Iterator[list[int]]:
-        generator = torch.Generator().manual_seed(mixed(self.seed, self.epoch))
-        order = torch.randperm(self.length, generator=generator).tolist()
+        order = self._order(torch.Generator().manual_seed(mixed(self.seed, self.epoch)))
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             yield order[start : start + self.batch_size]
+
+    def _order(self, generator: torch.Generator) -> list[int]:
+        """Indices, batch after batch."""
+        order: list[int] = torch.randperm(self.length, generator=generator).tolist()
+        return order
+
+
+class SingleClassBatches(ShuffledBatches):
+    """Batches with images of one class each, as Skip Tuning (Wu et al. 2025) trains on them; they depend on labels, seed and epoch alone.
+
+    Each batch is of a class drawn among those with enough images left, and has images drawn among these; classes have equal chances. Images
+    that do not fill a batch are dropped. If no class has as many images as a batch, batches are shuffled over all classes.
+
+    Args:
+        labels: of the N images.
+        batch_size: images in a batch.
+        seed: of the order.
+    """
+
+    def __init__(self, labels: Sequence[int], batch_size: int, seed: int) -> None:
+        super().__init__(len(labels), batch_size, seed)
+        self.steps = whole_batches(labels, batch_size) or self.steps
+        classes: dict[int, list[int]] = {}  # indices of images by label
+        for index, label in enumerate(labels):
+            classes.setdefault(label, []).append(index)
+        self._classes = [images for images in classes.values() if len(images) >= batch_size]
+
+    def _order(self, generator: torch.Generator) -> list[int]:
+        if not self._classes:
+            return super()._order(generator)
+        size, order = self.batch_size, list[int]()
+        left = [[images[i] for i in torch.randperm(len(images), generator=generator).tolist()] for images in self._classes]
+        while left:
+            place = int(torch.randint(len(left), (), generator=generator))
+            order += left[place][-size:]
+            del left[place][-size:]
+            if len(left[place]) < size:
+                del left[place]
+        return order
 
 
 class StackedBatches:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from depthub.errors import DepthubError
 from depthub.identity.inputs import differences
@@ -20,12 +20,14 @@ from depthub.system.files import atomic_write
 from depthub.training.tuner import Tuner
 
 MOMENTUM, BUFFER = "momentum.", "buffer."  # before the names of tensors: a parameter's momentum, and persistent buffers
+# what an optimiser keeps for each parameter, and what stands before the parameter's name for it
+SLOTS = {"momentum_buffer": MOMENTUM, "exp_avg": "exp_avg.", "exp_avg_sq": "exp_avg_sq.", "step": "step."}
 Scaler = torch.amp.GradScaler
 
 
 class Checkpoint:
-    """One stage's state after an epoch: parameters, momentum, persistent buffers, the scale of fp16's losses, the number of epochs done
-    and the seconds they took.
+    """One stage's state after an epoch: parameters, the optimiser's state of each, persistent buffers, the scale of fp16's losses, the
+    number of epochs done and the seconds they took.
 
     Args:
         path: a safetensors file; it need not exist.
@@ -51,13 +53,13 @@ class Checkpoint:
         self._note, self._unfit = note, unfit
 
     def save(
-        self, tuner: Tuner, optimizer: torch.optim.Optimizer, epochs_done: int, seconds: float = 0.0, scaler: Scaler | None = None
+        self, tuner: Tuner, optimizer: torch.optim.Optimizer | None, epochs_done: int, seconds: float = 0.0, scaler: Scaler | None = None
     ) -> None:
         """Write the file, whole or not at all.
 
         Args:
             tuner: gives parameters and buffers.
-            optimizer: gives the momentum.
+            optimizer: gives its state: momentum, or moments and steps; None: nothing is trained.
             epochs_done: since training began.
             seconds: of training, likewise.
             scaler: of the losses, in fp16.
@@ -67,15 +69,14 @@ class Checkpoint:
         """
         tensors = {name: value.detach().cpu().contiguous() for name, value in _state(tuner).items()}
         for name, p in tuner.tuned().items():
-            buffer = optimizer.state.get(p, {}).get("momentum_buffer")
-            if buffer is not None:
-                tensors[MOMENTUM + name] = buffer.cpu().contiguous()
+            kept = optimizer.state.get(p, {}) if optimizer else {}
+            tensors |= {SLOTS[slot] + name: value.cpu().contiguous() for slot, value in kept.items() if value is not None}
         metadata = {"epochs_done": str(epochs_done), "run_id": self.run_id, "seconds": repr(seconds), "inputs": _json(self.inputs)}
         if scaler:
             metadata["scaler"] = _json(scaler.state_dict())
         atomic_write(self.path, save(tensors, metadata))
 
-    def restore(self, tuner: Tuner, optimizer: torch.optim.Optimizer, scaler: Scaler | None = None) -> int:
+    def restore(self, tuner: Tuner, optimizer: torch.optim.Optimizer | None = None, scaler: Scaler | None = None) -> int:
         """Load the file, if there is one; returns the number of epochs done, 0 if training starts from scratch.
 
         Raises:
@@ -85,6 +86,7 @@ class Checkpoint:
             return 0
         with self._damaged():
             metadata, state = _read(self.path)
+            _take_shapes(tuner, state)
             present = _state(tuner)
             if metadata["run_id"] != self.run_id or any(state[name].shape != value.shape for name, value in present.items()):
                 raise DepthubError(f"{self.path} belongs to another run; delete it to train from scratch")
@@ -98,8 +100,9 @@ class Checkpoint:
         with torch.no_grad():
             for name, value in present.items():
                 value.copy_(state[name])
-                if MOMENTUM + name in state:
-                    optimizer.state[value]["momentum_buffer"] = state[MOMENTUM + name].to(value.device)
+                kept = {slot: state[prefix + name] for slot, prefix in SLOTS.items() if prefix + name in state}
+                if kept and optimizer:  # AdamW counts its steps on the CPU
+                    optimizer.state[value] = {k: v if k == "step" else v.to(value.device) for k, v in kept.items()}
         return epochs
 
     @contextmanager
@@ -140,6 +143,15 @@ def buffers(tuner: Tuner) -> dict[str, Tensor]:
 def _state(tuner: Tuner) -> dict[str, Tensor]:
     """A tuner's parameters and buffers, by their names in a checkpoint."""
     return tuner.tuned() | {BUFFER + name: value for name, value in buffers(tuner).items()}
+
+
+def _take_shapes(tuner: Tuner, state: Mapping[str, Tensor]) -> None:
+    """Give parameters and buffers that `Method.prepare` has yet to fill the shapes of their values in a checkpoint."""
+    for name, value in _state(tuner).items():
+        if not value.numel() and name in state:
+            part, _, last = name.removeprefix(BUFFER).rpartition(".")
+            empty = value.new_empty(state[name].shape)
+            setattr(tuner.get_submodule(part), last, nn.Parameter(empty) if isinstance(value, nn.Parameter) else empty)
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -11,13 +11,15 @@ from typing import Literal
 import psutil
 import torch
 
-from depthub.method import PromptMethod
+from depthub.method import Method, PromptMethod
 from depthub.training.job import TrainingJob
+from depthub.training.stack import makes_prompts
 from depthub.training.tuner import Tuner
 from depthub.types import ClassSet, Prompts
 
 Limit = int | Literal["auto", "off"]
 SAVED = 24e3  # bytes saved for backward per token and layer of width 512, in fp32
+UNKNOWN = 16  # tokens around a class name, for an estimate of the memory of methods that encode by themselves
 SHARE = 0.25  # of the free memory, for a stack
 MOST_ON_CPU, MOST = 16, 64  # runs in a stack; with more the time per run hardly falls
 
@@ -29,15 +31,17 @@ class StackKey:
     Args:
         backbone: the frozen model, by identity.
         classes: the training classes.
-        steps: number of images, and images in a batch.
+        optimizer: its name, since all have the same one.
+        steps: number of images, images in a batch, and batches in an epoch.
         layers: shapes of the text prompts, without groups: (n, w), (M, n, w) or (1, n, w).
-        rest: the prompts' other fields: position and words.
+        rest: texts of the classes, which methods may read, and the prompts' other fields: position and words.
         tokens: in all sentences of a run, for an estimate of memory; not compared.
     """
 
     backbone: int
     classes: ClassSet
-    steps: tuple[int, int]
+    optimizer: str
+    steps: tuple[int, int, int]
     layers: tuple[tuple[int, ...], ...]
     rest: tuple[Hashable, ...]
     tokens: int = field(compare=False)
@@ -48,32 +52,33 @@ def stack_key(job: TrainingJob) -> StackKey | str:
     tuner, method = job.tuner, job.tuner.method
     if not tuner.tuned():
         return ""
-    if not isinstance(method, PromptMethod):
-        return "it encodes by itself"
     if method.tunes_image:
-        return "its prompts change the image features"
+        return "its prompts change the image features" if isinstance(method, PromptMethod) else "it encodes by itself"
     if job.training.precision == "fp16":
         return "fp16 scales the losses of one run"
+    if not makes_prompts(tuner):
+        return _key(job, method, Prompts())
+    assert isinstance(method, PromptMethod)
     try:
         prompts = _sample(tuner, method, job.classes)
     except Exception:  # the run's training will raise it again
         return "its prompts raise an error"
-    if not prompts.text:
-        return "it has no text prompts"
     if prompts.image:  # the run's training will refuse it
         return "it has image prompts, but is given image features"
     return _key(job, method, prompts)
 
 
-def _key(job: TrainingJob, method: PromptMethod, prompts: Prompts) -> StackKey:
+def _key(job: TrainingJob, method: Method, prompts: Prompts) -> StackKey:
     images = len(job.images)  # type: ignore[arg-type]
     batch = min(job.training.batch_size, images)
+    others = [getattr(prompts, part.name) for part in fields(prompts) if part.name not in ("text", "image")]
     return StackKey(
         id(job.tuner.backbone),
         job.classes,
-        (images, batch),
-        tuple(tuple(p.shape[-3:]) for p in prompts.text),
-        tuple(getattr(prompts, part.name) for part in fields(prompts) if part.name not in ("text", "image")),
+        job.training.optimizer,
+        (images, batch, job.length.batches),
+        tuple(() if p is None else tuple(p.shape[-3:]) for p in prompts.text),
+        (None if prompts.text else type(method), job.classes.texts, *others),
         _tokens(job.tuner, job.classes, prompts) * (batch if method.needs_image else 1),
     )
 
@@ -131,7 +136,7 @@ def _sample(tuner: Tuner, method: PromptMethod, classes: ClassSet) -> Prompts:
     scale, training = tuner.backbone.scale, method.training
     image = torch.zeros(1, tuner.backbone.dim, device=scale.device, dtype=scale.dtype) if method.needs_image else None
     with torch.random.fork_rng():
-        prompts = method.eval().prompts(classes, image)
+        prompts = method.eval().prompts_for(tuner.backbone, classes, image)
         tuner.backbone.check_prompts(classes, prompts)
     method.train(training)
     return prompts
@@ -140,5 +145,6 @@ def _sample(tuner: Tuner, method: PromptMethod, classes: ClassSet) -> Prompts:
 def _tokens(tuner: Tuner, classes: ClassSet, prompts: Prompts) -> int:
     """Tokens of the class sentences; a beginning that all share counts once."""
     names = [len(tuner.backbone.tokenizer.encode(word)) + 2 for word in classes.words]  # with the full stop and the end
-    shared = prompts.position == "end" and all(p.shape[-3:-2] in ((), (1,)) for p in prompts.text)
-    return sum(names) + (1 + prompts.text[0].shape[-2]) * (1 if shared else len(names))
+    shared = prompts.position == "end" and all(p is None or p.shape[-3:-2] in ((), (1,)) for p in prompts.text)
+    context = prompts.n if prompts.text else UNKNOWN
+    return sum(names) + (1 + context) * (1 if shared and prompts.text else len(names))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from depthub.spec import Training
+from depthub.recipe import Length, Training
 from depthub.training.checkpoint import Checkpoint
 from depthub.training.history import History
 from depthub.training.tuner import Tuner
@@ -37,6 +37,9 @@ class TrainingJob:
         seconds: of its training so far, with reading its images; those of the checkpoint and of every epoch are added.
         until: the part ends after this epoch; None: after the last.
         epochs: done so far.
+        prepared: images that the method is prepared with; None: `images`.
+        labels: of the images, for batches of single classes.
+        shots: images per class that the run asks for, for a recipe that counts steps per shot.
         on_start: called at the start of every part, in every process, with the epochs that the checkpoint has done, and so are kept.
     """
 
@@ -54,3 +57,12 @@ class TrainingJob:
     until: int | None = None
     epochs: int = 0
     on_start: OnStart | None = None
+    labels: Sequence[int] = ()
+    prepared: Labelled | None = None
+    shots: int = 1
+
+    @property
+    def length(self) -> Length:
+        """Of the whole training."""
+        assert self.labels or self.training.batches == "shuffled", "batches of single classes need labels"
+        return self.training.length(self.labels or range(len(self.images)), self.shots)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -26,6 +26,10 @@ from depthub.training.tuner import Tuner
 from depthub.types import ClassSet
 
 Step = Callable[..., Tensor]
+OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adamw": partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8),
+}
 
 
 def fit(
@@ -74,21 +78,24 @@ def fit_together(jobs: Sequence[TrainingJob], accelerator: Accelerator) -> list[
         states.append(JobState(job, len(groups)))
         groups += states[-1].groups
     if not groups:
+        for state in states:
+            state.keep_prepared(accelerator)
         return [state.error for state in states]
-    optimizer = torch.optim.SGD(groups)
+    optimizer = OPTIMIZERS[jobs[0].training.optimizer](groups)
     for state in states:
         state.resume(optimizer, accelerator)
     going = [state for state in states if state.goes_on]
     while going:
-        going = _until_one_ends(going, optimizer, accelerator)
+        _until_one_ends([state for state in going if state.steps == going[0].steps], optimizer, accelerator)
+        going = [state for state in going if state.goes_on]
     error = states[0].error
     if accelerator.num_processes > 1 and error:
         raise error
     return [state.error for state in states]
 
 
-def _until_one_ends(states: list[JobState], optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> list[JobState]:
-    """Train epoch by epoch until one of the runs ends; returns the others."""
+def _until_one_ends(states: list[JobState], optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> None:
+    """Train epoch by epoch until one of the runs ends, or has fewer steps in its last epoch than others in the same one."""
     since, first = perf_counter(), states[0].job
     stack = Stack([state.job.tuner for state in states])
     with undisturbed():  # for mixed precision only: `_step` adds up gradients itself, so that parts of a batch count by their sizes
@@ -99,24 +106,28 @@ def _until_one_ends(states: list[JobState], optimizer: torch.optim.Optimizer, ac
     loaded = loader(ConcatDataset([state.job.images for state in states]), accelerator.device, first.workers, batch_sampler=batches)
     step: Step = partial(_step, model, first.classes, stepper, accelerator, batches.weight, [*first.tuner.tuned().values()])
     graphed = GraphedStep(step, stack.forbid_random_draws) if first.graphs else None
-    while all(state.goes_on for state in states):
+    by_step = [state for state in states if state.notes_steps]
+    while all(state.goes_on for state in states) and len({state.steps for state in states}) == 1:
         seeds = [state.begin_epoch(optimizer) for state in states]
         if graphed:
             graphed.invalidate()  # the learning rates have changed
         with torch.random.fork_rng():  # random numbers of training depend on seed and epoch alone, so that resuming is exact
             stack.seed(seeds)
-            losses = _epoch(graphed or step, loaded, accelerator)
+            losses = _epoch(graphed or step, loaded, accelerator, [partial(state.begin_step, optimizer=optimizer) for state in by_step])
         now = perf_counter()
         for state, loss in zip(states, losses, strict=True):
             state.end_epoch(loss, (now - since) / len(states), optimizer, accelerator)
         since = now
-    return [state for state in states if state.goes_on]
 
 
-def _epoch(step: Step, loaded: DataLoader[tuple[Tensor, Tensor]], accelerator: Accelerator) -> list[float]:
-    """One pass; returns the mean loss of the steps of each run, over all processes."""
+def _epoch(
+    step: Step, loaded: DataLoader[tuple[Tensor, Tensor]], accelerator: Accelerator, before: Sequence[Callable[[int], None]]
+) -> list[float]:
+    """One pass; returns the mean loss of the steps of each run, over all processes. `before` is called with the number of each step."""
     total = torch.zeros((), device=accelerator.device)
-    for images, labels in on_device(loaded, accelerator.device):
+    for number, (images, labels) in enumerate(on_device(loaded, accelerator.device)):
+        for begin in before:
+            begin(number)
         total = total + step(images, labels)  # read once per epoch: no waiting for the device inside the loop
     if accelerator.num_processes > 1:
         total = accelerator.reduce(total)  # every process must see whether the run diverged

@@ -1,12 +1,10 @@
-"""The learning rates of every epoch: warm-up, then a cosine."""
+"""The learning rates: warm-up, then a cosine that changes with every epoch or with every step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from math import cos, pi
-from typing import Any
 
-from depthub.spec import Training
+from depthub.recipe import Length, Training
 
 
 def learning_rate(base: float, epoch: int, training: Training) -> float:
@@ -19,21 +17,30 @@ def learning_rate(base: float, epoch: int, training: Training) -> float:
     Args:
         base: the parameter group's own rate.
         epoch: counted from 0.
-        training: gives epochs and warm-up.
+        training: gives epochs, warm-up and the final rate.
     """
     if epoch < training.warmup_epochs:
         return training.warmup_lr
-    return 0.5 * base * (1 + cos(pi * (epoch - training.warmup_epochs) / training.epochs))
+    return _cosine(base, epoch - training.warmup_epochs, training.epochs, training.final_lr)
 
 
-def set_learning_rates(groups: Iterable[dict[str, Any]], bases: Sequence[float], epoch: int, training: Training) -> None:
-    """Set the rates of an epoch.
+def learning_rate_of_step(base: float, step: int, training: Training, length: Length) -> float:
+    """Constant during warm-up, then a cosine that starts at its full value and reaches the final rate when the training ends.
+
+    That is the form of CLIP-LoRA (Zanella and Ben Ayed 2024), whose scheduler is stepped after each of T steps without a warm-up: step t,
+    counted from 0, has the rate final + (base - final) (1 + cos(pi t / T)) / 2. Of 4 steps at a base rate of 1 and a final rate of 0, the
+    rates are 1, 0.853553, 0.5 and 0.146447.
 
     Args:
-        groups: the optimiser's parameter groups.
-        bases: base rate of each.
-        epoch: counted from 0.
-        training: gives epochs and warm-up.
+        base: the parameter group's own rate.
+        step: counted from 0.
+        training: gives warm-up and the final rate.
+        length: of the training; warm-up takes all batches of its epochs.
     """
-    for group, base in zip(groups, bases, strict=True):
-        group["lr"] = learning_rate(base, epoch, training)
+    warmup = training.warmup_epochs * length.batches
+    return training.warmup_lr if step < warmup else _cosine(base, step - warmup, length.steps - warmup, training.final_lr)
+
+
+def _cosine(base: float, done: int, period: int, final: float) -> float:
+    """From the base rate down to the final one, which it reaches when the period is done."""
+    return final + 0.5 * (base - final) * (1 + cos(pi * done / period))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from depthub.errors import DepthubError
 from depthub.method import PromptMethod
-from depthub.training.tuner import Tuner
+from depthub.training.tuner import Tuner, overrides
 from depthub.types import ClassSet, Features, Prompts
 
 
@@ -63,22 +63,29 @@ class Stack(nn.Module):
         """
         if len(self.runs) == 1:
             return [cast(dict[str, Tensor], self.runs[0](images, classes, labels))]
-        backbone, losses = self.runs[0].backbone, []
-        image = backbone.encode_image(images).chunk(len(self.runs))
+        backbone, losses, together = self.runs[0].backbone, [], makes_prompts(self.runs[0])
+        image = (backbone.encode_image(images) if together else images).chunk(len(self.runs))
         labels_of = labels.chunk(len(self.runs))
-        prompts = [self._prompts(run, classes, of_run) for run, of_run in enumerate(image)]
+        prompts = [self._prompts(run, classes, of_run) for run, of_run in enumerate(image)] if together else []
+        if not prompts or not prompts[0].text:  # no text to encode together
+            return [self._alone(run, image[run], classes, labels_of[run]) for run in range(len(self.runs))]
         text = backbone.encode_text(classes, joined(prompts)).chunk(len(self.runs))
-        per_image = any(p.ndim == 4 for p in prompts[0].text)
         for run, tuner in enumerate(self.runs):
-            features = Features(image[run], text[run] if per_image else text[run][0], backbone.scale, classes)
+            features = Features(image[run], text[run] if prompts[0].groups else text[run][0], backbone.scale, classes)
             with self._drawing(run):
+                features = cast(PromptMethod, tuner.method).read(features)
                 losses.append(tuner.losses(features, labels_of[run]))
         return losses
 
-    def _prompts(self, run: int, classes: ClassSet, image: Tensor) -> Prompts:
-        method = cast(PromptMethod, self.runs[run].method)
+    def _alone(self, run: int, images: Tensor, classes: ClassSet, labels: Tensor) -> dict[str, Tensor]:
         with self._drawing(run):
-            return method.prompts(classes, image if method.needs_image else None)
+            return cast(dict[str, Tensor], self.runs[run](images, classes, labels))
+
+    def _prompts(self, run: int, classes: ClassSet, image: Tensor) -> Prompts:
+        tuner = self.runs[run]
+        method = cast(PromptMethod, tuner.method)
+        with self._drawing(run):
+            return method.prompts_for(tuner.backbone, classes, image if method.needs_image else None)
 
     @contextmanager
     def _drawing(self, run: int) -> Iterator[None]:
@@ -105,7 +112,12 @@ def joined(prompts: Sequence[Prompts]) -> Prompts:
     A run's (n, w) become (1, 1, n, w) and its (M, n, w) become (1, M, n, w): R runs of (n, w) are (R, 1, n, w) together. If one layer has
     prompts per image, (B, 1, n, w), every layer of the run gets B groups.
     """
-    groups = max((len(p) for p in prompts[0].text if p.ndim == 4), default=1)
-    layers = zip(*(p.text for p in prompts), strict=True)
+    groups = max((len(p) for p in prompts[0].text if p is not None and p.ndim == 4), default=1)
+    layers = [[p for p in layer if p is not None] for layer in zip(*(p.text for p in prompts), strict=True)]
     each = [[p.reshape((1,) * (4 - p.ndim) + p.shape).expand(groups, -1, -1, -1) for p in layer] for layer in layers]
-    return replace(prompts[0], text=[torch.cat(layer) for layer in each])
+    return replace(prompts[0], text=[torch.cat(layer) if layer else None for layer in each])
+
+
+def makes_prompts(tuner: Tuner) -> bool:
+    """Whether the features of a training step follow from the method's prompts alone, so that they can be encoded with those of others."""
+    return isinstance(tuner.method, PromptMethod) and not overrides(tuner.method, "training_features")

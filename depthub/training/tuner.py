@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -55,24 +55,38 @@ class Tuner(nn.Module):
         Raises:
             DepthubError: for features, scores and losses of another shape.
         """
-        features = self.features(images, classes)
-        return self.scores(features) if labels is None else self.losses(features, labels)
+        features = self.features(images, classes, labels)
+        if labels is None:
+            return self.scores(features)
+        return self.losses(features, labels if features.classes is classes else self._remapped(features.classes, classes, labels))
 
-    def features(self, images: Tensor, classes: ClassSet) -> Features:
-        """The method's features of B images, as in `forward`, and M classes.
+    def features(self, images: Tensor, classes: ClassSet, labels: Tensor | None = None) -> Features:
+        """The method's features of B images, as in `forward`, and M classes; with labels those of a training step.
 
         Raises:
             DepthubError: if they have other shapes, or the backbone cannot read the method's prompts.
         """
-        with within("method", self.method):
+        method, layer = self.method, self.method.first_image_layer
+        with within("method", method), self.backbone.from_states(layer) if layer else nullcontext():
             try:
-                features = self.method.features(self.backbone, images, classes)
+                if labels is None:
+                    features = method.features(self.backbone, images, classes)
+                else:
+                    features = method.training_features(self.backbone, images, classes, labels)
             except PromptsError as error:
                 self._refuse_prompts(error)
         if self._first("features", classes):
-            check_hooks(self.backbone, self.method)
-            outputs.check_features(self.method, features, len(images), classes, self.backbone.scale, self.backbone.dim)
+            check_hooks(self.backbone, method)
+            outputs.check_features(method, features, len(images), classes, self.backbone.scale, self.backbone.dim, step=labels is not None)
         return features
+
+    def prepare(self, images: Tensor, labels: Tensor) -> None:
+        """Give the method the training set before the first step, see `Method.prepare`.
+
+        Raises:
+            DepthubError: if it returns a value.
+        """
+        outputs.prepare(self.method, self.backbone, images, labels)
 
     def scores(self, features: Features) -> Tensor:
         """The head's scores of the features, (B, M).
@@ -97,10 +111,11 @@ class Tuner(nn.Module):
             with within("head", self.head):
                 loss = self.head.loss(precise, labels)
             with within("method", self.method):
-                regularisers = self.method.losses(precise)
+                regularisers = self.method.losses(replace(precise, labels=labels)) if overrides(self.method, "losses") else {}
         outputs.check_losses(self.method, regularisers)
         outputs.check_loss(self.head, loss)
-        return {HEAD: loss, **regularisers}
+        weight = self.method.head_weight
+        return {HEAD: loss if weight == 1 else weight * loss, **regularisers}
 
     def gives_probabilities(self, classes: ClassSet) -> bool:
         """Whether the head's scores over these classes are probabilities, see `Head.gives_probabilities`.
@@ -140,11 +155,30 @@ class Tuner(nn.Module):
         scale = self.head.lr_scale
         if not isinstance(scale, int | float) or not 0 <= scale * lr <= MOST:
             raise DepthubError(f"{owner_name('head', self.head)}: lr_scale is {scale!r}, expected a factor of 0 to {MOST / (lr or 1):g}")
-        rates = {"method": (self.method, lr), "head": (self.head, lr * scale)}
-        groups = [
-            {"name": name, "params": [p for p in part.parameters() if p.requires_grad], "lr": rate} for name, (part, rate) in rates.items()
-        ]
+        groups = [*_groups_of(self.method, lr), {"name": "head", "params": _trainable(self.head), "lr": lr * scale}]
         return [group for group in groups if group["params"]]
+
+    def _remapped(self, chosen: ClassSet, classes: ClassSet, labels: Tensor) -> Tensor:
+        """Labels (B,), indices into `classes`, as indices into the classes that the method has chosen for a step.
+
+        Raises:
+            DepthubError: if a label's class is not among them, or the head compares all training classes.
+        """
+        rows = chosen.rows_in(classes)
+        place = torch.full((len(classes),), -1, device=labels.device)
+        if rows is not None:
+            place[torch.tensor(rows, device=labels.device)] = torch.arange(len(rows), device=labels.device)
+        remapped = place[labels]
+        owner = owner_name("method", self.method)
+        if rows is None or (remapped < 0).any():
+            expected = "training classes, and every label's among them"
+            refuse(owner, type(self.method).training_features, "training_features() chooses other classes", expected)
+        if not self.head.takes_subsets and chosen != classes:
+            head = owner_name("head", self.head)
+            raise DepthubError(
+                f"{owner} trains on some of the classes at a time, but {head} compares all: take another, or say takes_subsets"
+            )
+        return remapped
 
     def _first(self, what: str, classes: ClassSet) -> bool:
         """Whether the classes differ from those of the last call in this mode: a training or a test task begins."""
@@ -165,11 +199,37 @@ class Tuner(nn.Module):
         refuse(owner, self.method.features, f"features() gives the backbone {error.description}", error.expected)
 
 
+def overrides(method: Method | type[Method], name: str) -> bool:
+    """Whether a method has its own implementation of an optional part of the contract."""
+    return getattr(method if isinstance(method, type) else type(method), name) is not getattr(Method, name)
+
+
+def _trainable(part: nn.Module) -> list[nn.Parameter]:
+    return [p for p in part.parameters() if p.requires_grad]
+
+
+def _groups_of(method: Method, lr: float) -> list[dict[str, Any]]:
+    """The method's parameter groups: one for each of its `lr_scales`, and one for the rest.
+
+    Raises:
+        DepthubError: for a name that no parameter has, or a factor that is none.
+    """
+    owner, rest, groups = owner_name("method", method), {name: p for name, p in method.named_parameters() if p.requires_grad}, []
+    for part, scale in method.lr_scales.items():
+        named = [name for name in rest if name == part or name.startswith(f"{part}.")]
+        if not named or not isinstance(scale, int | float) or not 0 <= scale * lr <= MOST:
+            raise DepthubError(f"{owner}: lr_scales has {scale!r} for {part!r}, expected a factor of at least 0 for a trained part")
+        groups.append({"name": f"method.{part}", "params": [rest.pop(name) for name in named], "lr": lr * scale})
+    return [{"name": "method", "params": [*rest.values()], "lr": lr}, *groups]
+
+
 @contextmanager
 def full_precision(features: Features) -> Iterator[Features]:
     """The features in fp32, or in fp64 if they are, for a block without autocast: in lower precision scores of different classes tie, and
     losses lose their small differences."""
-    parts = {name: getattr(features, name) for name in ("image", "text", "scale", "reference")}
+    parts = {name: getattr(features, name) for name in ("image", "text", "scale", "reference", "added")}
     lower = {name: part.float() for name, part in parts.items() if part is not None and part.dtype not in FULL}
     with torch.autocast(features.image.device.type, enabled=False):
+        if features.readouts and any(value.dtype not in FULL for value in features.readouts.values()):
+            features = replace(features, readouts={name: value.float() for name, value in features.readouts.items()})
         yield replace(features, **lower) if lower else features

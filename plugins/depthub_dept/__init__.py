@@ -41,6 +41,7 @@ class LinearCAT(Head):
         lr_scale: learning rate relative to the prompts'.
     """
 
+    takes_subsets = True
     shared: ClassVar[bool] = False  # one transform for both modalities
     reads_text: ClassVar[bool] = True  # False: no text transform, which would never learn
 
@@ -81,7 +82,8 @@ class LinearCAT(Head):
 
     def loss(self, features: Features, labels: Tensor) -> Tensor:
         samples = self.samples(features, labels)
-        return F.cross_entropy(self.classifier(samples), labels.repeat(len(samples) // len(labels)))
+        logits = self.classifier(samples)[:, trained_rows(features.classes, self.classes)]
+        return F.cross_entropy(logits, labels.repeat(len(samples) // len(labels)))
 
     def forward(self, features: Features) -> Tensor:
         """Logits of the image features, (B, M)."""
@@ -110,6 +112,7 @@ class DePT(Head):
         cat: the second head.
     """
 
+    takes_subsets = True  # if the second head does
     control: ClassVar[Mapping[str, Any]] = {"balance": 0.0}  # CAT has no part in the loss, and none in the fusion of logits
 
     def __init__(
@@ -125,7 +128,8 @@ class DePT(Head):
         if not 0 <= balance <= 1:
             raise DepthubError(f"DePT: balance is {balance}, expected a weight in [0, 1]")
         self.cat, self.itm = cat(dim, classes), ITM(dim, classes)
-        self.classes, self.balance, self.fusion, self.lr_scale = classes, balance, fusion, self.cat.lr_scale
+        self.classes, self.balance, self.fusion = classes, balance, fusion
+        self.lr_scale, self.takes_subsets = self.cat.lr_scale, self.cat.takes_subsets
 
     def loss(self, features: Features, labels: Tensor) -> Tensor:
         return self.balance * self.cat.loss(features, labels) + (1 - self.balance) * self.itm.loss(features, labels)

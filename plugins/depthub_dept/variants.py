@@ -33,6 +33,8 @@ class MatchingCAT(Head):
         lr_scale: learning rate relative to the prompts'.
     """
 
+    takes_subsets = True
+
     def __init__(self, dim: int, classes: ClassSet, *, init: Init = "identity", normalize: bool = False, lr_scale: float = 6.5) -> None:
         super().__init__(dim, classes)
         self.image, self.text = ChannelwiseTransform(dim, init), ChannelwiseTransform(dim, init)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from depthub import DataSet, NamedBackbone, hookimpl
+from depthub import DataSet, NamedBackbone, NamedTexts, hookimpl
 
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS, TEXTS = Path(__file__).parent / "weights", Path(__file__).parent / "texts.json"
 
 
 @hookimpl
@@ -19,3 +19,8 @@ def depthub_datasets() -> list[DataSet]:
 @hookimpl
 def depthub_backbones() -> list[NamedBackbone]:
     return [NamedBackbone("shapes", f"local-dir:{WEIGHTS}", summary="a small CLIP for the rendered data sets")]
+
+
+@hookimpl
+def depthub_texts() -> list[NamedTexts]:
+    return [NamedTexts("shapes", str(TEXTS), summary="three short texts for each class of the embedded boards")]

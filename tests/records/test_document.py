@@ -18,9 +18,10 @@ from hypothesis import given, settings as examples, strategies as st
 
 from depthub.errors import DepthubError
 from depthub.protocol import Summary
+from depthub.recipe import Training
 from depthub.records import document as document_of, predictions, schema
 from depthub.records.store import Store, document, dumps, read
-from depthub.spec import Component, DataSpec
+from depthub.spec import Component, DataSpec, TextsSpec
 from tests.records.documents import (
     COUNTED,
     KEPT,
@@ -43,12 +44,13 @@ def test_the_file_is_readable(tmp_path: Path) -> None:
 
 def test_schema_and_spec_have_the_same_fields() -> None:
     described = schema.load("run")["$defs"]
-    spec = replace(SPEC, other_data={"flags": "0" * 64}, sample=SPEC.seed + 1).as_dict()
+    spec = replace(SPEC, other_data={"flags": "0" * 64}, sample=SPEC.seed + 1, texts=TextsSpec("mine.json", "0" * 64)).as_dict()
     assert set(described["spec"]["properties"]) == set(spec)
+    assert set(described["spec"]["properties"]["texts"]["properties"]) == set(spec["texts"])
     for part, fields in (
         ("data", DataSpec(decoding="draft", background="white", template="a {}.", class_names={"a": "b"}).as_dict()),
         ("backbone", spec["backbone"]),
-        ("training", spec["training"]),
+        ("training", Training.__dataclass_fields__),
     ):
         assert set(described[part]["properties"]) == set(fields)
     for kind in ("run", "leaderboard"):

@@ -47,6 +47,10 @@ GIVES = Thing()
 class Thing(NamedBackbone): ...
 GIVES = Thing("Thing", "local-dir:/nowhere")
 """,
+    "texts": """
+class Thing(NamedTexts): ...
+GIVES = Thing("Thing", "/nowhere.json")
+""",
     "executors": """
 class Thing(Executor):
     def __init__(self, *, n: int = 1) -> None: ...
@@ -54,9 +58,9 @@ class Thing(Executor):
 GIVES = Thing
 """,
 }
-HEADER = "from depthub import DataSet, Executor, Head, Method, NamedBackbone, Preset, Protocol, hookimpl\n"
+HEADER = "from depthub import DataSet, Executor, Head, Method, NamedBackbone, NamedTexts, Preset, Protocol, hookimpl\n"
 HOOK = "\n@hookimpl\ndef depthub_{kind}(): return [GIVES]\n"
-INSTANCES = ("datasets", "backbones")
+INSTANCES = ("datasets", "backbones", "texts")
 
 
 def plugin(kind: str, change: str = "") -> str:
@@ -123,6 +127,7 @@ VALUES = {
     "protocols": ("headline", "harmonic"),
     "datasets": ("name", "aliases", "augmentation"),
     "backbones": ("name", "model", "pretrained", "summary"),
+    "texts": ("name", "path", "summary"),
 }
 RAISING = "property(lambda self: 1 / 0)"
 MADE = [
@@ -148,7 +153,7 @@ def test_an_attribute_that_is_not_what_it_should_be(kind: str, name: str, value:
 
 def again(kind: str) -> str:
     """Code that removes an instance's own values, which hide those of its class."""
-    return "vars(GIVES).clear()\n" if kind == "backbones" else ""
+    return "vars(GIVES).clear()\n" if kind in ("backbones", "texts") else ""
 
 
 @pytest.mark.parametrize("kind", ["methods", "heads", "protocols", "executors"])

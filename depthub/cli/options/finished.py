@@ -41,6 +41,7 @@ def add_classifier(parser: Parser, *, several: bool = False) -> None:
         ("backbone.pretrained", "WEIGHTS", "weights: a tag or a checkpoint's path; other weights than the run's are refused"),
     ):
         parser.add(f"--{name}", type=str, default="", metavar=metavar, help=words)
+    parser.add("--texts", type=str, default="", metavar="FILE", help="place of the run's file of class texts, if it is not in this folder")
     parser.add("--download", action="store_true", help="download weights that are not on this machine")
 
 
@@ -79,4 +80,4 @@ def classifier(config: Namespace, name: str = "") -> Classifier:
     result = read_run(name or config.run, config.runs)
     changes = {name: value for name, value in vars(config.backbone).items() if value}
     backbone = replace(result.spec.backbone, **changes) if changes else None
-    return load(result, backbone=backbone, stage=config.stage, download=config.download)
+    return load(result, backbone=backbone, stage=config.stage, download=config.download, texts=config.texts)

@@ -57,7 +57,7 @@ def _add_what(parser: Parser, plugins: Plugins) -> None:
 
 def _add_data(parser: Parser, plugins: Plugins) -> None:
     default = RunSpec()
-    names = ", ".join(plugins.names("datasets"))
+    names, texts = (", ".join(plugins.names(kind)) for kind in ("datasets", "texts"))
     share = "share of each class held out for testing (folders without train/ and test/)"
     jpeg = 'JPEG decoding; "draft" is faster on large pictures but changes pixels slightly'
     sample: list[Row] = [
@@ -66,6 +66,7 @@ def _add_data(parser: Parser, plugins: Plugins) -> None:
         ("shots", int, default.shots, "K", "training images per class"),
         ("seed", int, default.seed, "SEED", "seed for the few-shot sample and for training"),
         ("sample", int | None, None, "SEED", "another seed for the few-shot sample"),
+        ("texts", str, "", "FILE", f"texts of the classes, for methods that read them: a file, or of plugins: {texts}"),
     ]
     pictures: list[Row] = [
         ("test_fraction", float, default.data.test_fraction, "SHARE", share),

@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 from depthub.data.own.naming import read_names
 from depthub.errors import DepthubError
 from depthub.running.options import RunOptions
-from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, Training
+from depthub.spec import BackboneSpec, Component, DataSpec, RunSpec, TextsSpec, Training
 
 if TYPE_CHECKING:
     from depthub.executor import Executor
@@ -38,6 +38,7 @@ def specs(config: Namespace) -> list[RunSpec]:
         shots=config.shots,
         seed=config.seed,
         sample=config.sample,
+        texts=TextsSpec(config.texts) if config.texts else None,
     )
     for seed in config.seeds:
         if config.seeds.count(seed) > 1:

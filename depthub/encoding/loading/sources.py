@@ -11,8 +11,9 @@ from typing import Any
 
 from depthub.errors import DepthubError
 from depthub.identity.file_digests import files_sha256
-from depthub.spec import HUB, BackboneSpec, NamedBackbone
+from depthub.spec import BackboneSpec, NamedBackbone
 from depthub.system import network
+from depthub.values.places import HUB
 
 LOCAL = "local-dir:"
 RANDOM = "random"  # value of `pretrained` for seeded random weights: benchmarks and tests, never results

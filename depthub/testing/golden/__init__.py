@@ -15,6 +15,7 @@ from pathlib import Path
 
 from depthub.errors import DepthubError
 from depthub.testing.golden import calculations
+from depthub.testing.golden.class_subsets import class_subsets
 from depthub.testing.golden.comparison import Comparison
 from depthub.testing.golden.model import CONFIG
 from depthub.testing.golden.record import PRECISIONS, Record, named
@@ -58,7 +59,7 @@ class Kind:
 
 # The first match counts.
 KINDS = (
-    Kind(None, "kept_classes/0", None, "Skip Tuning trains layers of the towers, which no method here does"),
+    Kind(None, "kept_classes/0", class_subsets),
     Kind("replay", "images_train", training),
     Kind("templates", None, zero_shot),
     Kind("seeds", None, calculations.few_shot),

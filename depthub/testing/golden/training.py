@@ -137,8 +137,8 @@ class Case:
         method, backbone = tuner.method, self.backbone
         if isinstance(method, PromptMethod):
             image = backbone.encode_image(self.images_eval) if method.needs_image else None
-            prompts = method.prompts(self.classes, image)
-            n = prompts.text[0].shape[-2]
+            prompts = method.prompts_for(backbone, self.classes, image)
+            n = prompts.n
             sentences = write(backbone.tokenizer, backbone.context_length, self.classes, n, "end", prompts.words)
             self.comparison.equal("tokens", sentences.ids)
 
