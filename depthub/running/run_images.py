@@ -14,6 +14,7 @@ from depthub.encoding.layer_states import MOST_STATES, LayerStates, state_bytes
 from depthub.running.models import features_of
 from depthub.system.activity import tell
 from depthub.system.disk_cache import Cache
+from depthub.training.tuner import overrides
 
 if TYPE_CHECKING:
     from depthub.data.dataset import Examples
@@ -79,12 +80,14 @@ class RunImages:
             return LayerStates(tuner.backbone, images, layer, random=random_views, workers=self.options.workers)
         return images
 
-    def prepared(self, task: Task, tuner: Tuner) -> Labelled:
-        """Images and labels that a method is prepared with: plain ones, or the random views of the first epochs of each.
+    def prepared(self, task: Task, tuner: Tuner) -> Labelled | None:
+        """Images and labels that a method is prepared with: plain ones, or the random views of the first epochs of each; None: it is not.
 
         Raises:
             DepthubError: for an image that cannot be read.
         """
+        if not overrides(tuner.method, "prepare"):
+            return None
         views, recipe = tuner.method.prepared_views, self.spec.training
         if not views:
             return self._of(task, tuner, random_views=False)

@@ -21,7 +21,6 @@ from depthub.system.activity import tell
 from depthub.system.provenance import Stopwatch
 from depthub.training.checkpoint import Checkpoint
 from depthub.training.job import OnEpoch, TrainingJob
-from depthub.training.tuner import overrides
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,7 +139,7 @@ class RunJob:
         recipe = self.resolved.training
         with watch.measure("encode_s"):
             images = self.images.of(stage.train, tuner, random_views=recipe.augmentation == "published", training=True)
-            prepared = self.images.prepared(stage.train, tuner) if overrides(tuner.method, "prepare") else None
+            prepared = self.images.prepared(stage.train, tuner)
         seed, workers, graphs = self.spec.seed, self._workers(tuner), self.options.graphs
         checkpoint, history = self._checkpoint(number, interim), self.course.of_stage(number)
         job = TrainingJob(tuner, images, stage.train.classes, recipe, seed, checkpoint, self.on_epoch, workers, graphs, history)

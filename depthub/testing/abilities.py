@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from depthub.errors import DepthubError
-from depthub.recipe import Training
-from depthub.registry import settings
-from depthub.spec import Component
+from depthub.spec import Training
 from depthub.testing import toy
 from depthub.testing.case import Case, difference, images, on_cpu, prepared_images, scores, training_images, tuned
-from depthub.testing.comparisons import PluginsWith, apart, close, refused
+from depthub.testing.comparisons import apart, close, completed, refused
 from depthub.testing.contract import attempt, contract
 from depthub.training.grouping import stack_key
 from depthub.training.job import TrainingJob
 from depthub.training.loop import fit_together
 from depthub.training.tuner import Tuner, overrides
 from depthub.types import Features
-from depthub.values.annotations import setting_defaults
 
 NEAR = 1e-3  # relative: what is between parameters of the same training with sums in another order
 NOWHERE = f"run:/nowhere/{'0' * 64}"
@@ -168,7 +164,7 @@ def presets(case: Case) -> None:
     """
     for preset in case.thing.presets:
         where = f"preset {preset.name!r}:"
-        attempt(case, partial(_complete, case, {**case.settings, **preset.settings}), where)
+        attempt(case, partial(completed, case, preset.settings), where)
         attempt(case, partial(Training, **preset.training), where)
 
 
@@ -195,13 +191,6 @@ def finished_runs(case: Case) -> None:
         except DepthubError:
             continue
         raise AssertionError(f"{name}={NOWHERE[:20]}... is accepted")
-
-
-def _complete(case: Case, values: dict[str, Any]) -> Component:
-    accepted = setting_defaults(case.thing)
-    unknown = values.keys() - accepted.keys()
-    assert not unknown, f"no setting {min(unknown)!r}"
-    return settings.complete(Component(case.name, values), case.kind, PluginsWith(case))
 
 
 def _job(case: Case, tuner: Tuner) -> TrainingJob:

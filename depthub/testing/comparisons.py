@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from depthub.errors import DepthubError
 from depthub.registry.plugins import Plugins, installed
+from depthub.registry.settings import complete
+from depthub.spec import Component
 from depthub.testing.case import Part
 from depthub.types import ClassSet
 
@@ -23,6 +26,11 @@ class PluginsWith(Plugins):
 
     def get(self, kind: str, name: str) -> Any:
         return self.case.thing if (kind, name) == (self.case.kind, self.case.name) else installed().get(kind, name)
+
+
+def completed(case: Part, values: Mapping[str, Any]) -> Component:
+    """The component with these settings besides those of its case, checked as in a run."""
+    return complete(Component(case.name, {**case.settings, **values}), case.kind, PluginsWith(case))
 
 
 def refused(part: Any, classes: ClassSet) -> bool:

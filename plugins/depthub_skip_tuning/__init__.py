@@ -112,16 +112,18 @@ class SkipTuning(FinetuneCLIP):
         self.register_buffer("prototypes", prototypes, persistent=False)
         self.register_buffer("kept", self.draw(number), persistent=False)
 
-    def draw(self, number: int) -> Tensor:
-        """Which places in the order of similarity are kept, (M,): the first `top`, and others at random."""
+    def chances(self, number: int) -> Tensor:
+        """The probability that each place in the order of similarity is kept, (M,): 1 for the first `top`."""
         others = number - self.top
-        places = torch.linspace(0, FARTHEST, others, dtype=torch.float64)
-        chance = torch.exp(-places / self.decay)
+        chance = torch.exp(-torch.linspace(0, FARTHEST, others, dtype=torch.float64) / self.decay)
         if self.density == "scaled" and others:
             last = chance[-1].clone()
-            chance = (chance - last) / (1 - last) if others > 1 else torch.zeros(1, dtype=torch.float64)
-        drawn = torch.rand(others, dtype=torch.float64) < chance
-        return torch.cat([torch.ones(self.top, dtype=torch.bool), drawn])
+            chance = (chance - last) / (1 - last) if others > 1 else torch.zeros_like(chance)
+        return torch.cat([torch.ones(self.top, dtype=torch.float64), chance])
+
+    def draw(self, number: int) -> Tensor:
+        """Which places in the order of similarity are kept, (M,)."""
+        return torch.rand(number, dtype=torch.float64) < self.chances(number)
 
     @torch.no_grad()
     def similarity(self, image: Tensor, labels: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from depthub.data.dataset import Data, Examples
 from depthub.encoding.backbone import Backbone
 from depthub.registry.plugins import installed
 from depthub.testing import replay
-from depthub.testing.golden import NotReplayedError, examine, tolerance
+from depthub.testing.golden import examine, tolerance
 from depthub.testing.golden.comparison import Comparison
 from depthub.testing.golden.model import load
 from depthub.testing.golden.record import Record
@@ -53,9 +53,9 @@ def agrees(case: Path, precision: str = "fp64") -> None:
     assert set(results) <= deviations.keys()
 
 
-def test_skip_tuning_is_reported_as_not_replayed() -> None:
-    with pytest.raises(NotReplayedError, match="Skip Tuning trains layers of the towers"):
-        replay(HERE / "skip_tuning_all_classes.json")
+@pytest.mark.parametrize("precision", ["fp64", "fp32"])
+def test_tuned_layers_agree(precision: str) -> None:
+    agrees(HERE / "skip_tuning_all_classes.json", precision)
 
 
 def test_tolerances_are_those_of_the_records() -> None:
@@ -152,10 +152,9 @@ def test_the_command_replays_all_kinds_and_counts_them(capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.startswith("│")]
     verdicts = {(case, precision): ok for case, precision, _, _, _, ok in rows}
-    both = [(name, precision) for name in [*TRAINED, *OTHERS[:2]] for precision in ("fp64", "fp32")]
-    assert verdicts == {**dict.fromkeys([*both, *((name, "") for name in OTHERS[2:])], "yes"), ("skip_tuning_all_classes", ""): ""}
-    assert "skip_tuning_all_classes.json: Skip Tuning trains layers of the towers, which no method here does" in out
-    assert out.endswith("11 replayed, 1 not replayed\n")
+    both = [(name, precision) for name in [*TRAINED, *OTHERS[:2], "skip_tuning_all_classes"] for precision in ("fp64", "fp32")]
+    assert verdicts == dict.fromkeys([*both, *((name, "") for name in OTHERS[2:])], "yes")
+    assert out.endswith("12 replayed, 0 not replayed\n")
 
 
 def test_the_command_fails_above_a_tolerance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
-from depthub import ClassSet, Component, Features, PromptMethod, Prompts, Training
+from depthub import ClassSet, Component, Features, Method, PromptMethod, Prompts, Training
 from depthub.encoding.backbone import Backbone
 from depthub.registry.plugins import installed
 from depthub.registry.settings import complete, factory
@@ -55,6 +55,37 @@ class Layered(PromptMethod):
         return Prompts(text=[self.of_class, self.shift(image)[:, None, None].expand(-1, 1, 2, -1), self.deep])
 
 
+class Sparse(PromptMethod):
+    """Two prompts a class at the input, none before the second layer, and new ones before the third; a shift behind the encoding."""
+
+    def __init__(self, backbone: Backbone, classes: ClassSet) -> None:
+        super().__init__(backbone, classes)
+        self.groups = nn.Parameter(0.1 * torch.randn(2, 1, 2, backbone.text_width))  # (K, 1, n, w)
+        self.deep = nn.Parameter(0.1 * torch.randn(2, backbone.text_width))  # (n, w)
+        self.shift = nn.Parameter(0.1 * torch.randn(backbone.dim))
+
+    def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
+        return Prompts(text=[self.groups, None, self.deep])
+
+    def read(self, features: Features) -> Features:
+        return replace(features, text=super().read(features).text + self.shift)
+
+
+class Adapter(Method):
+    """Changes the frozen image features and drops some of them at random; its texts are hand-written."""
+
+    adapts_image = True
+
+    def __init__(self, backbone: Backbone, classes: ClassSet) -> None:
+        super().__init__(backbone, classes)
+        self.shift = nn.Linear(backbone.dim, backbone.dim)
+
+    def features(self, backbone: Backbone, images: Tensor, classes: ClassSet) -> Features:
+        image = backbone.encode_image(images)
+        changed = image + F.dropout(self.shift(image), 0.3, self.training)
+        return Features(changed, backbone.encode_sentences(classes.sentences()), backbone.scale, classes)
+
+
 METHODS = {
     "shared": Component("CoOp", {"n_ctx": 3}),
     "per class": Component("CoOp", {"n_ctx": 3, "class_specific": True}),
@@ -64,6 +95,8 @@ METHODS = {
     "deep": Component("DeepLanguage", {"n_ctx": 2, "depth": 3}),
     "random": Noisy,
     "all together": Layered,
+    "sparse, several a class": Sparse,
+    "features alone": Adapter,
 }
 
 

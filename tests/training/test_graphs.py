@@ -16,9 +16,9 @@ from depthub.training import graphs
 from depthub.training.loop import fit_together
 from tests import tape
 from tests.models import random_backbone
-from tests.training.jobs import EXACT, METHODS, Noisy, apart, job, trained
+from tests.training.jobs import EXACT, METHODS, Adapter, Noisy, apart, job, trained
 
-STACKED = {name: method for name, method in METHODS.items() if method is not Noisy}
+STACKED = {name: method for name, method in METHODS.items() if method not in (Noisy, Adapter)}
 ALL = {
     **STACKED,
     "ProGrad": Component("ProGrad"),

@@ -1,0 +1,1 @@
+"""Methods beyond prompts against plain re-statements of their equations."""
