@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -18,13 +17,14 @@ from depthub.encoding.prompt_checks import PromptsError, check_depth, check_form
 from depthub.encoding.sentences import Sentences, as_text, tokens, write
 from depthub.encoding.text_memory import ClassText, TextMemory
 from depthub.encoding.token_trie import build_trie
-from depthub.encoding.tower_parts import Tower
-from depthub.types import ClassSet, LayerOverlay, Overlay, Prompts
+from depthub.encoding.towers import Towers
+from depthub.types import ClassSet, Overlay, Prompts
 
+MOST_SENTENCES = 1024  # hand-written ones encoded at a time
 MOST_ROWS = 2**14  # tokens encoded at a time without gradients: 128 MiB in the MLP at width 512 in fp32
 
 
-class Backbone(nn.Module):
+class Backbone(Towers):
     """A frozen CLIP-like model that accepts learned tokens.
 
     Args:
@@ -32,97 +32,14 @@ class Backbone(nn.Module):
         tokenizer: open_clip's; `encode` gives a text's token ids, calling it gives (N, context length) ids with start, end and padding.
     """
 
-    clip: Any  # open_clip's models have no common type
     encoding: Literal["fast", "reference"] = "fast"  # of text and images: the same numbers, with shared work or by open_clip's own layers
     recompute: bool = False  # image layers with prompts save only their inputs for the backward pass: less memory, more time
 
     def __init__(self, clip: nn.Module, tokenizer: Any) -> None:
-        super().__init__()
-        self.clip = clip.requires_grad_(False).eval()
-        self.tokenizer = tokenizer
+        super().__init__(clip, tokenizer)
         self._memory = TextMemory()
         self._notes: list[tuple[str, ...]] | None = None  # sentences of text encodings, in a block of `noting`
         self._state_layer = 0  # that image tokens stand before, in a block of `from_states`
-
-    def train(self, mode: bool = True) -> Backbone:
-        """Stay in evaluation mode: a frozen model has no dropout and no running statistics."""
-        return super().train(False)
-
-    @property
-    def text(self) -> Any:
-        """The text tower; for open_clip's `CLIP` it is the model itself."""
-        return getattr(self.clip, "text", self.clip)
-
-    @property
-    def text_width(self) -> int:
-        """Width w of the text tower's tokens."""
-        return int(self.text.token_embedding.embedding_dim)
-
-    @property
-    def text_depth(self) -> int:
-        """Layers of the text tower."""
-        return len(self.text.transformer.resblocks)
-
-    @property
-    def image_width(self) -> int:
-        """Width w_v of the image tower's tokens.
-
-        Raises:
-            DepthubError: if the image tower takes no prompts.
-        """
-        return ImageTower.of(self.clip.visual).width
-
-    @property
-    def image_depth(self) -> int:
-        """Layers of the image tower.
-
-        Raises:
-            DepthubError: if the image tower takes no prompts.
-        """
-        return len(ImageTower.of(self.clip.visual).blocks)
-
-    @property
-    def dim(self) -> int:
-        """Size d of the joint space."""
-        projection = self.text.text_projection
-        if projection is None:
-            return self.text_width
-        return int(projection.out_features if isinstance(projection, nn.Linear) else projection.shape[-1])
-
-    @property
-    def context_length(self) -> int:
-        """Tokens of a sentence at most, start and end included."""
-        return int(self.text.positional_embedding.shape[0])
-
-    @property
-    def scale(self) -> Tensor:
-        """exp of the logit scale, ()."""
-        scale: Tensor = self.clip.logit_scale
-        return scale.exp().reshape(())
-
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """Height and width of its images, in pixels."""
-        size = self.clip.visual.image_size
-        return (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))
-
-    @property
-    def image_statistics(self) -> tuple[Sequence[float], Sequence[float]]:
-        """Mean and standard deviation per colour channel of pixels in [0, 1], as in its pre-training."""
-        return self.clip.visual.image_mean, self.clip.visual.image_std
-
-    def digest(self) -> str:
-        """SHA-256 over every parameter and buffer, with its name: equal for bit-identical models alone."""
-        total = hashlib.sha256()
-        for name, value in self.clip.state_dict().items():
-            total.update(name.encode())
-            total.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        return total.hexdigest()
-
-    def embed(self, words: str) -> Tensor:
-        """Token embeddings of `words` without start and end, (number of tokens, w), a copy."""
-        ids = torch.tensor(self.tokenizer.encode(words), device=self.scale.device)
-        return self.text.token_embedding(ids).detach().clone()  # type: ignore[no-any-return]
 
     @contextmanager
     def noting(self) -> Iterator[list[tuple[str, ...]]]:
@@ -132,16 +49,6 @@ class Backbone(nn.Module):
             yield self._notes
         finally:
             self._notes = outer
-
-    def weights(self, tower: Tower, layer: int | None) -> dict[str, Tensor]:
-        """Copies of a layer's weights, or for None of those behind the last layer, by the names that `Overlay` has for them.
-
-        Raises:
-            DepthubError: if the tower does not have such a layer, or others than open_clip's standard ones.
-        """
-        holder = self.text if tower == "text" else self.clip.visual
-        tower_parts.check(tower, holder, Overlay({} if layer is None else {layer: LayerOverlay()}))
-        return {name: value.detach().clone() for name, value in tower_parts.weights(tower, holder, layer).items()}
 
     def encode_sentences(self, sentences: Sequence[str], overlay: Overlay | None = None) -> Tensor:
         """Features of hand-written sentences, (N, d), not normalised; remembered as in `encode_text`.
@@ -156,8 +63,8 @@ class Backbone(nn.Module):
 
         @torch.no_grad()
         def encode() -> Tensor:
-            features: Tensor = self.clip.encode_text(self._sentences(tuple(sentences)).ids)
-            return features
+            ids = self._sentences(tuple(sentences)).ids
+            return torch.cat([self.clip.encode_text(part) for part in torch.split(ids, MOST_SENTENCES)])
 
         if self._notes is not None:
             self._notes.append(tuple(sentences))

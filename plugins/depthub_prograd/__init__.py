@@ -14,8 +14,8 @@ from depthub import (
     ClassSet,
     DepthubError,
     Features,
-    Method,
     Preset,
+    PromptMethod,
     Prompts,
     hookimpl,
     start_context,
@@ -30,7 +30,7 @@ START: dict[str, Any] = {"ctx_init": OF_TEMPLATE}
 HARD = ("oxford_flowers", "dtd", "eurosat")  # a weaker correction for 8 and 16 shots
 
 
-class ProGrad(Method):
+class ProGrad(PromptMethod):
     """A context shared by all classes. The part of the head's gradient that opposes the gradient of a second loss, the distance from the
     zero-shot predictions, is removed; the second loss has no other influence.
 
@@ -82,11 +82,13 @@ class ProGrad(Method):
         self.matching = ITM(backbone.dim, classes)
         self.register_buffer("anchors", backbone.encode_sentences(classes.sentences(template)), persistent=False)
 
-    def features(self, backbone: Backbone, images: Tensor, classes: ClassSet) -> Features:
-        image = backbone.encode_image(images)
+    def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
         context = TwoReaders.apply(self.context, self.weight)[:, None] if self.training else self.context[None, None]
-        text = backbone.encode_text(classes, Prompts(text=[context], words=self.words))  # (2, M, d), or (1, M, d)
-        return Features(image, text[0], backbone.scale, classes, text[1] if self.training else None)
+        return Prompts(text=[context], words=self.words)
+
+    def read(self, features: Features) -> Features:
+        text = features.text  # (2, M, d), or (1, M, d)
+        return replace(features, text=text[0], reference=text[1] if self.training else None)
 
     def losses(self, features: Features) -> dict[str, Tensor]:
         if features.reference is None:
@@ -105,5 +107,5 @@ def _before_name(template: str) -> list[str]:
 
 
 @hookimpl
-def depthub_methods() -> list[type[Method]]:
+def depthub_methods() -> list[type[PromptMethod]]:
     return [ProGrad]

@@ -97,6 +97,7 @@ METHODS = {
     "all together": Layered,
     "sparse, several a class": Sparse,
     "features alone": Adapter,
+    "corrected gradient": Component("ProGrad"),
 }
 
 
