@@ -2,13 +2,14 @@
 
 from .boards import load_board as load_board
 from .compute.processes import elementwise_max as elementwise_max
+from .compute.scaled_gradient import scaled_gradient as scaled_gradient
 from .data.class_texts import NamedTexts as NamedTexts
 from .data.dataset import Data as Data, DataSet as DataSet, Examples as Examples
 from .data.fewshot import few_shot as few_shot
 from .data.published.cards import DatasetCard as DatasetCard, Facts as Facts
 from .data.published.on_disk import OnDisk as OnDisk
 from .encoding.backbone import Backbone as Backbone
-from .encoding.tuned_weights import TunedWeights as TunedWeights
+from .encoding.tuned_weights import LowRank as LowRank, TunedWeights as TunedWeights
 from .errors import DepthubError as DepthubError
 from .executor import Executor as Executor
 from .head import ITM as ITM, Head as Head, trained_rows as trained_rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from inspect import signature
 from types import MappingProxyType
@@ -47,6 +47,7 @@ class Method(nn.Module, ABC):
             one first. 0: one image, as the recipe's augmentation says.
         prepared_views: random views of each training image that `prepare` is given, (N, V, ...); 0: the plain image, (N, ...).
         runs: names of the settings that take a finished run, `run:FOLDER`: its tuned tensors are `finished_tensors(value)`.
+        stages: shares of the training after which a new stage begins, and the rates of a schedule by steps start anew: (0.6,) for two.
         head_weight: weight of the head's loss beside the method's own.
         lr_scales: learning rates relative to the run's, by the name of a parameter or of a part that holds parameters.
         presets: published values other than the defaults; the first that fits a run applies.
@@ -61,6 +62,7 @@ class Method(nn.Module, ABC):
     views: ClassVar[int] = 0  # random views of a training image, besides the plain one
     first_image_layer: int = 0  # of those that change
     prepared_views: int = 0
+    stages: Sequence[float] = ()
     head_weight: float = 1.0
     lr_scales: Mapping[str, float] = MappingProxyType({})
     presets: ClassVar[tuple[Preset, ...]] = ()  # published values other than the defaults

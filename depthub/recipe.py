@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from depthub.errors import DepthubError
 from depthub.values.checks import choice, number, whole
 
-Optimizer = Literal["sgd", "adamw"]
+Optimizer = Literal["sgd", "adamw", "adam"]
 Schedule = Literal["epoch", "step"]
 Augmentation = Literal["auto", "published", "none"]
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -47,7 +47,7 @@ class Training:
     """The recipe. Its defaults produced the tables of the DePT paper.
 
     A field that the others leave without effect (`idle`) takes its default and is not part of a spec, so that equal runs have equal specs:
-    `epochs` where `steps_per_shot` counts, `momentum` of AdamW, `crop` without random crops.
+    `epochs` where `steps_per_shot` counts, `momentum` of Adam and AdamW, `crop` without random crops.
 
     Args:
         epochs: passes over the training images; the first `warmup_epochs` of them at the warm-up rate.
@@ -60,7 +60,7 @@ class Training:
         augmentation: views of the training images: "published" (random resized crop and flip), "none" (the test transform), or
             "auto", the ones that the data set declares.
         precision: "fp32", or mixed precision "bf16" or "fp16".
-        optimizer: "sgd", or "adamw" with betas 0.9 and 0.999 and epsilon 1e-8.
+        optimizer: "sgd"; or "adamw", or "adam" with the decay as a part of the gradient, both with betas 0.9 and 0.999 and epsilon 1e-8.
         schedule: of the learning rates: a cosine that changes with every "epoch", as published with the paper; or with every "step", from
             the end of the warm-up to the last step.
         final_lr: rate that the cosine goes down to, of every parameter group.

@@ -58,6 +58,11 @@ class ClassSet:
         texts = tuple(self.texts[r] for r in rows) if self.texts else ()
         return replace(self, ids=tuple(self.ids[r] for r in rows), names=tuple(self.names[r] for r in rows), texts=texts)
 
+    def places_in(self, other: ClassSet) -> list[int]:
+        """The row of each of these classes within `other`; -1 for a class that `other` lacks."""
+        row = {i: r for r, i in enumerate(other.ids)} if self.space == other.space else {}
+        return [row.get(i, -1) for i in self.ids]
+
     def rows_in(self, other: ClassSet) -> list[int] | None:
         """Rows of these classes within `other`, or None if `other` lacks one of them."""
         row = {i: r for r, i in enumerate(other.ids)}
@@ -94,12 +99,19 @@ class Prompts:
         position: of the class token: after the context, in its middle, or in front of it.
         words: frozen words in place of the context in the sentence. The context overwrites their first n tokens; further tokens stay. If
             empty: n placeholders, all overwritten.
+        behind: frozen words behind the class name, before the full stop, such as ", a type of pet".
     """
 
     text: Sequence[Tensor | None] = field(default_factory=list)
     image: Sequence[Tensor | None] = field(default_factory=list)
     position: Literal["end", "middle", "front"] = "end"
     words: str = ""
+    behind: str = ""
+
+    @property
+    def wording(self) -> tuple[int, str, str, str]:
+        """Everything about the sentences but the classes: n, position, words, and the words behind the name."""
+        return self.n, self.position, self.words, self.behind
 
     @property
     def n(self) -> int:
@@ -119,8 +131,8 @@ class LayerOverlay:
     Args:
         weights: tensors in the place of the layer's own: "ln_1.weight", "attn.in_proj_weight", "mlp.c_fc.bias" and so on.
         added: functions of the input of a part, whose values are added to the part's output: "attn.in_proj" (its output has queries, keys
-            and values, 3w), "attn.out_proj", "mlp.c_fc" (before the activation), "mlp.c_proj"; and "attn" and "mlp", whose input is the
-            layer's own, or that of its second half, before the normalisation, (B, T, w).
+            and values, 3w), "attn.out_proj", "mlp.c_fc" (before the activation), "mlp.c_proj"; "attn" and "mlp", whose input is the
+            layer's own, or that of its second half, before the normalisation, (B, T, w); and "layer", the layer as a whole.
     """
 
     weights: Mapping[str, Tensor] = field(default_factory=dict)

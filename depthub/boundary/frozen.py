@@ -79,7 +79,7 @@ def _parts(backbone: Backbone) -> Iterator[tuple[str, str, nn.Module, bool]]:
     """Every module of the model: its tower, name, the module itself, and whether its hooks are called in every forward pass."""
     text, visual = backbone.text, backbone.clip.visual
     plain = backbone.encoding == "reference"
-    called = {"text": plain or not text_tower.fits(text), "image": plain or not image_tower.fits(visual)}
+    called = {"text": plain or bool(backbone.text_refusal) or not text_tower.fits(text), "image": plain or not image_tower.fits(visual)}
     towers = {id(module): "image" for module in visual.modules()}
     layers = {id(module) for block in _blocks(backbone) for module in block.modules()}
     for name, module in backbone.named_modules():
@@ -88,7 +88,8 @@ def _parts(backbone: Backbone) -> Iterator[tuple[str, str, nn.Module, bool]]:
 
 
 def _blocks(backbone: Backbone) -> Iterator[nn.Module]:
-    yield from backbone.text.transformer.resblocks
+    text = backbone.text
+    yield from getattr(text.transformer, "resblocks", None) or text.modules()  # of a tower that is always called whole
     visual: Any = backbone.clip.visual
     for holder in (getattr(visual, "transformer", None), getattr(visual, "trunk", None), visual):
         yield from getattr(holder, "resblocks", None) or getattr(holder, "blocks", None) or ()

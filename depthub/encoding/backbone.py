@@ -28,8 +28,9 @@ class Backbone(Towers):
     """A frozen CLIP-like model that accepts learned tokens.
 
     Args:
-        clip: an open_clip `CLIP` or `CustomTextCLIP` with a text transformer that pools at the end token.
-        tokenizer: open_clip's; `encode` gives a text's token ids, calling it gives (N, context length) ids with start, end and padding.
+        clip: an open_clip `CLIP` or `CustomTextCLIP`; its text tower takes learned tokens if it pools causal text at the end token.
+        tokenizer: open_clip's for CLIP, or one with the same interface; `encode` gives a text's token ids, calling it gives
+            (N, context length) ids with start, end and padding.
     """
 
     encoding: Literal["fast", "reference"] = "fast"  # of text and images: the same numbers, with shared work or by open_clip's own layers
@@ -88,7 +89,7 @@ class Backbone(Towers):
 
         Raises:
             DepthubError: if a class's sentence is too long, or there are more prompt layers than layers, or the prompts have other shapes,
-                or the tower cannot take the changes.
+                or the tower cannot take them or the changes (`text_refusal`).
         """
         self._check_text(classes, prompts)
         if not prompts.text:
@@ -98,13 +99,13 @@ class Backbone(Towers):
             self._notes.append(as_text(self.tokenizer, classes, prompts))
         if overlay is not None or prompts.text[0] is None:
             features = self._encode_overlaid(
-                self._written(classes, prompts), self._layers(prompts), overlay or NOTHING, (classes, prompts.position, prompts.words)
+                self._written(classes, prompts), self._layers(prompts), overlay or NOTHING, (classes, prompts.wording)
             )
             return features if prompts.groups else features[0]
         if torch.is_grad_enabled() or prompts.groups:
             return self._encode_text(classes, prompts)
         shapes = tuple(None if p is None else (p.shape, p.dtype, p.device) for p in prompts.text)
-        key = (classes, shapes, prompts.position, prompts.words, self.encoding)
+        key = (classes, shapes, prompts.wording, self.encoding)
         return self._remembered(key, text_tower.tokens_of(prompts.text), lambda: self._encode_text(classes, prompts))
 
     def check_prompts(self, classes: ClassSet, prompts: Prompts) -> None:
@@ -119,7 +120,8 @@ class Backbone(Towers):
 
     def _check_text(self, classes: ClassSet, prompts: Prompts) -> None:
         check_form(prompts)
-        check_layers("text", prompts.text, self.text_width, self.scale.device, len(classes))
+        width = 0 if self.text_refusal and not len(prompts.text) else self.text_width
+        check_layers("text", prompts.text, width, self.scale.device, len(classes))
 
     def _encode_text(self, classes: ClassSet, prompts: Prompts) -> Tensor:
         text, layers = self.text, self._layers(prompts)
@@ -145,7 +147,7 @@ class Backbone(Towers):
             overlay: changes.
             key: of the sentences, for what is remembered of them.
         """
-        tower_parts.check("text", self.text, overlay)
+        tower_parts.check("text", self._open_text, overlay)
         at_input = prompts[0] if prompts else None
         start = 0 if at_input is not None else first_changed(prompts, overlay, self.text_depth)
 
@@ -175,7 +177,7 @@ class Backbone(Towers):
         """Sentences around learned tokens; the classes' own if the tokens join later."""
         if prompts.text[0] is None:
             return self.sentences_of(classes)
-        arguments = (classes, prompts.n, prompts.position, prompts.words)
+        arguments = (classes, *prompts.wording)
         return self._memory.sentences(arguments, lambda: write(self.tokenizer, self.context_length, *arguments).to(self.scale.device))
 
     def _project(self, x: Tensor, overlay: Overlay = NOTHING) -> Tensor:
@@ -205,14 +207,14 @@ class Backbone(Towers):
     def _class_text(self, classes: ClassSet, prompts: Prompts, layers: Sequence[Tensor | None]) -> ClassText:
         present = text_tower.tokens_of(layers)
         per_class = any(layer.shape[1] > 1 for layer in present)
-        n, dtype, device = prompts.n, present[0].dtype, self.scale.device
+        dtype, device = present[0].dtype, self.scale.device
 
         def make() -> ClassText:
-            sentences = write(self.tokenizer, self.context_length, classes, n, prompts.position, prompts.words)
+            sentences = write(self.tokenizer, self.context_length, classes, *prompts.wording)
             trie = build_trie(sentences.symbols(per_class=per_class), device, dtype)
             return ClassText(per_class, sentences.to(device), trie)
 
-        return self._memory.class_text((classes, per_class, n, prompts.position, prompts.words, dtype, device), make)
+        return self._memory.class_text((classes, per_class, prompts.wording, dtype, device), make)
 
     def _remembered(self, key: Hashable, inputs: Sequence[Tensor], encode: Callable[[], Tensor]) -> Tensor:
         """Features from `encode`, remembered until a value of `inputs` or a weight changes; the reference encodes every time, since hooks

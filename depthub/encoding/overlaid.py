@@ -8,7 +8,7 @@ The frozen layer is the special case without changes. A layer's parts, with the 
 
     x' -+-- ln_2 -- mlp.c_fc (+) -- activation -- mlp.c_proj (+) -- + -- output
         |                                                          |
-        +------------------- x', and what "mlp" adds of x' --------+
+        +------------------- x', and what "mlp" adds of x' --------+-- what "layer" adds of x
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from depthub.types import LayerOverlay, Overlay
 
 Prompted = Sequence[Tensor | None]  # learned tokens by layer
 PLAIN = LayerOverlay()
-PARTS = ("attn", "attn.in_proj", "attn.out_proj", "mlp", "mlp.c_fc", "mlp.c_proj")  # that take something added
+PARTS = ("layer", "attn", "attn.in_proj", "attn.out_proj", "mlp", "mlp.c_fc", "mlp.c_proj")  # that take something added
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class Layer:
         out = self.block.ls_1(self._map("attn.out_proj", attended.transpose(1, 2).flatten(2)))
         x = rows + self._with("attn", rows, out)
         hidden = activated(self.block.mlp.gelu, self._map("mlp.c_fc", self._normed("ln_2", x)))
-        return x + self._with("mlp", x, self.block.ls_2(self._map("mlp.c_proj", hidden)))
+        output = x + self._with("mlp", x, self.block.ls_2(self._map("mlp.c_proj", hidden)))
+        return self._with("layer", rows, output)
 
     def _map(self, part: str, x: Tensor, joint: str = ".") -> Tensor:
         """A linear map of the layer."""

@@ -14,6 +14,7 @@ from depthub.types import ClassSet, Prompts
 from depthub.values.text import short
 
 PLACEHOLDER = "X"  # one token in CLIP's vocabulary; holds a learned vector's place in the sentence
+START_AND_END = 2  # tokens that CLIP's tokenizer adds to a text; others say their number
 POSITIONS = ("end", "middle", "front")  # of the class token, see `Prompts`
 
 
@@ -47,7 +48,7 @@ class Sentences:
         return [row[: end + 1] for row, end in zip(symbols.tolist(), self.ends.tolist(), strict=True)]
 
 
-def write(tokenizer: Any, context_length: int, classes: ClassSet, n: int, position: str, words: str) -> Sentences:
+def write(tokenizer: Any, context_length: int, classes: ClassSet, n: int, position: str, words: str, behind: str = "") -> Sentences:
     """The sentence of every class.
 
     Args:
@@ -57,12 +58,13 @@ def write(tokenizer: Any, context_length: int, classes: ClassSet, n: int, positi
         n: number of learned tokens.
         position: one of `POSITIONS`.
         words: frozen words that hold the context's place, as in `Prompts`.
+        behind: frozen words behind the class name, likewise.
 
     Raises:
         DepthubError: if a sentence is too long.
     """
     context = words or " ".join([PLACEHOLDER] * n)
-    ids = tokens(tokenizer, context_length, [f"{context} {word}." for word in classes.words], classes.names)
+    ids = tokens(tokenizer, context_length, [f"{context} {word}{behind}." for word in classes.words], classes.names)
     ends = ids.argmax(dim=-1)  # of the sentence as written, before the context moves
     order, slots = [], []
     for word in classes.words:
@@ -74,15 +76,15 @@ def write(tokenizer: Any, context_length: int, classes: ClassSet, n: int, positi
 
 def as_text(tokenizer: Any, classes: ClassSet, prompts: Prompts) -> tuple[str, ...]:
     """The sentences around prompts as text; `X` stands for a learned token."""
-    n, position, words = prompts.n, prompts.position, prompts.words
+    n, position, words, behind = prompts.wording
     if prompts.text[0] is None:  # the tokens join the classes' own sentences in a later layer
         return tuple(f"{' '.join([PLACEHOLDER] * n)} {sentence}" for sentence in classes.sentences())
     frozen = tokenizer.decode(tokenizer.encode(words)[n:]).strip() if words else ""
     before = _tokens_before(n, position)
     parts = ([PLACEHOLDER] * before, [PLACEHOLDER] * (n - before))
     if position == "end":
-        return tuple(f"{' '.join([*parts[0], *frozen.split(), word])}." for word in classes.words)
-    return tuple(f"{' '.join([*parts[0], word, *parts[1], *frozen.split()])}." for word in classes.words)
+        return tuple(f"{' '.join([*parts[0], *frozen.split(), word])}{behind}." for word in classes.words)
+    return tuple(f"{' '.join([*parts[0], word, *parts[1], *frozen.split()])}{behind}." for word in classes.words)
 
 
 def tokens(tokenizer: Any, context_length: int, sentences: Sequence[str], names: Sequence[str]) -> Tensor:
@@ -92,7 +94,7 @@ def tokens(tokenizer: Any, context_length: int, sentences: Sequence[str], names:
         DepthubError: if a sentence is too long; the message gives its name.
     """
     for sentence, name in zip(sentences, names, strict=True):
-        length = len(tokenizer.encode(sentence)) + 2
+        length = len(tokenizer.encode(sentence)) + getattr(tokenizer, "added_tokens", START_AND_END)
         if length > context_length:
             what, part = (short(repr(name)), "it") if name == sentence else (f"the prompt of class {name!r}", "the context or the name")
             raise DepthubError(f"{what} has {length} tokens, the text tower reads {context_length}: shorten {part}")

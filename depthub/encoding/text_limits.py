@@ -34,6 +34,6 @@ def refused(reason: str) -> DepthubError:
         reason: from `refusal`.
     """
     return DepthubError(
-        f"this backbone's text tower takes no learned tokens: {reason}; use a method that reads its features alone "
+        f"this backbone's text tower takes no learned tokens and no changes: {reason}; use a method that reads its features alone "
         "(zero-shot, linear heads, adapters), or another backbone"
     )

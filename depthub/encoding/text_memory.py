@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
+from open_clip.hf_model import HFTextEncoder
 from torch import Tensor, nn
 
 from depthub.encoding.sentences import Sentences
@@ -84,6 +85,8 @@ class TextMemory:
 
 def _weights(text: Any) -> list[Tensor]:
     """Every weight that a text feature depends on."""
+    if isinstance(text, HFTextEncoder):
+        return [*text.parameters()]
     weights = [text.token_embedding.weight, text.positional_embedding, *text.transformer.parameters(), *text.ln_final.parameters()]
     projection = text.text_projection
     if isinstance(projection, nn.Module):

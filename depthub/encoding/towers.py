@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from open_clip.hf_model import HFTextEncoder
 from torch import Tensor, nn
 
-from depthub.encoding import tower_parts
+from depthub.encoding import text_limits, tower_parts
 from depthub.encoding.image_tower import ImageTower
 from depthub.encoding.tower_parts import Tower
 from depthub.types import LayerOverlay, Overlay
@@ -40,14 +41,38 @@ class Towers(nn.Module):
         return getattr(self.clip, "text", self.clip)
 
     @property
+    def text_refusal(self) -> str:
+        """Why the text tower takes neither learned tokens nor changes, in words; empty if it takes them. It encodes sentences anyway."""
+        return text_limits.refusal(self.text, self.tokenizer)
+
+    @property
+    def _open_text(self) -> Any:
+        """The text tower, to be taken apart.
+
+        Raises:
+            DepthubError: if it takes no learned tokens.
+        """
+        if reason := self.text_refusal:
+            raise text_limits.refused(reason)
+        return self.text
+
+    @property
     def text_width(self) -> int:
-        """Width w of the text tower's tokens."""
-        return int(self.text.token_embedding.embedding_dim)
+        """Width w of the text tower's tokens.
+
+        Raises:
+            DepthubError: if the text tower takes no learned tokens.
+        """
+        return int(self._open_text.token_embedding.embedding_dim)
 
     @property
     def text_depth(self) -> int:
-        """Layers of the text tower."""
-        return len(self.text.transformer.resblocks)
+        """Layers of the text tower.
+
+        Raises:
+            DepthubError: if the text tower takes no learned tokens.
+        """
+        return len(self._open_text.transformer.resblocks)
 
     @property
     def image_width(self) -> int:
@@ -70,19 +95,26 @@ class Towers(nn.Module):
     @property
     def dim(self) -> int:
         """Size d of the joint space."""
-        projection = self.text.text_projection
+        text = self.text
+        if isinstance(text, HFTextEncoder):
+            return int(text.output_dim)
+        projection = text.text_projection
         if projection is None:
-            return self.text_width
+            return int(text.token_embedding.embedding_dim)
         return int(projection.out_features if isinstance(projection, nn.Linear) else projection.shape[-1])
 
     @property
     def context_length(self) -> int:
-        """Tokens of a sentence at most, start and end included."""
-        return int(self.text.positional_embedding.shape[0])
+        """Tokens of a sentence at most, start and end included; of a text tower from Hugging Face, what its tokenizer pads to."""
+        text = self.text
+        return int(self.tokenizer.context_length if isinstance(text, HFTextEncoder) else text.positional_embedding.shape[0])
 
     @property
     def scale(self) -> Tensor:
-        """exp of the logit scale, ()."""
+        """exp of the logit scale, ().
+
+        A logit bias, as SigLIP has one beside it, is left out: one constant added to all logits changes neither predictions nor softmax.
+        """
         scale: Tensor = self.clip.logit_scale
         return scale.exp().reshape(())
 
@@ -106,9 +138,13 @@ class Towers(nn.Module):
         return total.hexdigest()
 
     def embed(self, words: str) -> Tensor:
-        """Token embeddings of `words` without start and end, (number of tokens, w), a copy."""
+        """Token embeddings of `words` without start and end, (number of tokens, w), a copy.
+
+        Raises:
+            DepthubError: if the text tower takes no learned tokens.
+        """
         ids = torch.tensor(self.tokenizer.encode(words), device=self.scale.device)
-        return self.text.token_embedding(ids).detach().clone()  # type: ignore[no-any-return]
+        return self._open_text.token_embedding(ids).detach().clone()  # type: ignore[no-any-return]
 
     def weights(self, tower: Tower, layer: int | None) -> dict[str, Tensor]:
         """Copies of a layer's weights, or for None of those behind the last layer, by the names that `Overlay` has for them.
@@ -116,6 +152,6 @@ class Towers(nn.Module):
         Raises:
             DepthubError: if the tower does not have such a layer, or others than open_clip's standard ones.
         """
-        holder = self.text if tower == "text" else self.clip.visual
+        holder = self._open_text if tower == "text" else self.clip.visual
         tower_parts.check(tower, holder, Overlay({} if layer is None else {layer: LayerOverlay()}))
         return {name: value.detach().clone() for name, value in tower_parts.weights(tower, holder, layer).items()}

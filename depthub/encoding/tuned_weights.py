@@ -1,10 +1,13 @@
-"""Trained copies of a tower's weights, as a method holds them."""
+"""Trained parts inside a tower, as a method holds them: copies of weights, and low-rank maps beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import sqrt
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from depthub.encoding.backbone import Backbone
 from depthub.encoding.tower_parts import Tower
@@ -46,6 +49,35 @@ class TunedWeights(nn.Module):
         """The changes that put the copies in the place of the frozen weights."""
         layers = {int(number): LayerOverlay(dict(part.named_parameters())) for number, part in self.layers.items()}
         return Overlay(layers, dict(self.end.named_parameters()))
+
+
+class LowRank(nn.Module):
+    """Low-rank updates of a layer's queries, keys and values, each scale * B A x with dropout of x; B starts at zero (LoRA).
+
+    Args:
+        width: of the layer.
+        rank: of each.
+        scale: factor.
+        dropout: share of the input that is dropped in training, for each map by itself.
+        maps: which of the three.
+    """
+
+    def __init__(self, width: int, rank: int, scale: float, dropout: float, maps: Sequence[str] = ("q", "k", "v")) -> None:
+        super().__init__()
+        self.maps, self.width, self.scale, self.dropout = tuple(maps), width, scale, dropout
+        bound = 1 / sqrt(width)
+        self.down = nn.ParameterDict({name: nn.Parameter(torch.empty(rank, width).uniform_(-bound, bound)) for name in self.maps})
+        self.up = nn.ParameterDict({name: nn.Parameter(torch.zeros(width, rank)) for name in self.maps})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What is added to queries, keys and values, (..., 3w), from the layer's normalised input (..., w)."""
+        return torch.cat([self._added(name, x) for name in ("q", "k", "v")], dim=-1)
+
+    def _added(self, name: str, x: Tensor) -> Tensor:
+        if name not in self.maps:
+            return torch.zeros_like(x)
+        low = F.linear(F.dropout(x, self.dropout, self.training), self.down[name])
+        return self.scale * F.linear(low, self.up[name])
 
 
 def _tree(tensors: Mapping[str, Tensor]) -> nn.Module:

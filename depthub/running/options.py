@@ -80,7 +80,7 @@ class RunOptions:
         Raises:
             DepthubError: if steps are to be replayed as graphs, but their rates change, or the optimiser counts them.
         """
-        for name, value in (("schedule", "step"), ("optimizer", "adamw")):
+        for name, value in (("schedule", "step"), ("optimizer", "adamw"), ("optimizer", "adam")):
             if self.graphs and getattr(recipe, name) == value:
                 raise DepthubError(f"--graphs replays equal steps, but with training.{name} {value} they differ; run without it")
 

@@ -19,7 +19,18 @@ from typing import Any, Literal, Protocol
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-PACKAGES = ("accelerate", "numpy", "open_clip_torch", "pillow", "safetensors", "scikit-learn", "timm", "torch", "torchvision")
+PACKAGES = (
+    "accelerate",
+    "numpy",
+    "open_clip_torch",
+    "pillow",
+    "safetensors",
+    "scikit-learn",
+    "timm",
+    "torch",
+    "torchvision",
+    "transformers",
+)
 # packages that compute the numbers: their versions are compared before a stored result is used
 command: ContextVar[tuple[str, ...]] = ContextVar("command", default=())  # words after `depthub` that asked for the work in progress
 _FOLDERS = re.compile(r"(?<![^=:,\"'\[{ ])(?:~|[A-Za-z]:)?[/\\](?:[^/\\,:\"']*[/\\])*")  # of an absolute path

@@ -56,25 +56,43 @@ class BackboneCase(Part):
 )
 def encoding(case: BackboneCase) -> str:
     """A named backbone says where a model is. Files of its own must be there; published weights that are not on this machine are a reason
-    to skip. Image prompts are asked for where the image tower is a vision transformer.
+    to skip. Text prompts are asked for where the text tower takes them (`Backbone.text_refusal`), image prompts where the image tower is a
+    vision transformer.
     """
-    backbone, pixels, context = case.backbone, _pixels(case.backbone), _context(case.backbone)
-    for what, rows, encode in (
-        ("images", len(pixels), lambda: backbone.encode_image(pixels)),
-        ("sentences", len(toy.BASE), lambda: backbone.encode_text(toy.BASE, Prompts())),
-        ("texts with learned tokens", len(toy.BASE), lambda: backbone.encode_text(toy.BASE, context)),
-    ):
-        encoded = _alike(backbone, encode, what)
-        assert tuple(encoded.shape) == (rows, backbone.dim), f"{what} give {tuple(encoded.shape)}, expected {(rows, backbone.dim)}"
-        assert not torch.allclose(encoded, encoded[:1].expand_as(encoded)), f"all {what} give the same features"
-    _check_gradient(next(token for token in context.text if token is not None), encoded, "text")
+    backbone, pixels = case.backbone, _pixels(case.backbone)
+    _check_features(backbone, "images", len(pixels), lambda: backbone.encode_image(pixels))
+    _check_features(backbone, "sentences", len(toy.BASE), lambda: backbone.encode_text(toy.BASE, Prompts()))
+    return "; ".join(filter(None, (_check_text_prompts(backbone), _check_image_prompts(backbone, pixels))))
+
+
+def _check_text_prompts(backbone: Backbone) -> str:
+    """Check texts with learned tokens; the reason if the tower takes none."""
     try:
-        width = backbone.image_width
+        context = 0.02 * torch.randn(TOKENS, backbone.text_width, generator=torch.Generator().manual_seed(toy.SEED))
     except DepthubError as error:
         return str(error)
-    token = torch.full((TOKENS, width), 0.02, requires_grad=True)
+    prompts = Prompts(text=[context.requires_grad_()])
+    encoded = _check_features(backbone, "texts with learned tokens", len(toy.BASE), lambda: backbone.encode_text(toy.BASE, prompts))
+    _check_gradient(context, encoded, "text")
+    return ""
+
+
+def _check_image_prompts(backbone: Backbone, pixels: Tensor) -> str:
+    """Check images with learned tokens; the reason if the tower takes none."""
+    try:
+        token = torch.full((TOKENS, backbone.image_width), 0.02, requires_grad=True)
+    except DepthubError as error:
+        return str(error)
     _check_gradient(token, _alike(backbone, lambda: backbone.encode_image(pixels, [token]), "images with learned tokens"), "image")
     return ""
+
+
+def _check_features(backbone: Backbone, what: str, rows: int, encode: Callable[[], Tensor]) -> Tensor:
+    """Features, checked to have their shape and to differ."""
+    encoded = _alike(backbone, encode, what)
+    assert tuple(encoded.shape) == (rows, backbone.dim), f"{what} give {tuple(encoded.shape)}, expected {(rows, backbone.dim)}"
+    assert not torch.allclose(encoded, encoded[:1].expand_as(encoded)), f"all {what} give the same features"
+    return encoded
 
 
 def _alike(backbone: Backbone, encode: Callable[[], Tensor], what: str) -> Tensor:
@@ -97,11 +115,6 @@ def _check_gradient(token: Tensor, features: Tensor, what: str) -> None:
     (gradient,) = torch.autograd.grad(features.square().sum(), token)
     assert gradient.isfinite().all(), f"the gradient of {what} tokens is not finite"
     assert gradient.count_nonzero(), f"{what} tokens get no gradient"
-
-
-def _context(backbone: Backbone) -> Prompts:
-    generator = torch.Generator().manual_seed(toy.SEED)
-    return Prompts(text=[(0.02 * torch.randn(TOKENS, backbone.text_width, generator=generator)).requires_grad_()])
 
 
 def _pixels(backbone: Backbone) -> Tensor:

@@ -103,6 +103,17 @@ class Case(Part):
         return self.train()
 
     @cached_property
+    def draws(self) -> bool:
+        """Whether a training step draws random numbers, as dropout does."""
+        tuner = self.tuner().train()
+        inputs, labels = training_images(tuner).tensors
+        with torch.random.fork_rng(devices=[]):
+            tuner.prepare(*prepared_images(tuner).tensors)
+            before = torch.get_rng_state()
+            tuner(inputs, toy.BASE, labels)
+            return not torch.equal(before, torch.get_rng_state())
+
+    @cached_property
     def retrained(self) -> State:
         """The tuned parameters of a second training."""
         return tuned(self.train())

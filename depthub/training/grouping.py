@@ -126,6 +126,8 @@ def _most(job: TrainingJob, key: StackKey, limit: Limit) -> int:
     scale = backbone.scale
     on_cpu = scale.device.type == "cpu"
     free = torch.cuda.mem_get_info(scale.device)[0] if scale.device.type == "cuda" else psutil.virtual_memory().available
+    if backbone.text_refusal:  # nothing of the text tower is saved for the backward pass
+        return MOST_ON_CPU if on_cpu else MOST
     each = key.tokens * backbone.text_depth * SAVED * backbone.text_width / 512 * scale.element_size() / 4
     return max(1, min(MOST_ON_CPU if on_cpu else MOST, int(SHARE * free / each)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Any
@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from depthub.compute.processes import gathered
 from depthub.data.views import PerEpoch, mixed
 from depthub.errors import DepthubError, DivergedError
+from depthub.recipe import Length
 from depthub.training.batches import ShuffledBatches, SingleClassBatches
 from depthub.training.job import TrainingJob
 from depthub.training.schedule import learning_rate, learning_rate_of_step
@@ -103,7 +104,9 @@ class JobState:
         """Set the learning rates of a step of the epoch, counted from 0, where they change with every step, and tell the method of it."""
         done = self.epoch * self.length.batches + step
         if self.recipe.schedule == "step":
-            self._set_rates(optimizer, lambda base: learning_rate_of_step(base, done, self.recipe, self.length))
+            begin, end = stage_of(done, self.length.steps, self.job.tuner.method.stages)
+            stage = Length(self.length.batches, end - begin)
+            self._set_rates(optimizer, lambda base: learning_rate_of_step(base, done - begin, self.recipe, stage))
         self.job.tuner.method.before_step(done, self.length.steps)
 
     def end_epoch(self, loss: float, seconds: float, optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> None:
@@ -149,6 +152,13 @@ class JobState:
         if not condition:
             other = "" if recipe.precision == "fp32" else f", or set training.precision to fp32 ({recipe.precision})"
             raise DivergedError(f"{finding} in epoch {self.epoch}: the run diverged; lower training.lr ({recipe.lr}){other}", self.epoch)
+
+
+def stage_of(step: int, steps: int, stages: Sequence[float]) -> tuple[int, int]:
+    """The first step of the stage that a step is in, and the first behind it; see `Method.stages`."""
+    bounds = [0, *(int(share * steps) for share in stages), steps]
+    begin = max(bound for bound in bounds if bound <= step)
+    return begin, min(bound for bound in bounds if bound > begin)
 
 
 def _prepare(job: TrainingJob) -> None:

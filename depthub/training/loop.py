@@ -29,6 +29,7 @@ Step = Callable[..., Tensor]
 OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "adamw": partial(torch.optim.AdamW, betas=(0.9, 0.999), eps=1e-8),
+    "adam": partial(torch.optim.Adam, betas=(0.9, 0.999), eps=1e-8),
 }
 
 

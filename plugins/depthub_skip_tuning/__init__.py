@@ -21,7 +21,7 @@ NEW = BATCHES | {"lr": 2e-5, "warmup_epochs": 1, "warmup_lr": 1e-6}
 OTHER_DATA = BATCHES | {"lr": 1e-5, "warmup_epochs": 1, "warmup_lr": 1e-8, "epochs": 5}
 ALL_CLASSES = BATCHES | {"lr": 1e-5, "warmup_epochs": 0}
 OWN = 1e4  # similarity of an image to its own class
-FARTHEST = 5.0  # where the density of the first rank beyond those always kept is 0 and that of the last is this
+FARTHEST = 5.0  # where the density of the last rank is taken; that of the first beyond those always kept is taken at 0
 
 
 class FinetuneCLIP(Method):
@@ -128,8 +128,7 @@ class SkipTuning(FinetuneCLIP):
     @torch.no_grad()
     def similarity(self, image: Tensor, labels: Tensor) -> Tensor:
         """Each class's similarity to the batch, (M,), from image features (B, d) and labels (B,)."""
-        similarity = F.normalize(image, dim=-1) @ self.prototypes.to(image.dtype).T
-        return elementwise_max(similarity.scatter(1, labels[:, None], OWN).amax(dim=0))
+        return elementwise_max((F.normalize(image, dim=-1) @ self.prototypes.to(image.dtype).T).scatter(1, labels[:, None], OWN).amax(dim=0))
 
     def chosen(self, similarity: Tensor) -> list[int]:
         """The classes that take part in a step, as sorted rows, from their similarity to the batch."""

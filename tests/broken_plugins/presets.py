@@ -11,7 +11,7 @@ from depthub import Backbone, ClassSet, Preset, PromptMethod, Prompts
 class Misspelt(PromptMethod):
     """Asks for an optimizer that there is not."""
 
-    presets = (Preset("original", {}, {"optimizer": "adam"}),)
+    presets = (Preset("original", {}, {"optimizer": "adagrad"}),)
 
     def __init__(self, backbone: Backbone, classes: ClassSet) -> None:
         super().__init__(backbone, classes)

@@ -55,24 +55,9 @@ def test_random_weights_are_the_same_every_time_and_leave_the_generator_alone(co
 def test_every_family_is_taken_or_refused_for_a_reason() -> None:
     """The verdict on each of open_clip's own configurations."""
     reasons = {name: refusal(open_clip.get_model_config(name)) for name in open_clip.list_models()}
-    accepted = {name for name, reason in reasons.items() if not reason}
-    assert {
-        "ViT-B-16",
-        "ViT-B-16-quickgelu",
-        "RN50-quickgelu",
-        "convnext_base",
-        "EVA02-B-16",
-        "MobileCLIP-S1",
-        "PE-Core-B-16",
-        "ViTamin-B",
-    } <= accepted
-    for family in ("SigLIP", "CLIPA", "coca", "roberta", "mt5", "nllb", "worldwide"):
-        members = [name for name in reasons if family in name]
-        assert members, family
-        assert all(reasons[name] for name in members), family
-    assert "CoCa" in reasons["coca_ViT-B-32"]
-    assert "sigmoid" in reasons["ViT-B-16-SigLIP"] or "last slot" in reasons["ViT-B-16-SigLIP"]
-    assert "Hugging Face" in reasons["roberta-ViT-B-32"]
+    refused = {name for name, reason in reasons.items() if reason}
+    assert refused == {name for name in reasons if name.startswith("coca_")} != set()
+    assert all("CoCa" in reasons[name] for name in refused)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +68,6 @@ def test_every_family_is_taken_or_refused_for_a_reason() -> None:
         ("ViT-B-16", "openay", r"did you mean 'openai'\?"),
         ("ViT-B-16", "openai", "with QuickGELU.* use 'ViT-B-16-quickgelu'"),
         ("ViT-B-16-quickgelu", "laion2b_s34b_b88k", "neither a file nor a known tag"),
-        ("ViT-B-16-SigLIP", "webli", "cannot be tuned with prompts: .*SigLIP"),
         ("coca_ViT-B-32", "laion2b_s13b_b90k", "CoCa"),
         ("local-dir:/nowhere", "", "no model configuration at /nowhere"),
         ("/nowhere.json", "random", "no model configuration at /nowhere.json"),

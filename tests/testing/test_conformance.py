@@ -46,7 +46,7 @@ SEEN = {
     "stacking": "method.context of run ",
     "views": "image features of equal views differ by up to",
     "prepare": "scores differ by up to",
-    "presets": "preset 'original': DepthubError: training.optimizer is 'adam'",
+    "presets": "preset 'original': DepthubError: training.optimizer is 'adagrad'",
     "class-texts": "check() accepts classes without texts, but IndexError",
     "finished-runs": "start=run:/nowhere/0000000... is accepted",
     "stages": "task 'all' has the image 'toys/test/0/0/flipped', which 'toys' has not",

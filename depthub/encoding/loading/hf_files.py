@@ -15,7 +15,6 @@ MODEL, TOKENIZER = "hf_model_name", "hf_tokenizer_name"  # keys of open_clip's c
 NEEDED = {MODEL: ("config.json",), TOKENIZER: ("tokenizer.json", "*.model", "vocab.*")}  # one of these files
 READ = ("*.json", "*.model", "*.txt")  # configuration and vocabulary; neither weights nor code
 WHAT = {MODEL: "text tower", TOKENIZER: "tokenizer"}
-TYPES = ("bert", "m2m_100", "mt5", "roberta", "xlm-roberta")  # towers that open_clip can read features of
 REMEDY = "pip install 'depthub[hf]'"
 
 
@@ -52,7 +51,7 @@ def folders(text: Mapping[str, Any], local: Mapping[str, Path], model: str, down
         raise DepthubError(f"backbone {model!r} reads text as the package transformers does, which is not installed: {REMEDY}")
     paths = {key: local.get(key) or _of_hub(key, str(text[key]), model, download) for key in keys}
     for key, path in paths.items():
-        if not any(file for form in NEEDED[key] for file in path.glob(form)):
+        if not _holds(path, key):
             raise DepthubError(f"no {WHAT[key]} of {model!r} in {path}; expected {' or '.join(NEEDED[key])}")
     if MODEL in paths:
         _check_type(paths[MODEL] / "config.json", model)
@@ -68,16 +67,22 @@ def _of_hub(key: str, name: str, model: str, download: bool) -> Path:
         from huggingface_hub import snapshot_download
 
         folder = Path(snapshot_download(name, allow_patterns=[*READ], local_files_only=not download))
-        if not any(file for form in NEEDED[key] for file in folder.glob(form)):  # the model's other files may be there without it
+        if not _holds(folder, key):  # the model's other files may be there without it
             raise FileNotFoundError(f"{name} has no {' or '.join(NEEDED[key])}")
         return folder
 
 
+def _holds(folder: Path, key: str) -> bool:
+    return any(file for form in NEEDED[key] for file in folder.glob(form))
+
+
 def _check_type(config: Path, model: str) -> None:
     """Refuse a type that open_clip does not know; code that comes with the files is never run."""
+    from open_clip.hf_configs import arch_dict
+
     try:
         kind = json.loads(config.read_bytes())["model_type"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise DepthubError(f"{config} is not a configuration of a text tower of Hugging Face's") from error
-    if kind not in TYPES:
-        raise DepthubError(f"the text tower of {model!r} is of the type {str(kind)[:40]!r}, expected {', '.join(TYPES)}")
+    if kind not in arch_dict:
+        raise DepthubError(f"the text tower of {model!r} is of the type {str(kind)[:40]!r}, expected {', '.join(sorted(arch_dict))}")

@@ -25,8 +25,9 @@ from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 from torch import Tensor
 
 from depthub.encoding.backbone import Backbone
-from depthub.encoding.loading import weights
-from depthub.encoding.loading.sources import RANDOM, Sources, find, read_config, weights_digest
+from depthub.encoding.hf_tokenizer import HuggingFaceTokenizer
+from depthub.encoding.loading import hf_files, weights
+from depthub.encoding.loading.sources import RANDOM, Sources, find, read_config, text_folders, weights_digest
 from depthub.encoding.loading.weights import unusable
 from depthub.errors import DepthubError, UnknownNameError, hint
 from depthub.spec import BackboneSpec, NamedBackbone
@@ -36,7 +37,9 @@ from depthub.values.text import plain
 __all__ = ["RANDOM", "load_backbone", "refusal", "weights_digest"]
 
 QUICK = "-quickgelu"  # how open_clip's names of models with QuickGELU end
-TOKENIZING = {"additional_special_tokens", "clean"}  # permitted settings of the tokenizer; others read files, or at random
+TOKENIZING = {"additional_special_tokens", "clean"}  # permitted settings of CLIP's tokenizer; others read files, or at random
+HF_TOKENIZING = {"clean", "language", "strip_sep_token"}  # of Hugging Face's; others read files, or run code
+POSITIONS = "text.transformer.embeddings.position_ids"  # 0, 1, 2, ... in files by older versions of transformers; newer ones need none
 
 
 def load_backbone(spec: BackboneSpec, named: Mapping[str, NamedBackbone], download: bool = False) -> Backbone:
@@ -48,39 +51,34 @@ def load_backbone(spec: BackboneSpec, named: Mapping[str, NamedBackbone], downlo
         download: whether to download files that are not on this machine; if not, the network is not used.
 
     Raises:
-        DepthubError: for an unknown model or tag, a family without learned prompts in its text tower, another activation than in the
-            training of the weights, or weights that are missing, not finite, or do not fit.
+        DepthubError: for an unknown model or tag, a family that open_clip's `CLIP` and `CustomTextCLIP` cannot build, another activation
+            than in the training of the weights, or weights, packages or files of the text tower that are missing, not finite, or do not
+            fit.
     """
     with nullcontext() if download else network.offline():
         sources = find(spec, named, download)
         config, pixels = _config(sources, named)
         if reason := refusal(config):
-            raise DepthubError(f"backbone {spec.model!r} cannot be tuned with prompts: {reason}")
+            raise DepthubError(f"backbone {spec.model!r} cannot be used: {reason}")
+        text = config["text_cfg"]
+        folders = hf_files.folders(text, text_folders(sources.model, sources.config, text), sources.model, download)
         if sources.config is None:
             sources, pixels = _tagged(sources, config, download)
         elif sources.weights is None and sources.pretrained != RANDOM:
             _refuse_weights(sources, [])
-        clip = _build(sources, config, pixels)
+        clip = _build(sources, config, pixels, folders)
         if sources.weights is not None:
             _fill(clip, sources, config)
-        return Backbone(clip, _tokenizer(sources, config["text_cfg"]))
+        foreign = hf_files.TOKENIZER in folders
+        backbone = Backbone(clip, _hf_tokenizer(sources, text, folders, clip) if foreign else _tokenizer(sources, text))
+        return _tried(backbone, sources.model) if folders else backbone
 
 
 def refusal(config: Mapping[str, Any]) -> str:
-    """Why a model's text tower cannot take learned prompts, or an empty string."""
-    text = config["text_cfg"]
-    pool = text.get("pool_type", "argmax")
-    reasons = {
-        "CoCa appends a class token to the text and pools it there, so the end of the text is not its feature": "multimodal_cfg" in config
-        or bool(text.get("embed_cls")),
-        "its text tower comes from Hugging Face and has no place for learned tokens": "hf_model_name" in text,
-        "it reads the text at the last slot without a causal mask (SigLIP, CLIPA), so padding takes part in attention": pool == "last",
-        "it was trained with a sigmoid loss and a logit bias (SigLIP); the softmax loss of prompt tuning is not its own": "init_logit_bias"
-        in config,
-        "it pools at a tokenizer-specific end token (worldwide models)": pool != "argmax" or "hf_tokenizer_name" in text,
-        "its text tower masks padding": bool(text.get("use_pad_mask")),
-    }
-    return next((reason for reason, holds in reasons.items() if holds), "")
+    """Why a model cannot be used at all, or an empty string; for limits of its text tower see `Backbone.text_refusal`."""
+    if "multimodal_cfg" in config or config["text_cfg"].get("embed_cls"):
+        return "CoCa reads a text at a class token of its own, and has a decoder beside the two towers"
+    return ""
 
 
 def _config(sources: Sources, named: Mapping[str, NamedBackbone]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -130,22 +128,26 @@ def _check_activation(quick: bool, sources: Sources, config: Mapping[str, Any]) 
     raise DepthubError(f"weights {what} were trained {'with' if quick else 'without'} QuickGELU, {model!r} is built otherwise: {remedy}")
 
 
-def _build(sources: Sources, config: Mapping[str, Any], pixels: Mapping[str, Any]) -> torch.nn.Module:
+def _build(sources: Sources, config: Mapping[str, Any], pixels: Mapping[str, Any], folders: Mapping[str, Path]) -> torch.nn.Module:
     """The model with seeded random weights; the caller's generator stays where it was."""
     parts = deepcopy(dict(config))
-    vision = parts["vision_cfg"]
+    vision, text = parts["vision_cfg"], parts["text_cfg"]
     if ":" in str(vision.get("timm_model_name")):
         raise DepthubError(
             f"{vision['timm_model_name']!r} of {sources.model!r} is a model of another source; expected an architecture of timm's own"
         )
     if "timm_model_name" in vision:
         vision["timm_model_pretrained"] = False  # all weights come from the file
-    kind = open_clip.CustomTextCLIP if parts.pop("custom_text", False) else open_clip.CLIP
+    custom = parts.pop("custom_text", False)
+    if hf_files.MODEL in folders:
+        text |= {hf_files.MODEL: str(folders[hf_files.MODEL]), "hf_model_pretrained": False}
+        custom = True
+    kind = open_clip.CustomTextCLIP if custom else open_clip.CLIP
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         warnings.filterwarnings("ignore", message=".*(TypedStorage|NVIDIA driver).*")
         try:
-            model: torch.nn.Module = kind(**parts)
+            model: torch.nn.Module = kind(**parts).float()  # Hugging Face's configurations may say another precision
             set_model_preprocess_cfg(model, _pixels(model, pixels))
         except Exception as error:  # open_clip does not check the user's configuration
             raise DepthubError(f"cannot build {sources.model!r} as its configuration says: {_short(error)}") from error
@@ -164,13 +166,7 @@ def _pixels(model: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tokenizer(sources: Sources, text: Mapping[str, Any]) -> Any:
     """CLIP's own tokenizer; the merges of another vocabulary lie beside the model's configuration."""
-    settings = text.get("tokenizer_kwargs") or {}
-    other = [*(settings.keys() - TOKENIZING if isinstance(settings, Mapping) else [settings])]
-    if other:
-        raise DepthubError(
-            f"tokenizer_kwargs of {sources.model!r} says {other[0]!r}, expected {' or '.join(sorted(TOKENIZING))}; "
-            "put your own merges beside the configuration, as bpe*.txt.gz"
-        )
+    settings = _tokenizing(sources, text, TOKENIZING, "; put your own merges beside the configuration, as bpe*.txt.gz")
     merges = {"bpe_path": str(sources.merges)} if sources.merges else {}
     try:
         tokenizer = open_clip.SimpleTokenizer(context_length=text.get("context_length", 77), **merges, **settings)
@@ -180,6 +176,38 @@ def _tokenizer(sources: Sources, text: Mapping[str, Any]) -> Any:
     if tokens > text.get("vocab_size", tokens):
         raise DepthubError(f"the tokenizer of {sources.model!r} has {tokens} tokens, its text tower {text['vocab_size']}")
     return tokenizer
+
+
+def _hf_tokenizer(sources: Sources, text: Mapping[str, Any], folders: Mapping[str, Path], clip: Any) -> HuggingFaceTokenizer:
+    """The tokenizer of Hugging Face's that the configuration names, with open_clip's cleaning and padding."""
+    settings = _tokenizing(sources, text, HF_TOKENIZING)
+    folder, length, mode = str(folders[hf_files.TOKENIZER]), text.get("context_length", 77), text.get("tokenizer_mode")
+    try:
+        tokenizer = open_clip.tokenizer.HFTokenizer(folder, length, tokenizer_mode=mode, trust_remote_code=False, **settings)
+        return HuggingFaceTokenizer(tokenizer, clip.vocab_size)
+    except Exception as error:  # open_clip and transformers do not check the user's files and configuration
+        raise DepthubError(f"cannot make the tokenizer of {sources.model!r}: {_short(error)}") from error
+
+
+def _tokenizing(sources: Sources, text: Mapping[str, Any], permitted: set[str], remedy: str = "") -> dict[str, Any]:
+    """The settings of the tokenizer in a text tower's configuration."""
+    settings = text.get("tokenizer_kwargs") or {}
+    other = [*(settings.keys() - permitted if isinstance(settings, Mapping) else [settings])]
+    if other:
+        raise DepthubError(f"tokenizer_kwargs of {sources.model!r} says {other[0]!r}, expected {' or '.join(sorted(permitted))}{remedy}")
+    return dict(settings)
+
+
+def _tried(backbone: Backbone, model: str) -> Backbone:
+    """The model after one text of full length: nothing else says whether a tower and a tokenizer from different places fit together."""
+    try:
+        with torch.no_grad():
+            backbone.clip.encode_text(backbone.tokenizer(["photo " * backbone.context_length]))
+    except DepthubError:
+        raise
+    except Exception as error:  # open_clip and transformers do not check the user's configuration
+        raise DepthubError(f"the text tower of {model!r} cannot read its tokenizer's text: {_short(error)}") from error
+    return backbone
 
 
 @torch.no_grad()
@@ -210,8 +238,11 @@ def _adapted(model: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
     state = convert_state_dict(model, state)
     if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
         state = convert_to_custom_text_state_dict(state)
-    if "logit_scale" in state and state["logit_scale"].numel() == 1:
-        state["logit_scale"] = state["logit_scale"].reshape(model.logit_scale.shape)
+    for name in ("logit_scale", "logit_bias"):
+        if name in state and state[name].numel() == 1 and getattr(model, name) is not None:
+            state[name] = state[name].reshape(getattr(model, name).shape)
+    if POSITIONS not in model.state_dict():
+        state.pop(POSITIONS, None)
     resize_pos_embed(state, model)
     resize_text_pos_embed(state, model)
     return state

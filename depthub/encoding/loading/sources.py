@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from depthub.encoding.loading.hf_files import READ, local_folders
 from depthub.errors import DepthubError
 from depthub.identity.file_digests import files_sha256
 from depthub.spec import BackboneSpec, NamedBackbone
@@ -95,7 +96,8 @@ def weights_digest(spec: BackboneSpec, named: Mapping[str, NamedBackbone], downl
     """SHA-256 over the digests of all files of the model: configuration, weights, vocabulary.
 
     It does not depend on their folders. It covers all files of these kinds in a directory, in the order of their names; otherwise
-    configuration and weights, in this order. It is empty without files: open_clip's names and tags have a fixed meaning.
+    configuration and weights, in this order; then those of Hugging Face's that the configuration names by a folder. It is empty without
+    files: open_clip's names and tags, and names of the Hub, have a fixed meaning.
 
     Args:
         spec: of the backbone.
@@ -108,10 +110,12 @@ def weights_digest(spec: BackboneSpec, named: Mapping[str, NamedBackbone], downl
     model, _ = locate(spec, named)
     if model.startswith(LOCAL):
         files = sorted({path for form in DIGESTED for path in _folder(model).glob(form)}, key=lambda path: path.name)
+        config: Path | None = _folder(model) / CONFIG
     else:
         sources = find(spec, named, download)
-        files = [path for path in (sources.config, sources.weights) if path]
-    digests = files_sha256([path for path in files if path.is_file()])
+        config = sources.config
+        files = [path for path in (config, sources.weights) if path]
+    digests = files_sha256([path for path in dict.fromkeys([*files, *_of_text(model, config)]) if path.is_file()])
     return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
 
 
@@ -134,6 +138,25 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if not _is_config(config) or not isinstance(pixels, dict):
         raise DepthubError(f"{path} is not an open_clip configuration: it needs embed_dim, vision_cfg and text_cfg")
     return config, pixels
+
+
+def text_folders(model: str, config: Path | None, text: Mapping[str, Any]) -> dict[str, Path]:
+    """The folders of Hugging Face's that a configuration names, see `hf_files.local_folders`.
+
+    Args:
+        model: as in `Sources`.
+        config: its configuration; None for open_clip's own.
+        text: the text tower's part of it.
+    """
+    return local_folders(text, config, holds_tokenizer=model.startswith(LOCAL))
+
+
+def _of_text(model: str, config: Path | None) -> list[Path]:
+    """The files in the folders of Hugging Face's that a configuration names, in a fixed order."""
+    if config is None or not config.is_file():
+        return []
+    folders = text_folders(model, config, read_config(config)[0]["text_cfg"]).values()
+    return [path for folder in dict.fromkeys(folders) for path in sorted({path for form in READ for path in folder.glob(form)})]
 
 
 def _is_config(config: Any) -> bool:
