@@ -9,7 +9,7 @@ from .data.fewshot import few_shot as few_shot
 from .data.published.cards import DatasetCard as DatasetCard, Facts as Facts
 from .data.published.on_disk import OnDisk as OnDisk
 from .encoding.backbone import Backbone as Backbone
-from .encoding.tuned_weights import LowRank as LowRank, TunedWeights as TunedWeights
+from .encoding.tuned_weights import AddedParts as AddedParts, LowRank as LowRank, TunedWeights as TunedWeights
 from .errors import DepthubError as DepthubError
 from .executor import Executor as Executor
 from .head import ITM as ITM, Head as Head, trained_rows as trained_rows

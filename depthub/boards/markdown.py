@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from depthub.boards import costs
 from depthub.values.text import markdown as escaped
 
 Table = Sequence[Sequence[str]]
@@ -23,7 +24,7 @@ def markdown(board: Mapping[str, Any]) -> str:
     for setting in board["settings"]:
         rows = [row for row in board["rows"] if row["setting"] == setting["name"]]
         lines += [f"## {escaped(setting['name'])}", "", *_resolution(setting), *_averages(setting, rows), "", *_missing(setting, rows)]
-        lines += _standings(setting, rows)
+        lines += [*_standings(setting, rows), *_costs(board, rows)]
         for data in setting["data"]:
             tested = [row for row in rows if data in row["per_data"]]
             body = [_cells(row, setting, row["per_data"][data]) for row in tested]
@@ -119,6 +120,20 @@ def _averages(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
     common = list(map(escaped, setting["common_data"]))
     over = f"Average over {len(common)} data set{'' if len(common) == 1 else 's'}: {', '.join(common) or 'none in common'}."
     return [" ".join([over, *map(escaped, conventions(setting))]), "", *_table(header, body)]
+
+
+def _costs(board: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each method costs, where it was measured, and the picture of it."""
+    measured = costs.tables(rows)
+    if measured is None:
+        return []
+    place = escaped("{data} with {backbone} ({machine})".format(**board["costs"]))
+    how = (
+        f"Each method measured alone on {place}: numbers that training changes; operations and median time of a training step, and what it "
+        "keeps for its backward pass; time before the first step; time to encode an image, for methods that read encoded images, and to "
+        "test one; size of a checkpoint. A dash: not measured, or nothing."
+    )
+    return ["### Costs", "", how, "", *_table(*measured), ""]
 
 
 def _missing(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -112,7 +112,7 @@ def _fill(axes: Axes, points: Sequence[Point], scores: tuple[str, str, str], tit
             elinewidth=1.2,
             zorder=3,
         )
-    _label(axes, points, levels)
+    label_points(axes, points, levels)
 
 
 def _line(text: str, what: str) -> str:
@@ -122,8 +122,8 @@ def _line(text: str, what: str) -> str:
 
 def _frame(axes: Axes, points: Sequence[Point], scores: tuple[str, str, str]) -> list[Annotation]:
     """Set limits and axis labels, and draw lines of equal harmonic mean; returns their labels."""
-    axes.set_xlim(_limits([point.x for point in points], [point.x_std for point in points]))
-    axes.set_ylim(_limits([point.y for point in points], [point.y_std for point in points]))
+    axes.set_xlim(limits([point.x for point in points], [point.x_std for point in points]))
+    axes.set_ylim(limits([point.y for point in points], [point.y_std for point in points]))
     axes.set_xlabel(f"{_line(scores[0], 'axis')} (%)", parse_math=False)
     axes.set_ylabel(f"{_line(scores[1], 'axis')} (%)", parse_math=False)
     for side in ("top", "right"):
@@ -131,7 +131,7 @@ def _frame(axes: Axes, points: Sequence[Point], scores: tuple[str, str, str]) ->
     return draw_level_lines(axes, _line(scores[2], "level"))
 
 
-def _limits(values: Sequence[float], spreads: Sequence[float]) -> tuple[float, float]:
+def limits(values: Sequence[float], spreads: Sequence[float]) -> tuple[float, float]:
     """Room for error bars and labels; at least 6 points wide, so that noise does not look large."""
     low = min(value - spread for value, spread in zip(values, spreads, strict=True))
     high = max(value + spread for value, spread in zip(values, spreads, strict=True))
@@ -139,7 +139,7 @@ def _limits(values: Sequence[float], spreads: Sequence[float]) -> tuple[float, f
     return max(0.0, low - margin), min(100.0, high + margin)
 
 
-def _label(axes: Axes, points: Sequence[Point], levels: Iterable[Annotation]) -> None:
+def label_points(axes: Axes, points: Sequence[Point], levels: Iterable[Annotation]) -> None:
     """Put each name at the nearest free place around its point."""
     occupied: list[BboxBase] = [level.get_window_extent() for level in levels]
     for point in points:

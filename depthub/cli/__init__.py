@@ -20,8 +20,8 @@ from depthub.values.text import plain
 
 # in the order of use: first steps, runs and what comes of them, data and plugins, housekeeping
 COMMANDS = (
-    "quickstart", "run", "launch", "suite", "runs", "predict", "rescore", "channels", "export", "report", "leaderboard", "submit", "claim",
-    "paper", "data", "plugins", "check", "new", "cache", "golden", "work",
+    "quickstart", "run", "launch", "suite", "runs", "cost", "predict", "rescore", "channels", "export", "report", "leaderboard", "submit",
+    "claim", "paper", "data", "plugins", "check", "new", "cache", "golden", "work",
 )  # fmt: skip
 USAGE = """usage: depthub COMMAND [options]
 

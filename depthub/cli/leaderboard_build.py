@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from depthub import boards
+from depthub.boards import costs
 from depthub.boards.packing import pack_runs
 from depthub.cli.options.parser import Parser
 from depthub.cli.plural import counted
@@ -22,15 +24,18 @@ def parser() -> Parser:
     build.add("--out", type=Path, default=Path("leaderboard"), metavar="DIR", help="the folder for the two files")
     build.add("--average", type=Convention, default=CONVENTION, help="average of harmonic scores over data sets; the first is the papers'")
     build.add("--pack", action="store_true", help="also write the runs, packed into one small file per method, into DIR/runs of --out")
+    build.add(
+        "--costs", type=Path | None, default=None, metavar="FILE", help="measured costs, from `depthub cost`; by default DIR/costs.json"
+    )
     build.add("--title", type=str, default="", metavar="TEXT", help="title of the board; by default that of its definition")
     return build
 
 
 def main(options: Any) -> int:
     """Build; the exit status is 0 also where some runs are left out, which are then named."""
-    board = _document(options)
+    board = _with_costs(_document(options), options.costs or options.runs / costs.FILE, required=options.costs is not None)
     packed = pack_runs(options.runs, options.out / RUNS) if options.pack else []
-    files = boards.write(board, options.out)
+    files = [*boards.write(board, options.out), *_pictures(board, options.out)]
     for note in board.get("notes", []):
         print(f"depthub: warning: {note}", file=sys.stderr)
     for entry in board["left_out"]:
@@ -40,6 +45,31 @@ def main(options: Any) -> int:
             print(plain(f"incomplete: {row['label']} lacks {counted(len(row['missing']), 'run')}, listed in {files[1]}"))
     print(plain(f"{counted(len(board['rows']), 'row')}: {', '.join(map(str, [*files, *packed]))}"))
     return 0
+
+
+def _with_costs(board: dict[str, Any], path: Path, *, required: bool) -> dict[str, Any]:
+    """The board with the costs of a file, if it is there."""
+    if not required and not path.is_file():
+        return board
+    board, without_row = costs.with_costs(board, costs.read(path))
+    for label in without_row:
+        print(f"depthub: warning: {path}: {label} has costs, but no row on this board", file=sys.stderr)
+    return board
+
+
+def _pictures(board: dict[str, Any], folder: Path) -> list[Path]:
+    """A picture of scores and costs for each setting that has two priced rows; none without matplotlib."""
+    if find_spec("matplotlib") is None:
+        return []
+    from depthub.boards.cost_plot import draw_costs
+
+    paths = []
+    for place, setting in enumerate(board["settings"]):
+        rows = [row for row in board["rows"] if row["setting"] == setting["name"]]
+        for ending in ("png", "svg"):
+            path = draw_costs(rows, setting, folder / f"costs{f'-{place + 1}' if place else ''}.{ending}")
+            paths += [path] if path else []
+    return paths
 
 
 def _document(options: Any) -> dict[str, Any]:

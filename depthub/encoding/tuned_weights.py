@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from depthub.encoding.backbone import Backbone
 from depthub.encoding.tower_parts import Tower
+from depthub.errors import DepthubError
 from depthub.types import LayerOverlay, Overlay
 
 
@@ -51,20 +52,43 @@ class TunedWeights(nn.Module):
         return Overlay(layers, dict(self.end.named_parameters()))
 
 
+class AddedParts(nn.ModuleDict):
+    """Trained functions beside one part of several layers of a tower; `overlay()` adds their values to the part's.
+
+    Args:
+        part: of a layer, see `LayerOverlay.added`.
+        functions: by the number of the layer, from 0.
+    """
+
+    def __init__(self, part: str, functions: Mapping[int, nn.Module]) -> None:
+        super().__init__({str(number): function for number, function in functions.items()})
+        self.part = part
+
+    def overlay(self) -> Overlay:
+        """The changes that add the functions."""
+        return Overlay({int(number): LayerOverlay(added={self.part: function}) for number, function in self.items()})
+
+
 class LowRank(nn.Module):
-    """Low-rank updates of a layer's queries, keys and values, each scale * B A x with dropout of x; B starts at zero (LoRA).
+    """Low-rank updates of a layer's queries, keys and values, each alpha / sqrt(rank) * B A x with dropout of x; B starts at zero
+    (LoRA, rank-stabilised).
 
     Args:
         width: of the layer.
         rank: of each.
-        scale: factor.
+        alpha: factor.
         dropout: share of the input that is dropped in training, for each map by itself.
         maps: which of the three.
+
+    Raises:
+        DepthubError: for a rank below 1, or a share that is not from 0 to below 1.
     """
 
-    def __init__(self, width: int, rank: int, scale: float, dropout: float, maps: Sequence[str] = ("q", "k", "v")) -> None:
+    def __init__(self, width: int, rank: int, alpha: float, dropout: float, maps: Sequence[str] = ("q", "k", "v")) -> None:
         super().__init__()
-        self.maps, self.width, self.scale, self.dropout = tuple(maps), width, scale, dropout
+        if rank < 1 or not 0 <= dropout < 1:
+            raise DepthubError(f"updates of low rank: rank is {rank} and dropout {dropout}, expected at least 1, and 0 to below 1")
+        self.maps, self.scale, self.dropout = tuple(maps), alpha / sqrt(rank), dropout
         bound = 1 / sqrt(width)
         self.down = nn.ParameterDict({name: nn.Parameter(torch.empty(rank, width).uniform_(-bound, bound)) for name in self.maps})
         self.up = nn.ParameterDict({name: nn.Parameter(torch.zeros(width, rank)) for name in self.maps})

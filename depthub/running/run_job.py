@@ -74,6 +74,10 @@ class RunJob:
             return cast("RunResult", end.value)
         return None
 
+    def close(self) -> None:
+        """End the run where it is, as a failure would."""
+        self._steps.close()
+
     @property
     def folder(self) -> Path:
         """Of the run on disk."""

@@ -152,6 +152,7 @@ def _charts(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> di
         "trade_off": charts.trade_off(setting, rows),
         "parameters": charts.pareto(setting, rows, "params_trainable", "trained parameters"),
         "time": charts.pareto(setting, rows, "train_s", "training of a run, seconds"),
+        "operations": charts.pareto(setting, rows, "step_flop", "operations of a training step, measured alone"),
         "reliability": charts.reliability(setting),
         "critical_difference": charts.critical_difference(setting),
     }

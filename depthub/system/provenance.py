@@ -156,6 +156,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def machine() -> str:
+    """Processor or accelerator, threads and the version of torch, in one line."""
+    import torch
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _cpu()
+    return f"{device}, {torch.get_num_threads()} threads, torch {version('torch')}"
+
+
 def peak_rss_bytes() -> int | None:
     """Largest memory of this process since its start, or None where the system does not report it."""
     try:

@@ -97,16 +97,9 @@ def fit_together(jobs: Sequence[TrainingJob], accelerator: Accelerator) -> list[
 
 def _until_one_ends(states: list[JobState], optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> None:
     """Train epoch by epoch until one of the runs ends, or has fewer steps in its last epoch than others in the same one."""
-    since, first = perf_counter(), states[0].job
-    stack = Stack([state.job.tuner for state in states])
-    with undisturbed():  # for mixed precision only: `_step` adds up gradients itself, so that parts of a batch count by their sizes
-        model = accelerator.prepare_model(stack, evaluation_mode=True)
-        stepper = accelerator.prepare_optimizer(optimizer)
-    model.train()
-    batches = ProcessBatches(StackedBatches([state.order for state in states]), accelerator.process_index, accelerator.num_processes)
-    loaded = loader(ConcatDataset([state.job.images for state in states]), accelerator.device, first.workers, batch_sampler=batches)
-    step: Step = partial(_step, model, first.classes, stepper, accelerator, batches.weight, [*first.tuner.tuned().values()])
-    graphed = GraphedStep(step, stack.forbid_random_draws) if first.graphs else None
+    since = perf_counter()
+    stack, loaded, step = stepper(states, optimizer, accelerator)
+    graphed = GraphedStep(step, stack.forbid_random_draws) if states[0].job.graphs else None
     by_step = [state for state in states if state.notes_steps]
     while all(state.goes_on for state in states) and len({state.steps for state in states}) == 1:
         seeds = [state.begin_epoch(optimizer) for state in states]
@@ -119,6 +112,20 @@ def _until_one_ends(states: list[JobState], optimizer: torch.optim.Optimizer, ac
         for state, loss in zip(states, losses, strict=True):
             state.end_epoch(loss, (now - since) / len(states), optimizer, accelerator)
         since = now
+
+
+def stepper(
+    states: list[JobState], optimizer: torch.optim.Optimizer, accelerator: Accelerator
+) -> tuple[Stack, DataLoader[tuple[Tensor, Tensor]], Step]:
+    """The runs as one module, their batches, and the function that trains on one."""
+    first, stack = states[0].job, Stack([state.job.tuner for state in states])
+    with undisturbed():  # for mixed precision only: `_step` adds up gradients itself, so that parts of a batch count by their sizes
+        model = accelerator.prepare_model(stack, evaluation_mode=True)
+        prepared = accelerator.prepare_optimizer(optimizer)
+    model.train()
+    batches = ProcessBatches(StackedBatches([state.order for state in states]), accelerator.process_index, accelerator.num_processes)
+    loaded = loader(ConcatDataset([state.job.images for state in states]), accelerator.device, first.workers, batch_sampler=batches)
+    return stack, loaded, partial(_step, model, first.classes, prepared, accelerator, batches.weight, [*first.tuner.tuned().values()])
 
 
 def _epoch(

@@ -67,6 +67,7 @@ class Tuner(nn.Module):
             DepthubError: if they have other shapes, or the backbone cannot read the method's prompts.
         """
         method, layer = self.method, self.method.first_image_layer
+        chooses = labels is not None and overrides(method, "training_features")
         with within("method", method), self.backbone.from_states(layer) if layer else nullcontext():
             try:
                 if labels is None:
@@ -77,7 +78,7 @@ class Tuner(nn.Module):
                 self._refuse_prompts(error)
         if self._first("features", classes):
             check_hooks(self.backbone, method)
-            outputs.check_features(method, features, len(images), classes, self.backbone.scale, self.backbone.dim, step=labels is not None)
+            outputs.check_features(method, features, len(images), classes, self.backbone.scale, self.backbone.dim, step=chooses)
         return features
 
     def prepare(self, images: Tensor, labels: Tensor) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import Any, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from depthub import Backbone, ClassSet, DepthubError, Features, LayerOverlay, LowRank, Method, Overlay, Preset, hookimpl
+from depthub import AddedParts, Backbone, ClassSet, DepthubError, Features, LowRank, Method, Preset, hookimpl
 
 RECIPE: dict[str, Any] = {"optimizer": "adamw", "lr": 2e-4, "weight_decay": 0.01, "warmup_epochs": 0}
 BY_STEPS: dict[str, Any] = {"schedule": "step", "final_lr": 1e-6, "steps_per_shot": 500, "batch_size": 32}
@@ -42,26 +41,20 @@ class CLIPLoRA(Method):
     ) -> None:
         super().__init__(backbone, classes)
         layers = min(backbone.text_depth, backbone.image_depth)
-        if rank < 1 or not 0 <= dropout < 1 or not 0 <= first_layer < layers:
-            raise DepthubError(
-                f"CLIPLoRA: rank {rank}, dropout {dropout}, first_layer {first_layer}, expected at least 1, 0 to 1, and 0 to {layers - 1}"
-            )
+        if not 0 <= first_layer < layers:
+            raise DepthubError(f"CLIPLoRA: first_layer is {first_layer}, expected 0 to {layers - 1}")
 
-        def updates(width: int, depth: int, tower: str) -> nn.ModuleDict:
-            numbers = range(first_layer, depth) if encoder in ("both", tower) else range(0)
-            return nn.ModuleDict({str(number): LowRank(width, rank, alpha / sqrt(rank), dropout) for number in numbers})
+        def updates(width: int, numbers: range) -> AddedParts:
+            return AddedParts("attn.in_proj", {number: LowRank(width, rank, alpha, dropout) for number in numbers})
 
-        self.text = updates(backbone.text_width, backbone.text_depth, "text")
-        self.image = updates(backbone.image_width, backbone.image_depth, "image")
-        self.template, self.first_image_layer = template, first_layer
+        text_end, image_end = backbone.text_depth * (encoder != "image"), backbone.image_depth * (encoder != "text")
+        self.text = updates(backbone.text_width, range(first_layer, text_end))
+        self.image = updates(backbone.image_width, range(first_layer, image_end))
+        self.template, self.first_image_layer = template, first_layer if self.image else backbone.image_depth
 
     def features(self, backbone: Backbone, images: Tensor, classes: ClassSet) -> Features:
-        text, image = (
-            Overlay({int(number): LayerOverlay(added={"attn.in_proj": update}) for number, update in updates.items()})
-            for updates in (self.text, self.image)
-        )
-        of_text = backbone.encode_sentences(classes.sentences(self.template), text)
-        return Features(backbone.encode_image(images, (), image), of_text, backbone.scale, classes)
+        text = backbone.encode_sentences(classes.sentences(self.template), self.text.overlay())
+        return Features(backbone.encode_image(images, (), self.image.overlay()), text, backbone.scale, classes)
 
 
 @hookimpl

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from depthub import Backbone, ClassSet, DepthubError, Features, Head, Method, Preset, hookimpl, trained_rows
 
-TOLERANCE = 1e-9  # of the gradient of the mean loss
+TOLERANCE = 1e-7  # of the gradient of the mean loss
 
 
 class LinearProbe(Head):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
-from depthub import Backbone, ClassSet, DepthubError, Features, LayerOverlay, Method, Overlay, Preset, hookimpl, scaled_gradient
+from depthub import AddedParts, Backbone, ClassSet, DepthubError, Features, Method, Preset, hookimpl, scaled_gradient
 
 RECIPE: dict[str, Any] = {"lr": 0.0015, "epochs": 5, "warmup_epochs": 0, "batch_size": 128}
 
@@ -49,8 +49,8 @@ class MMA(Method):
 
     tunes_image = True
     presets = (
-        Preset("original", {}, RECIPE, data=("imagenet",)),
         Preset("original", {"first_layer": 8}, RECIPE | {"epochs": 1}, protocols=("CrossDataset", "DomainGeneralization")),
+        Preset("original", {}, RECIPE, data=("imagenet",)),
         Preset("original", {}, RECIPE | {"batch_size": 16}),
         Preset("dept-repo", {}, {"lr": 0.0015}),
     )
@@ -74,20 +74,14 @@ class MMA(Method):
             )
         self.template, self.first_image_layer, numbers = template, first_layer, range(first_layer, layers)
         shared = {number: Map(hidden, hidden) for number in numbers}
-
-        def adapter(tower: Literal["text", "image"], number: int) -> Adapter:
-            return Adapter(backbone.weights(tower, number), shared[number], scale, scaled_gradients)
-
-        self.text = nn.ModuleDict({str(number): adapter("text", number) for number in numbers})
-        self.image = nn.ModuleDict({str(number): adapter("image", number) for number in numbers})
+        self.text, self.image = (
+            AddedParts("layer", {n: Adapter(backbone.weights(tower, n), shared[n], scale, scaled_gradients) for n in numbers})
+            for tower in ("text", "image")
+        )
 
     def features(self, backbone: Backbone, images: Tensor, classes: ClassSet) -> Features:
-        text, image = (
-            Overlay({int(number): LayerOverlay(added={"layer": adapter}) for number, adapter in tower.items()})
-            for tower in (self.text, self.image)
-        )
-        of_text = backbone.encode_sentences(classes.sentences(self.template), text)
-        return Features(backbone.encode_image(images, (), image), of_text, backbone.scale, classes)
+        text = backbone.encode_sentences(classes.sentences(self.template), self.text.overlay())
+        return Features(backbone.encode_image(images, (), self.image.overlay()), text, backbone.scale, classes)
 
 
 @hookimpl

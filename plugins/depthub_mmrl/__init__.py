@@ -9,16 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, DepthubError, Features, Method, Overlay, Preset, Prompts, hookimpl
+from depthub import Backbone, ClassSet, DepthubError, Features, Method, Overlay, Preset, Prompts, hookimpl, trained_rows
 
 RECIPE: dict[str, Any] = {"optimizer": "adamw", "lr": 0.001, "crop": 0.5}
 FEW: dict[str, Any] = RECIPE | {"epochs": 50, "batch_size": 32}
 OTHER_DATA: dict[str, Any] = RECIPE | {"epochs": 1, "batch_size": 32, "warmup_epochs": 0}
 WEIGHTS = {  # of the pull towards the frozen features, by data set
-    **{"stanford_cars": 7.0, "fgvc_aircraft": 6.0, "sun397": 6.0, "dtd": 6.0, "food101": 5.0},
-    **{"oxford_flowers": 4.0, "ucf101": 3.0, "imagenet": 0.5, "caltech101": 0.5, "oxford_pets": 0.2},
+    **{"stanford_cars": 7.0, "fgvc_aircraft": 6.0, "sun397": 6.0, "dtd": 6.0, "food101": 5.0, "oxford_flowers": 4.0},
+    **{"ucf101": 3.0, "caltech101": 0.5, "oxford_pets": 0.2},
 }
-EUROSAT: dict[str, Any] = {"dim": 2048, "weight": 0.01}
+SETTINGS: dict[str, Any] = {name: {"weight": weight} for name, weight in WEIGHTS.items()} | {"eurosat": {"dim": 2048, "weight": 0.01}}
 
 
 class MMRL(Method):
@@ -38,12 +38,10 @@ class MMRL(Method):
     tunes_image = True
     presets = (
         Preset("original", {"weight": 0.2}, OTHER_DATA, protocols=("CrossDataset", "DomainGeneralization")),
-        *(Preset("original", {"weight": weight}, FEW, protocols=("FewShot",), data=(name,)) for name, weight in WEIGHTS.items()),
-        Preset("original", EUROSAT, FEW, protocols=("FewShot",), data=("eurosat",)),
-        Preset("original", {"weight": 0.5}, FEW, protocols=("FewShot",)),
         Preset("original", {"weight": 0.5}, RECIPE | {"epochs": 5, "batch_size": 32}, data=("imagenet",)),
-        *(Preset("original", {"weight": weight}, RECIPE, data=(name,)) for name, weight in WEIGHTS.items() if name != "imagenet"),
-        Preset("original", EUROSAT, RECIPE, data=("eurosat",)),
+        *(Preset("original", settings, FEW, protocols=("FewShot",), data=(name,)) for name, settings in SETTINGS.items()),
+        Preset("original", {"weight": 0.5}, FEW, protocols=("FewShot",)),
+        *(Preset("original", settings, RECIPE, data=(name,)) for name, settings in SETTINGS.items()),
         Preset("original", {}, RECIPE),
         Preset("dept-repo", {}, RECIPE),
     )
@@ -65,8 +63,8 @@ class MMRL(Method):
         layers = min(backbone.text_depth, backbone.image_depth)
         if not 1 <= first_layer < layers or n_tokens < 1 or dim < 1 or not 0 <= alpha <= 1:
             raise DepthubError(
-                f"MMRL: first_layer {first_layer}, n_tokens {n_tokens}, dim {dim}, alpha {alpha}, expected 1 to {layers - 1}, two positive "
-                "numbers, and 0 to 1"
+                f"MMRL: first_layer is {first_layer}, expected 1 to {layers - 1}, a layer of both towers; n_tokens {n_tokens} "
+                f"and dim {dim}, expected at least 1; alpha {alpha}, expected 0 to 1"
             )
         self.classes, self.first_image_layer, self.alpha, self.weight = classes, first_layer, alpha, weight
         self.head_weight = alpha
@@ -102,7 +100,7 @@ class MMRL(Method):
             return {}
         second = self.scores(features.readouts["representation"], features.text, features.scale)
         image = 1 - F.cosine_similarity(features.image, features.reference, dim=-1).mean()
-        text = 1 - F.cosine_similarity(features.text, self.anchors, dim=-1).mean()
+        text = 1 - F.cosine_similarity(features.text, self.anchors[trained_rows(features.classes, self.classes)], dim=-1).mean()
         return {"representation": (1 - self.alpha) * F.cross_entropy(second, features.labels), "frozen": self.weight * (image + text)}
 
 

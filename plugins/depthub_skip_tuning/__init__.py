@@ -108,8 +108,7 @@ class SkipTuning(FinetuneCLIP):
         self.decay, self.mask, self.density = decay, mask, density
         number = len(classes)
         self.top = min(int(top_ratio) if top_ratio > 1 else ceil(top_ratio * number), max_top, number) if top_ratio != 1 else number
-        prototypes = F.normalize(backbone.encode_sentences(self.sentences(classes)), dim=-1)
-        self.register_buffer("prototypes", prototypes, persistent=False)
+        self.register_buffer("prototypes", F.normalize(backbone.encode_sentences(self.sentences(classes)), dim=-1), persistent=False)
         self.register_buffer("kept", self.draw(number), persistent=False)
 
     def chances(self, number: int) -> Tensor:
@@ -128,7 +127,8 @@ class SkipTuning(FinetuneCLIP):
     @torch.no_grad()
     def similarity(self, image: Tensor, labels: Tensor) -> Tensor:
         """Each class's similarity to the batch, (M,), from image features (B, d) and labels (B,)."""
-        return elementwise_max((F.normalize(image, dim=-1) @ self.prototypes.to(image.dtype).T).scatter(1, labels[:, None], OWN).amax(dim=0))
+        cosines = F.normalize(image, dim=-1) @ self.prototypes.to(image.dtype).T
+        return elementwise_max(cosines.scatter(1, labels[:, None], OWN).amax(dim=0))
 
     def chosen(self, similarity: Tensor) -> list[int]:
         """The classes that take part in a step, as sorted rows, from their similarity to the batch."""

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, DepthubError, Features, Preset, PromptMethod, Prompts, hookimpl, start_context, start_words
+from depthub import (
+    Backbone,
+    ClassSet,
+    DepthubError,
+    Features,
+    Preset,
+    PromptMethod,
+    Prompts,
+    canonical_context,
+    hookimpl,
+    start_context,
+    start_words,
+)
 
 RECIPE: dict[str, Any] = {"optimizer": "adam", "lr": 0.002, "batch_size": 32, "epochs": 50}
-
-
-class ClassTokens(nn.Module):
-    """The network: from class features (M, d) to tokens (M, n, w)."""
-
-    def __init__(self, dim: int, hidden: int, n_ctx: int, width: int) -> None:
-        super().__init__()
-        self.down, self.up, self.shape = nn.Linear(dim, hidden), nn.Linear(hidden, n_ctx * width), (n_ctx, width)
-
-    def forward(self, features: Tensor) -> Tensor:
-        hidden = self.down(features)
-        tokens: Tensor = self.up(hidden * torch.sigmoid(1.702 * hidden))
-        return tokens.view(len(features), *self.shape)
 
 
 class TCP(PromptMethod):
@@ -55,30 +54,34 @@ class TCP(PromptMethod):
         template: str = "",
     ) -> None:
         super().__init__(backbone, classes)
-        if not 1 <= layer < backbone.text_depth:
-            raise DepthubError(
-                f"TCP: layer is {layer}, expected 1 to {backbone.text_depth - 1}, a layer of the text tower behind the first"
-            )
-        if not 1 <= reduction <= backbone.dim:
-            raise DepthubError(f"TCP: reduction is {reduction}, expected 1 to {backbone.dim}, the size of the joint space")
+        layers, dim = backbone.text_depth, backbone.dim
+        if not 1 <= layer < layers or not 1 <= reduction <= dim:
+            raise DepthubError(f"TCP: layer is {layer} and reduction {reduction}, expected 1 to {layers - 1} and 1 to {dim}")
         self.words, self.layer, self.weight, self.template = start_words(ctx_init), layer, weight, template
         self.context = nn.Parameter(start_context(backbone, self.words, n_ctx))  # (n, w)
-        self.network = ClassTokens(backbone.dim, backbone.dim // reduction, len(self.context), backbone.text_width)
+        self.down, self.up = nn.Linear(dim, dim // reduction), nn.Linear(dim // reduction, self.context.numel())
+
+    @classmethod
+    def canonical(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        return canonical_context(settings)
 
     @staticmethod
-    def behind(classes: ClassSet) -> str:
-        """The words behind the class name in the data set's own prompt."""
-        return classes.template.partition("{}")[2].removesuffix(".")
-
-    def anchors(self, backbone: Backbone, classes: ClassSet) -> Tensor:
-        """Normalised zero-shot features, (M, d)."""
-        return F.normalize(backbone.encode_sentences(classes.sentences(self.template or classes.template_of("tcp"))), dim=-1)
+    def around(classes: ClassSet) -> tuple[str, str]:
+        """Frozen words in front of the class name and behind it: the data set's own for TCP; else those behind it in its prompt."""
+        sentence = dict(classes.templates).get("tcp_context", "{}" + classes.template.partition("{}")[2])
+        front, _, behind = sentence.removesuffix(".").partition("{}")
+        return front.strip(), behind
 
     def prompts(self, classes: ClassSet, image: Tensor | None, *, backbone: Backbone | None = None) -> Prompts:
         assert backbone is not None, "the engine gives it"
-        self.zero_shot = self.anchors(backbone, classes)
-        text: Sequence[Tensor | None] = [self.context, *[None] * (self.layer - 1), self.network(self.zero_shot)]
-        return Prompts(text=text, words=self.words, behind=self.behind(classes))
+        sentences = classes.sentences(self.template or classes.template_of("tcp"))
+        self.zero_shot = F.normalize(backbone.encode_sentences(sentences), dim=-1)  # (M, d)
+        hidden = self.down(self.zero_shot)
+        of_classes = self.up(hidden * torch.sigmoid(1.702 * hidden)).view(-1, *self.context.shape)  # (M, n, w)
+        text: Sequence[Tensor | None] = [self.context, *[None] * (self.layer - 1), of_classes]
+        front, behind = self.around(classes)
+        words = f"{self.words or ' '.join('X' * len(self.context))} {front}" if front else self.words
+        return Prompts(text=text, words=words, behind=behind)
 
     def read(self, features: Features) -> Features:
         return Features(features.image, features.text, features.scale, features.classes, reference=self.zero_shot)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from depthub import ITM, Backbone, ClassSet, Method
+from depthub import Backbone, ClassSet, Head, Method
 from depthub.registry.plugins import installed
 from depthub.registry.settings import complete, make
 from depthub.spec import Component
@@ -21,12 +21,13 @@ BATCH, RATE, MOMENTUM = 4, 0.02, 0.9
 Loss = Callable[[Tensor, Tensor], Tensor]  # of inputs and labels
 
 
-def tuner_of(backbone: Backbone, name: str, **settings: Any) -> Tuner:
-    """A method in double precision under matching, from a seeded start."""
+def tuner_of(backbone: Backbone, name: str, *, head: str = "ITM", **settings: Any) -> Tuner:
+    """A method in double precision under a head, from a seeded start."""
     torch.manual_seed(3)
     component = complete(Component(name, settings), "methods", installed())
     method: Method = make(component, "methods", installed(), backbone, CLASSES)
-    return Tuner(backbone, method, ITM(backbone.dim, CLASSES)).to(backbone.scale.dtype).train()
+    classifier: Head = make(complete(Component(head), "heads", installed()), "heads", installed(), backbone.dim, CLASSES)
+    return Tuner(backbone, method, classifier).to(backbone.scale.dtype).train()
 
 
 def pixels(backbone: Backbone, number: int = 3) -> Iterator[tuple[Tensor, Tensor]]:

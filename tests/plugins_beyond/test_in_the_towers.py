@@ -222,19 +222,26 @@ def assert_equal_steps_apart(tuner: Any, plain: Mapping[str, Tensor], loss: Any,
     assert_equal_steps(tuner, plain, loss, batches)
 
 
-def test_tcp(backbone: Backbone) -> None:
+@pytest.mark.parametrize(
+    ("templates", "zero_shot", "sentence"),
+    [
+        ((), "a photo of a {}, a type of pet.", "X X X {}, a type of pet."),
+        ((("tcp", "an aircraft {}."), ("tcp_context", "person doing {}.")), "an aircraft {}.", "X X X person doing {}."),
+    ],
+    ids=["the data set's sentence", "sentences for TCP"],
+)
+def test_tcp(backbone: Backbone, templates: tuple[tuple[str, str], ...], zero_shot: str, sentence: str) -> None:
     """Features of pixels are cached: the image tower is frozen."""
     tuner = tuner_of(backbone, "TCP", layer=2, n_ctx=3, reduction=2, weight=4.0)
     plain, batches = copies(tuner), [(backbone.encode_image(images), labels) for images, labels in pixels(backbone)]
-    pets = "a photo of a {}, a type of pet."
-    classes, new = (ClassSet(c.space, c.ids, c.names, pets) for c in (CLASSES, NEW))
+    classes, new = (ClassSet(c.space, c.ids, c.names, "a photo of a {}, a type of pet.", templates) for c in (CLASSES, NEW))
 
     def text(of: ClassSet) -> tuple[Tensor, Tensor]:
-        frozen = F.normalize(backbone.encode_sentences(of.sentences()), dim=-1)
-        hidden = frozen @ plain["network.down.weight"].T + plain["network.down.bias"]
+        frozen = F.normalize(backbone.encode_sentences(of.sentences(zero_shot)), dim=-1)
+        hidden = frozen @ plain["down.weight"].T + plain["down.bias"]
         hidden = hidden * torch.sigmoid(1.702 * hidden)
-        tokens = (hidden @ plain["network.up.weight"].T + plain["network.up.bias"]).view(len(of), 3, -1)
-        ids = backbone.tokenizer([f"X X X {word}, a type of pet." for word in of.words], context_length=backbone.context_length)
+        tokens = (hidden @ plain["up.weight"].T + plain["up.bias"]).view(len(of), 3, -1)
+        ids = backbone.tokenizer(of.sentences(sentence), context_length=backbone.context_length)
         x = backbone.text.token_embedding(ids)
         context = plain["context"].expand(len(of), -1, -1)
         x = torch.cat([x[:, :1], context, x[:, 4:]], dim=1) + backbone.text.positional_embedding

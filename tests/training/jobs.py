@@ -96,6 +96,7 @@ METHODS = {
     "random": Noisy,
     "all together": Layered,
     "sparse, several a class": Sparse,
+    "made of each class's frozen feature": Component("TCP", {"n_ctx": 3, "layer": 2}),
     "features alone": Adapter,
     "corrected gradient": Component("ProGrad"),
 }

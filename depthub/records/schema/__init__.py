@@ -15,7 +15,7 @@ import jsonschema_rs
 from depthub.errors import DepthubError
 from depthub.records.faults import Fault
 
-Kind = Literal["run", "leaderboard", "packed", "top1", "definition", "submission", "verification", "class_texts"]
+Kind = Literal["run", "leaderboard", "packed", "top1", "definition", "submission", "verification", "class_texts", "costs"]
 VERSION = "1.1.0"
 LARGEST = 64 * 2**20  # bytes of a document
 EXACT = 2**53  # integers from here on are not exact in every reader of JSON
