@@ -21,7 +21,11 @@ def examples() -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": __name__}
     for block in blocks:
         exec(block, names)
-    return {name: thing for name, thing in names.items() if isinstance(thing, type) and issubclass(thing, Method) and thing.__module__ == __name__}
+    return {
+        name: thing
+        for name, thing in names.items()
+        if isinstance(thing, type) and issubclass(thing, Method) and thing.__module__ == __name__
+    }
 
 
 EXAMPLES = examples()

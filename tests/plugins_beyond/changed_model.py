@@ -69,11 +69,13 @@ def away_from_the_start(tuner: Tuner) -> None:
         torch.nn.init.normal_(value, std=0.1)
 
 
-def assert_dept_works_around(alone: Tuner, around: Tuner, images: Tensor, labels: Tensor) -> None:
-    """DePT's classifier reads the features that matching reads; on new classes matching decides alone."""
-    features, head = alone.features(images, CLASSES, labels), around.head
-    rows = torch.cat([head.cat.text(features.text[labels]), head.cat.image(features.image)])  # type: ignore[union-attr, operator]
-    loss = F.cross_entropy(head.cat.classifier(rows), labels.repeat(2))  # type: ignore[union-attr, operator]
+def assert_dept_reads_what_matching_reads(alone: Tuner, around: Tuner, batch: tuple[Tensor, Tensor]) -> None:
+    """On new classes matching decides alone."""
+    images, labels = batch
+    head: Any = around.head
+    features = alone.features(images, CLASSES, labels)
+    rows = torch.cat([head.cat.text(features.text[labels]), head.cat.image(features.image)])
+    loss = F.cross_entropy(head.cat.classifier(rows), labels.repeat(2))
     matching = alone(images, CLASSES, labels)["head"]
     assert_near(around(images, CLASSES, labels)["head"], 0.7 * loss + 0.3 * matching)
     assert_near(scores(around, images, NEW), scores(alone, images, NEW))

@@ -13,7 +13,13 @@ from depthub.registry.plugins import installed
 from depthub.registry.presets import preset
 from depthub.spec import Component, DataSpec, RunSpec
 from tests.models import CLASSES, random_backbone
-from tests.plugins_beyond.changed_model import ChangedModel, assert_dept_works_around, assert_trains_as, away_from_the_start, with_updates
+from tests.plugins_beyond.changed_model import (
+    ChangedModel,
+    assert_dept_reads_what_matching_reads,
+    assert_trains_as,
+    away_from_the_start,
+    with_updates,
+)
 from tests.plugins_beyond.steps import NEW, assert_near, copies, pixels, scores, tuner_of
 
 
@@ -75,8 +81,8 @@ def test_dropout_is_for_training(backbone: Backbone) -> None:
 
 
 def test_dept(backbone: Backbone) -> None:
-    tuners = [tuner_of(backbone, "CLIPLoRA", head=head, dropout=0.0) for head in ("ITM", "DePT")]
-    assert_dept_works_around(*tuners, *next(pixels(backbone)))
+    alone, around = (tuner_of(backbone, "CLIPLoRA", head=head, dropout=0.0) for head in ("ITM", "DePT"))
+    assert_dept_reads_what_matching_reads(alone, around, next(pixels(backbone)))
 
 
 @pytest.mark.parametrize("settings", [{"rank": 0}, {"dropout": 1.0}, {"first_layer": 3}])

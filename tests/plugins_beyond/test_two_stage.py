@@ -15,10 +15,17 @@ from torch.utils.data import TensorDataset
 from depthub import Backbone, ClassSet, DepthubError, Training
 from depthub.registry.plugins import installed
 from depthub.registry.presets import preset
+from depthub.registry.settings import complete
 from depthub.spec import Component, RunSpec
 from depthub.training.loop import fit
 from tests.models import CLASSES, random_backbone
-from tests.plugins_beyond.changed_model import PREFIX, ChangedModel, assert_dept_works_around, away_from_the_start, with_updates
+from tests.plugins_beyond.changed_model import (
+    PREFIX,
+    ChangedModel,
+    assert_dept_reads_what_matching_reads,
+    away_from_the_start,
+    with_updates,
+)
 from tests.plugins_beyond.steps import NEW, assert_equal_steps, assert_near, copies, matching, pixels, scores, tuner_of
 
 MIXED = ClassSet("five", (7, 3, 8, 0), ("red kite", CLASSES.names[3], "sea", CLASSES.names[0]))
@@ -96,7 +103,7 @@ def test_each_stage_has_an_optimiser_and_a_cosine_of_its_own(backbone: Backbone)
     away_from_the_start(tuner)
     plain = copies(tuner)
     images, labels = (torch.cat(parts) for parts in zip(*pixels(backbone, 2), strict=True))
-    values = {"lr": 0.01, "weight_decay": 0.5, "final_lr": 0.002}
+    values: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.5, "final_lr": 0.002}
     recipe = Training(batch_size=8, optimizer="adamw", schedule="step", warmup_epochs=0, augmentation="none", steps_per_shot=7, **values)
     fit(tuner, TensorDataset(images, labels), CLASSES, recipe, 1, Accelerator(cpu=True))
 
@@ -131,12 +138,12 @@ def test_dropout(backbone: Backbone) -> None:
 @pytest.mark.parametrize("step", [0, 1], ids=["first stage", "second stage"])
 def test_dept(backbone: Backbone, step: int) -> None:
     """Its classifier reads text features of the same length in both stages: the second starts where the first ends."""
-    tuners = [tuner_of(backbone, "TwoSFS", head=head, share=0.5) for head in ("ITM", "DePT")]
+    alone, around = (tuner_of(backbone, "TwoSFS", head=head, share=0.5) for head in ("ITM", "DePT"))
     images, labels = next(pixels(backbone))
-    for tuner in tuners:
+    for tuner in (alone, around):
         tuner.method.before_step(step, 2)
-    assert_near(tuners[0].features(images, CLASSES, labels).text, backbone.encode_sentences(CLASSES.sentences("a photo of a {}.")))
-    assert_dept_works_around(*tuners, images, labels)
+    assert_near(alone.features(images, CLASSES, labels).text, backbone.encode_sentences(CLASSES.sentences("a photo of a {}.")))
+    assert_dept_reads_what_matching_reads(alone, around, (images, labels))
 
 
 def test_an_interrupted_second_stage(backbone: Backbone) -> None:
@@ -148,11 +155,10 @@ def test_an_interrupted_second_stage(backbone: Backbone) -> None:
         tuner(images, CLASSES, labels)
     with torch.no_grad():
         for value in tuner.tuned().values():
-            value += 0.1 * torch.randn_like(value)
+            value.add_(0.1 * torch.randn_like(value))
     restored.method.load_state_dict(tuner.method.state_dict())
     for classes in (CLASSES, NEW):
         assert torch.equal(scores(restored, images, classes), scores(tuner, images, classes))
-    tuner.train().method.before_step(1, 2)
 
 
 @pytest.mark.parametrize("settings", [{"share": 1.0}, {"first_layer": 3}, {"tuned": "lora", "rank": 0}, {"tuned": "lora", "dropout": 1.0}])
@@ -162,10 +168,11 @@ def test_settings_that_cannot_be(backbone: Backbone, settings: dict[str, Any]) -
 
 
 def test_settings_of_updates_count_with_updates_only() -> None:
-    def run_id(**settings: Any) -> str:
-        return RunSpec(method=Component("TwoSFS", settings)).run_id
+    def settings(**values: Any) -> Component:
+        return complete(Component("TwoSFS", values), "methods", installed())
 
-    assert run_id(tuned="lora", rank=4) != run_id(tuned="lora")
+    assert settings(rank=4, dropout=0.0) == settings()
+    assert settings(tuned="lora", rank=4) != settings(tuned="lora")
 
 
 def test_published_values() -> None:

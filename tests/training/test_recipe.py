@@ -93,7 +93,10 @@ def test_another_recipe_of_a_changed_one_has_the_usual_values_again() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"optimizer": "adagrad"}, r"training.optimizer is 'adagrad', expected one of sgd, adamw, adam \(did you mean 'adamw'\?\)|training.optimizer"),
+        (
+            {"optimizer": "adagrad"},
+            r"training.optimizer is 'adagrad', expected one of sgd, adamw, adam \(did you mean 'adamw'\?\)|training.optimizer",
+        ),
         ({"schedule": "linear"}, "training.schedule is 'linear', expected one of epoch, step"),
         ({"batches": "random"}, "training.batches is 'random', expected one of shuffled, single_class"),
         ({"steps_per_shot": -1}, "training.steps_per_shot is -1, expected at least 0"),
