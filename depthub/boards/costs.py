@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from depthub.errors import DepthubError
 from depthub.records import schema
-from depthub.spec import BackboneSpec
+from depthub.spec import RunSpec
 from depthub.system.files import atomic_write
 from depthub.system.provenance import machine
 from depthub.values.text import plain
 
 FILE = "costs.json"  # beside a board's runs
 COLUMNS: Mapping[str, tuple[str, float]] = {  # header of each measured number in a table, and the size of its unit
+    "trained": ("trained", 1),
+    "stored_bytes": ("stored, kB", 1e3),
     "step_flop": ("MFLOP a step", 1e6),
     "step_s": ("ms a step", 1e-3),
+    "step_least_s": ("least", 1e-3),
+    "step_largest_s": ("largest", 1e-3),
+    "image_s": ("ms an image", 1e-3),
     "kept_bytes": ("kept for backward, MB", 1e6),
-    "prepare_s": ("before the first step, ms", 1e-3),
+    "train_flop": ("GFLOP to train", 1e9),
+    "train_s": ("s to train", 1),
     "encode_s": ("ms to encode an image", 1e-3),
+    "test_flop": ("MFLOP to test an image", 1e6),
     "test_s": ("ms to test an image", 1e-3),
-    "stored_bytes": ("stored, kB", 1e3),
 }
+HEADERS = [name for name, _ in COLUMNS.values()]
+NOTHING = "–"
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -40,22 +48,27 @@ def read(path: Path) -> dict[str, Any]:
     return document  # type: ignore[no-any-return]
 
 
-def write(path: Path, data: str, backbone: BackboneSpec, rows: Sequence[Mapping[str, Any]]) -> None:
+def write(path: Path, spec: RunSpec, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a document of costs.
 
     Args:
         path: of the file.
-        data: the data set that they were measured on.
-        backbone: the model, without places.
-        rows: `label`, `method`, `head` and `measured` numbers of each.
+        spec: of one of the rows' runs: its data set and backbone are those of all.
+        rows: `label`, `spec` as from `row_spec` and `measured` numbers of each.
 
     Raises:
         DepthubError: if it cannot be written.
     """
-    where = {"machine": machine(), "data": data, "backbone": "/".join(filter(None, (backbone.model, backbone.pretrained)))}
+    backbone = spec.without_places().backbone
+    where = {"machine": machine(), "data": spec.data.name, "backbone": "/".join(filter(None, (backbone.model, backbone.pretrained)))}
     document = {**schema.header("costs"), **where, "rows": [*rows]}
     schema.validate(document, "costs", str(path))
     atomic_write(path, f"{json.dumps(document, indent=1)}\n".encode())
+
+
+def row_spec(spec: RunSpec) -> dict[str, Any]:
+    """The spec of the row that a run belongs to: without its data set and seed."""
+    return {key: value for key, value in spec.without_places().as_dict().items() if key not in ("data", "seed")}
 
 
 def with_costs(board: Mapping[str, Any], costs: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -66,33 +79,47 @@ def with_costs(board: Mapping[str, Any], costs: Mapping[str, Any]) -> tuple[dict
         costs: from `read`.
 
     Returns:
-        The board, whose rows have the costs of their method and head; and the label of each entry that has no row.
+        The board, with the costs of each row whose spec was measured; and the label of each entry that has no row.
     """
-    entries = {_key(entry): entry for entry in costs["rows"]}
-    rows = [_with_cost(row, entries.get(_key(row["spec"]))) for row in board["rows"]]
-    lacking = entries.keys() - {_key(row["spec"]) for row in rows}
-    measured = {key: costs[key] for key in ("machine", "data", "backbone")}
-    return {**board, "rows": rows, "costs": measured}, [plain(entry["label"]) for key, entry in entries.items() if key in lacking]
+    matches = [next((entry for entry in costs["rows"] if _agrees(entry["spec"], row["spec"])), None) for row in board["rows"]]
+    rows = [_with_cost(row, entry) for row, entry in zip(board["rows"], matches, strict=True)]
+    where = {key: costs[key] for key in ("machine", "data", "backbone")}
+    return {**board, "rows": rows, "costs": where}, [plain(entry["label"]) for entry in costs["rows"] if entry not in matches]
 
 
-def tables(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]] | None:
-    """Header and cells of the measured costs of rows; None if there are none."""
-    if not any("measured" in row["cost"] for row in rows):
-        return None
-    header = ["method", "trained", *(name for name, _ in COLUMNS.values())]
-    return header, [[row["label"], *_cells(row["cost"].get("measured"))] for row in rows]
+def table(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Label and measured costs of each row, see `HEADERS`; empty if there are none."""
+    measured = [row["cost"].get("measured") for row in rows]
+    without = ["not measured", *[NOTHING] * (len(COLUMNS) - 1)]
+    return [[row["label"], *(cells(of) if of else without)] for row, of in zip(rows, measured, strict=True)] if any(measured) else []
 
 
-def _cells(measured: Mapping[str, Any] | None) -> list[str]:
-    if measured is None:
-        return ["–"] * (1 + len(COLUMNS))
-    sizes = (measured[key] / unit for key, (_, unit) in COLUMNS.items())
-    return [f"{measured['trained']:,}", *("–" if not size else f"{size:,.3g}" if size < 1000 else f"{size:,.0f}" for size in sizes)]
+def cells(measured: Mapping[str, Any], columns: Iterable[str] = COLUMNS) -> list[str]:
+    """The measured costs of a row, in the units of `COLUMNS`."""
+    return [f"{measured[key]:,}" if key == "trained" else _text(measured[key] / COLUMNS[key][1]) for key in columns]
+
+
+def explanation(board: Mapping[str, Any]) -> str:
+    """What the table of a board shows; names are as in the document."""
+    place = "{data} with {backbone} ({machine})".format(**board["costs"])
+    return (
+        f"Each method measured alone on {place}: numbers that training changes, and bytes of a checkpoint; of a training step the "
+        "operations, the median time and what it keeps for its backward pass; operations and time of a whole training, with what comes "
+        "before its first step; of an image what is encoded before a training reads it, and its test from pixels to scores. Operations "
+        "are those of matrix products, attention and convolutions. A dash: nothing."
+    )
+
+
+def _text(size: float) -> str:
+    return NOTHING if not size else f"{size:,.3g}" if size < 1000 else f"{size:,.0f}"
 
 
 def _with_cost(row: Mapping[str, Any], entry: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**row, "cost": {**row["cost"], "measured": entry["measured"]}} if entry else dict(row)
 
 
-def _key(spec: Mapping[str, Any]) -> str:
-    return json.dumps([spec["method"], spec["head"]], sort_keys=True)
+def _agrees(spec: Any, row: Any) -> bool:
+    """Whether a spec has all that a row's says; the row of a submission says only what all of its runs have in common."""
+    if isinstance(spec, Mapping) and isinstance(row, Mapping):
+        return all(key in spec and _agrees(spec[key], value) for key, value in row.items())
+    return bool(spec == row)

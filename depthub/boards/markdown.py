@@ -24,7 +24,7 @@ def markdown(board: Mapping[str, Any]) -> str:
     for setting in board["settings"]:
         rows = [row for row in board["rows"] if row["setting"] == setting["name"]]
         lines += [f"## {escaped(setting['name'])}", "", *_resolution(setting), *_averages(setting, rows), "", *_missing(setting, rows)]
-        lines += [*_standings(setting, rows), *_costs(board, rows)]
+        lines += [*_standings(setting, rows), *_costs(board, setting, rows)]
         for data in setting["data"]:
             tested = [row for row in rows if data in row["per_data"]]
             body = [_cells(row, setting, row["per_data"][data]) for row in tested]
@@ -122,18 +122,14 @@ def _averages(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
     return [" ".join([over, *map(escaped, conventions(setting))]), "", *_table(header, body)]
 
 
-def _costs(board: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _costs(board: Mapping[str, Any], setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What each method costs, where it was measured, and the picture of it."""
-    measured = costs.tables(rows)
-    if measured is None:
+    body = costs.table(rows)
+    if not body:
         return []
-    place = escaped("{data} with {backbone} ({machine})".format(**board["costs"]))
-    how = (
-        f"Each method measured alone on {place}: numbers that training changes; operations and median time of a training step, and what it "
-        "keeps for its backward pass; time before the first step; time to encode an image, for methods that read encoded images, and to "
-        "test one; size of a checkpoint. A dash: not measured, or nothing."
-    )
-    return ["### Costs", "", how, "", *_table(*measured), ""]
+    picture = board["costs"].get("pictures", {}).get(setting["name"])
+    drawn = [f"![{escaped(setting['headline'])} against the seconds to train]({picture})", ""] if picture else []
+    return ["### Costs", "", escaped(costs.explanation(board)), "", *_table(["method", *costs.HEADERS], body), "", *drawn]
 
 
 def _missing(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -14,6 +14,7 @@ from depthub.cli.options.parser import Parser
 from depthub.cli.plural import counted
 from depthub.records.entries import RUNS
 from depthub.statistics.averages import CONVENTION, Convention
+from depthub.system.files import atomic_write
 from depthub.values.text import plain
 
 
@@ -25,7 +26,11 @@ def parser() -> Parser:
     build.add("--average", type=Convention, default=CONVENTION, help="average of harmonic scores over data sets; the first is the papers'")
     build.add("--pack", action="store_true", help="also write the runs, packed into one small file per method, into DIR/runs of --out")
     build.add(
-        "--costs", type=Path | None, default=None, metavar="FILE", help="measured costs, from `depthub cost`; by default DIR/costs.json"
+        "--costs",
+        type=Path | None,
+        default=None,
+        metavar="FILE",
+        help="measured costs, from `depthub cost`; by default costs.json beside the runs",
     )
     build.add("--title", type=str, default="", metavar="TEXT", help="title of the board; by default that of its definition")
     return build
@@ -33,9 +38,14 @@ def parser() -> Parser:
 
 def main(options: Any) -> int:
     """Build; the exit status is 0 also where some runs are left out, which are then named."""
-    board = _with_costs(_document(options), options.costs or options.runs / costs.FILE, required=options.costs is not None)
+    measured = options.costs or options.runs / costs.FILE
+    board = _with_costs(_document(options), measured, required=options.costs is not None)
     packed = pack_runs(options.runs, options.out / RUNS) if options.pack else []
-    files = [*boards.write(board, options.out), *_pictures(board, options.out)]
+    pictures = _pictures(board, options.out)
+    if "costs" in board:
+        board["costs"] = {**board["costs"], "pictures": {name: paths[0].name for name, paths in pictures.items()}}
+        atomic_write(options.out / costs.FILE, measured.read_bytes())
+    files = [*boards.write(board, options.out), *(path for paths in pictures.values() for path in paths)]
     for note in board.get("notes", []):
         print(f"depthub: warning: {note}", file=sys.stderr)
     for entry in board["left_out"]:
@@ -57,19 +67,18 @@ def _with_costs(board: dict[str, Any], path: Path, *, required: bool) -> dict[st
     return board
 
 
-def _pictures(board: dict[str, Any], folder: Path) -> list[Path]:
-    """A picture of scores and costs for each setting that has two priced rows; none without matplotlib."""
-    if find_spec("matplotlib") is None:
-        return []
-    from depthub.boards.cost_plot import draw_costs
+def _pictures(board: dict[str, Any], folder: Path) -> dict[str, list[Path]]:
+    """Pictures of scores and measured costs by setting, of those that have two such rows; none without matplotlib."""
+    if "costs" not in board or find_spec("matplotlib") is None:
+        return {}
+    from depthub.boards.cost_plot import FORMATS, draw_costs
 
-    paths = []
+    pictures = {}
     for place, setting in enumerate(board["settings"]):
         rows = [row for row in board["rows"] if row["setting"] == setting["name"]]
-        for ending in ("png", "svg"):
-            path = draw_costs(rows, setting, folder / f"costs{f'-{place + 1}' if place else ''}.{ending}")
-            paths += [path] if path else []
-    return paths
+        stem = folder / f"costs{f'-{place + 1}' if place else ''}"
+        pictures[setting["name"]] = [path for ending in FORMATS if (path := draw_costs(rows, setting, stem.with_suffix(ending)))]
+    return {name: paths for name, paths in pictures.items() if paths}
 
 
 def _document(options: Any) -> dict[str, Any]:

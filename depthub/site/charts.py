@@ -38,27 +38,22 @@ def trade_off(setting: Setting, rows: Sequence[Row]) -> Markup | None:
 def pareto(setting: Setting, rows: Sequence[Row], cost: str, name: str) -> Markup | None:
     """The headline against a cost on a logarithmic axis, and the line of rows that no cheaper row beats; None without two costs."""
     headline = setting["headline"]
-    priced = [(place, row) for place, row in enumerate(rows) if row["average"] and headline in row["average"] and _price(row, cost)]
+    priced = [row for row in rows if headline in (row["average"] or {}) and row["cost"][cost]]
     if len(priced) < 2:
         return None
-    x = spanning([_price(row, cost) for _, row in priced], LEFT, WIDTH - RIGHT, logarithmic=True)
-    y = spanning([row["average"][headline]["mean"] for _, row in priced], HEIGHT - BOTTOM, TOP)
+    x = spanning([row["cost"][cost] for row in priced], LEFT, WIDTH - RIGHT, logarithmic=True)
+    y = spanning([row["average"][headline]["mean"] for row in priced], HEIGHT - BOTTOM, TOP)
     best, front = float("-inf"), []
-    for _, row in sorted(priced, key=lambda entry: (entry[1]["cost"][cost], -entry[1]["average"][headline]["mean"])):
+    for row in sorted(priced, key=lambda row: (row["cost"][cost], -row["average"][headline]["mean"])):
         if row["average"][headline]["mean"] > best:
             best = row["average"][headline]["mean"]
-            front.append((x(_price(row, cost)), y(best)))
+            front.append((x(row["cost"][cost]), y(best)))
     marks = []
-    for place, row in priced:
+    for row in priced:
         mean = row["average"][headline]["mean"]
-        marks.append(_ranked(x(_price(row, cost)), y(mean), place, f"{row['label']}: {mean:.2f} %, {row['cost'][cost]:,}"))
+        marks.append(_ranked(x(row["cost"][cost]), y(mean), row["rank"] - 1, f"{row['label']}: {mean:.2f} %, {row['cost'][cost]:,}"))
     described = f"{headline} in percent against {name}; the line joins the rows that no cheaper row beats."
     return chart(f"{headline} against {name}", described, [axes(x, y, (name, f"{headline}, %")), path(front, "front"), *marks])
-
-
-def _price(row: Row, cost: str) -> Any:
-    """A cost of a row: of its runs, or measured alone; None if it is not known."""
-    return row["cost"].get(cost) or row["cost"].get("measured", {}).get(cost)
 
 
 def reliability(setting: Setting) -> Markup | None:

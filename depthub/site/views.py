@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from depthub.boards import load_board
+from depthub.boards import costs, load_board
 from depthub.boards.labels import row_label
 from depthub.boards.markdown import conventions
 from depthub.errors import DepthubError
@@ -103,6 +103,7 @@ def entries(board: Board) -> list[dict[str, Any]]:
                 "incomplete": [f"{row['label']} lacks {len(row['missing'])} runs" for row in rows if row["missing"]],
                 **_resolution(setting),
                 **_charts(setting, rows),
+                **_costs(document, rows),
             }
         )
     return of_settings
@@ -148,14 +149,25 @@ def _resolution(setting: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _charts(setting: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    alone = [{**row, "cost": row["cost"]["measured"]} for row in rows if "measured" in row["cost"]]
+    time = "seconds to train, measured alone" if alone else "training of a run, seconds"
     return {
         "trade_off": charts.trade_off(setting, rows),
         "parameters": charts.pareto(setting, rows, "params_trainable", "trained parameters"),
-        "time": charts.pareto(setting, rows, "train_s", "training of a run, seconds"),
-        "operations": charts.pareto(setting, rows, "step_flop", "operations of a training step, measured alone"),
+        "time": charts.pareto(setting, alone or rows, "train_s", time),
+        "operations": charts.pareto(setting, alone, "train_flop", "operations to train"),
         "reliability": charts.reliability(setting),
         "critical_difference": charts.critical_difference(setting),
     }
+
+
+def _costs(document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The table of measured costs: texts, and the numbers to sort them by."""
+    table, numbers = costs.table(rows), [row["cost"].get("measured", {}) for row in rows]
+    body = [
+        (label, [*zip(cells, map(of.get, costs.COLUMNS), strict=True)]) for (label, *cells), of in zip(table, numbers, strict=bool(table))
+    ]
+    return {"costs": body, "costs_headers": costs.HEADERS, "costs_note": costs.explanation(document) if body else ""}
 
 
 def methods(of_boards: Sequence[dict[str, Any]], descriptions: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,11 +17,12 @@ from depthub.testing.processes import TOLERANCE, in_one_process, in_two_processe
 from depthub.training.checkpoint import MOMENTUM, Checkpoint
 
 
-@contract("gradients", "every trainable parameter gets a gradient within two steps.")
+@contract("gradients", "every trainable parameter gets a gradient within two steps of its stage.")
 def gradients(case: Case) -> None:
     """A parameter that no loss depends on is saved, counted and reported as tuned, but never learns. A parameter that starts behind a zero
-    may wait until the second step. What is not to be tuned is a buffer, or has `requires_grad` false. A loss is a single number, a tensor
-    of the shape (). Those of `Method.losses` are added to the head's, under names of their own: `head` is taken.
+    may wait until the second step, and one of a later stage (`Method.stages`) until the second step of that. What is not to be tuned is a
+    buffer, or has `requires_grad` false. A loss is a single number, a tensor of the shape (). Those of `Method.losses` are added to the
+    head's, under names of their own: `head` is taken.
     """
     tuner = case.tuner()
     part = tuner.method if case.kind == "methods" else tuner.head
@@ -27,8 +30,9 @@ def gradients(case: Case) -> None:
     tuner.prepare(*prepared_images(tuner).tensors)
     waiting = {name: p for name, p in part.named_parameters() if p.requires_grad}
     optimizer = torch.optim.SGD(tuner.parameters(), lr=toy.RECIPE.lr)
-    for step in range(2):  # a parameter behind a zero gets its first gradient in the second step
-        tuner.method.before_step(step, 2)
+    steps = ceil(2 / min(end - begin for begin, end in pairwise([0, *tuner.method.stages, 1])))  # at least two of each stage
+    for step in range(steps):  # a parameter behind a zero gets its first gradient in the second step
+        tuner.method.before_step(step, steps)
         losses = tuner(inputs, toy.BASE, labels)
         assert all(loss.ndim == 0 for loss in losses.values()), "a loss is not a single number, ()"
         total = torch.stack(list(losses.values())).sum()

@@ -83,12 +83,11 @@ class ProGrad(PromptMethod):
         self.register_buffer("anchors", backbone.encode_sentences(classes.sentences(template)), persistent=False)
 
     def prompts(self, classes: ClassSet, image: Tensor | None) -> Prompts:
-        context = TwoReaders.apply(self.context, self.weight)[:, None] if self.training else self.context[None, None]
+        context = TwoReaders.apply(self.context, self.weight)[:, None] if self.training else self.context  # (2, 1, n, w), or (n, w)
         return Prompts(text=[context], words=self.words)
 
     def read(self, features: Features) -> Features:
-        text = features.text  # (2, M, d), or (1, M, d)
-        return replace(features, text=text[0], reference=text[1] if self.training else None)
+        return replace(features, text=features.text[0], reference=features.text[1]) if self.training else features
 
     def losses(self, features: Features) -> dict[str, Tensor]:
         if features.reference is None:

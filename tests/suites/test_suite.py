@@ -105,6 +105,7 @@ def test_unknown_names() -> None:
 RUNS = {
     "shapes": (1 + 9 * 3) * 7 * 5,
     "shapes-lite": (1 + 9 * 3) * 3 * 3,
+    "beyond-prompts": (2 + 1 + 13 * 2) * 7 * 5,  # the board's two reference rows, and a linear probe in DePT
     "base-to-new": (1 + 9 * 3) * 11 * 3,
     "cross-dataset": (1 + 9 * 3) * 3,
     "domain-generalization": (1 + 9 * 3) * 3,
