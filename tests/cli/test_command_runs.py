@@ -90,7 +90,7 @@ def _with_unreadable(small: Path, tmp_path: Path) -> str:
         (["--data", "UNREADABLE"], "test/red/0.png: it is a web page"),
         (["--method.n_ctx", "60"], "a context of 60 tokens, expected 1 to 40"),
         (["--backbone.model", "ViT-B-61"], "unknown backbone 'ViT-B-61'; did you mean 'ViT-B-16'?"),
-        (["--backbone.model", "ViT-B-16-SigLIP", "--backbone.pretrained", "webli"], "cannot be tuned with prompts"),
+        (["--backbone.model", "ViT-B-16-SigLIP", "--backbone.pretrained", "webli"], "text tower takes no learned tokens"),
         (["--backbone.model", "ViT-B-16", "--backbone.pretrained", "openai"], "use 'ViT-B-16-quickgelu'"),
         (["--backbone.model", "ViT-B-32"], "cannot load tiny_clip.safetensors: it is a safetensors file with 86 tensors"),
     ],

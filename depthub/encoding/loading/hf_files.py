@@ -63,7 +63,8 @@ def folders(text: Mapping[str, Any], local: Mapping[str, Path], model: str, down
 
 def _of_hub(key: str, name: str, model: str, download: bool) -> Path:
     """The folder of a model of the Hub, in the folder of its client."""
-    with network.needed(f"the {WHAT[key]} {name!r} of {model!r}", download):
+    limit = "whose text tower takes no learned tokens"  # said before the download: for many methods it would be in vain
+    with network.needed(f"the {WHAT[key]} {name!r} of {model!r}, {limit},", download):
         from huggingface_hub import snapshot_download
 
         folder = Path(snapshot_download(name, allow_patterns=[*READ], local_files_only=not download))
