@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 # the same numbers give the same file
 FORMATS: Mapping[str, dict[str, Any]] = {".png": {"metadata": {"Software": None}}, ".svg": {"metadata": {"Date": None}}}
 LONGEST = 40  # characters of a name
+NAMED = 12  # points with a name, where there are more: more names lie on one another
 
 
 def draw_costs(rows: Sequence[Mapping[str, Any]], setting: Mapping[str, Any], path: Path) -> Path | None:
     """Draw the averages of a leaderboard's rows against the seconds to train, measured alone.
 
     Args:
-        rows: of a leaderboard document. Rows without an average or a measured cost are left out; those that train nothing are lines.
+        rows: of a leaderboard document. Rows without an average or a measured cost are left out; those that train nothing are lines. Of
+            many rows those are named that no cheaper one beats, then the best; the others are grey.
         setting: of the rows in the document.
         path: of the picture; its ending says the format, `.png` or `.svg`.
 
@@ -79,9 +81,13 @@ def _fill(axes: Axes, points: Sequence[Point], levels: Sequence[Point]) -> None:
         axes.annotate(short(plain(level.label), LONGEST), (0.005, level.y), (0, 2), ("axes fraction", "data"), "offset points", **style)
     front = _front(points)
     axes.step([point.x for point in front], [point.y for point in front], where="post", color="#999999", linewidth=1, zorder=1)
-    for place, point in enumerate(points):
+    named = sorted(points, key=lambda point: (point not in front, -point.y))[:NAMED]
+    for point in points:
+        if point not in named:
+            axes.plot(point.x, point.y, color="#999999", marker=".", markersize=5, zorder=2)
+    for place, point in enumerate(named):
         axes.plot(point.x, point.y, color=COLOURS[place % len(COLOURS)], marker=MARKERS[place % len(MARKERS)], markersize=6, zorder=3)
-    label_points(axes, points, ())
+    label_points(axes, named, ())
 
 
 def _front(points: Sequence[Point]) -> list[Point]:
