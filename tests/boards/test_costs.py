@@ -189,15 +189,17 @@ SECONDS = [name for name in MethodCost.__annotations__ if name.endswith("_s")]
 )
 def test_faults_are_one_line(words: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cost", *words]) == 2
-    error = capsys.readouterr().err
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if line != "depthub: starting"]  # shown on a slow machine
     assert reason in error
-    assert error.count("\n") == 1
 
 
 def test_the_rows_of_a_board_are_measured_and_become_part_of_it(tmp_path: Path) -> None:
     embedded = Path(__file__).parents[2] / "leaderboards/embedded"
     assert main(["cost", str(embedded), "--only", "ProGrad", "--out", str(tmp_path / "costs.json")]) == 0
-    document, lacking = costs.with_costs(load_board(embedded), costs.read(tmp_path / "costs.json"))
+    board = load_board(embedded)
+    for row in board["rows"]:
+        assert row["cost"].pop("measured")  # the shipped board has every row's
+    document, lacking = costs.with_costs(board, costs.read(tmp_path / "costs.json"))
     assert lacking == []
     priced = {row["label"] for row in document["rows"] if "measured" in row["cost"]}
     assert priced == {row["label"] for row in document["rows"] if row["label"].startswith("ProGrad")}
