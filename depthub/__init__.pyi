@@ -27,6 +27,7 @@ from .method import (
     canonical_context as canonical_context,
     canonical_words as canonical_words,
     check_depth as check_depth,
+    check_first_layer as check_first_layer,
     deep_prompts as deep_prompts,
     start_context as start_context,
     start_words as start_words,

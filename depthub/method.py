@@ -253,6 +253,23 @@ def check_depth(method: Method, depth: int, layers: int) -> None:
         raise DepthubError(f"{type(method).__name__}: depth is {depth}, expected 1 to {layers}, the layers that can have prompts")
 
 
+def check_first_layer(method: Method, backbone: Backbone, first: int, lowest: int = 0) -> None:
+    """Check the number of the first layer of both towers that a method changes.
+
+    Args:
+        method: the method, for the message.
+        backbone: the frozen model.
+        first: number of the layer, from 0.
+        lowest: the least number that the method allows.
+
+    Raises:
+        DepthubError: unless both towers have that layer, and it is at least `lowest`.
+    """
+    last = min(backbone.text_depth, backbone.image_depth) - 1
+    if not lowest <= first <= last:
+        raise DepthubError(f"{type(method).__name__}: first_layer is {first}, expected {lowest} to {last}, a layer of both towers")
+
+
 def deep_prompts(method: Method, depth: int, layers: int, n_ctx: int, width: int, start: Tensor | None = None) -> nn.ParameterList:
     """Learned tokens for the first layers of a tower: `depth` parameters (n_ctx, width), normal with standard deviation 0.02.
 

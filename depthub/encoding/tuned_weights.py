@@ -64,6 +64,15 @@ class AddedParts(nn.ModuleDict):
         super().__init__({str(number): function for number, function in functions.items()})
         self.part = part
 
+    @classmethod
+    def low_rank(cls, layers: Iterable[int], width: int, rank: int, alpha: float, dropout: float) -> AddedParts:
+        """Low-rank updates of the queries, keys and values of the layers with these numbers, see `LowRank`.
+
+        Raises:
+            DepthubError: as `LowRank`.
+        """
+        return cls("attn.in_proj", {number: LowRank(width, rank, alpha, dropout) for number in layers})
+
     def overlay(self) -> Overlay:
         """The changes that add the functions."""
         return Overlay({int(number): LayerOverlay(added={self.part: function}) for number, function in self.items()})

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from depthub import AddedParts, Backbone, ClassSet, DepthubError, Features, LowRank, Method, Preset, hookimpl
+from depthub import AddedParts, Backbone, ClassSet, Features, Method, Preset, check_first_layer, hookimpl
 
 RECIPE: dict[str, Any] = {"optimizer": "adamw", "lr": 2e-4, "weight_decay": 0.01, "warmup_epochs": 0}
 BY_STEPS: dict[str, Any] = {"schedule": "step", "final_lr": 1e-6, "steps_per_shot": 500, "batch_size": 32}
@@ -40,16 +40,10 @@ class CLIPLoRA(Method):
         template: str = "",
     ) -> None:
         super().__init__(backbone, classes)
-        layers = min(backbone.text_depth, backbone.image_depth)
-        if not 0 <= first_layer < layers:
-            raise DepthubError(f"CLIPLoRA: first_layer is {first_layer}, expected 0 to {layers - 1}")
-
-        def updates(width: int, numbers: range) -> AddedParts:
-            return AddedParts("attn.in_proj", {number: LowRank(width, rank, alpha, dropout) for number in numbers})
-
+        check_first_layer(self, backbone, first_layer)
         text_end, image_end = backbone.text_depth * (encoder != "image"), backbone.image_depth * (encoder != "text")
-        self.text = updates(backbone.text_width, range(first_layer, text_end))
-        self.image = updates(backbone.image_width, range(first_layer, image_end))
+        self.text = AddedParts.low_rank(range(first_layer, text_end), backbone.text_width, rank, alpha, dropout)
+        self.image = AddedParts.low_rank(range(first_layer, image_end), backbone.image_width, rank, alpha, dropout)
         self.template, self.first_image_layer = template, first_layer if self.image else backbone.image_depth
 
     def features(self, backbone: Backbone, images: Tensor, classes: ClassSet) -> Features:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from depthub import AddedParts, Backbone, ClassSet, DepthubError, Features, Method, Preset, hookimpl, scaled_gradient
+from depthub import AddedParts, Backbone, ClassSet, DepthubError, Features, Method, Preset, check_first_layer, hookimpl, scaled_gradient
 
 RECIPE: dict[str, Any] = {"lr": 0.0015, "epochs": 5, "warmup_epochs": 0, "batch_size": 128}
 
@@ -67,12 +67,11 @@ class MMA(Method):
         template: str = "a photo of a {}.",
     ) -> None:
         super().__init__(backbone, classes)
-        layers = min(backbone.text_depth, backbone.image_depth)
-        if not 0 <= first_layer < layers or hidden < 1 or scale <= 0:
-            raise DepthubError(
-                f"MMA: first_layer {first_layer}, hidden {hidden}, scale {scale}, expected 0 to {layers - 1} and positive ones"
-            )
-        self.template, self.first_image_layer, numbers = template, first_layer, range(first_layer, layers)
+        check_first_layer(self, backbone, first_layer)
+        if hidden < 1 or scale <= 0:
+            raise DepthubError(f"MMA: hidden is {hidden} and scale {scale}, expected positive numbers")
+        self.template, self.first_image_layer = template, first_layer
+        numbers = range(first_layer, min(backbone.text_depth, backbone.image_depth))
         shared = {number: Map(hidden, hidden) for number in numbers}
         self.text, self.image = (
             AddedParts("layer", {n: Adapter(backbone.weights(tower, n), shared[n], scale, scaled_gradients) for n in numbers})

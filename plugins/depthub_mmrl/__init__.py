@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, DepthubError, Features, Method, Overlay, Preset, Prompts, hookimpl, trained_rows
+from depthub import Backbone, ClassSet, DepthubError, Features, Method, Overlay, Preset, Prompts, check_first_layer, hookimpl, trained_rows
 
 RECIPE: dict[str, Any] = {"optimizer": "adamw", "lr": 0.001, "crop": 0.5}
 FEW: dict[str, Any] = RECIPE | {"epochs": 50, "batch_size": 32}
@@ -60,12 +60,9 @@ class MMRL(Method):
         start: Literal["random", "frozen"] = "random",
     ) -> None:
         super().__init__(backbone, classes)
-        layers = min(backbone.text_depth, backbone.image_depth)
-        if not 1 <= first_layer < layers or n_tokens < 1 or dim < 1 or not 0 <= alpha <= 1:
-            raise DepthubError(
-                f"MMRL: first_layer is {first_layer}, expected 1 to {layers - 1}, a layer of both towers; n_tokens {n_tokens} "
-                f"and dim {dim}, expected at least 1; alpha {alpha}, expected 0 to 1"
-            )
+        check_first_layer(self, backbone, first_layer, lowest=1)
+        if n_tokens < 1 or dim < 1 or not 0 <= alpha <= 1:
+            raise DepthubError(f"MMRL: n_tokens is {n_tokens} and dim {dim}, expected at least 1; alpha {alpha}, expected 0 to 1")
         self.classes, self.first_image_layer, self.alpha, self.weight = classes, first_layer, alpha, weight
         self.head_weight = alpha
         self.tokens = nn.Parameter(0.02 * torch.randn(n_tokens, dim))

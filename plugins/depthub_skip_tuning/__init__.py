@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from depthub import Backbone, ClassSet, DepthubError, Features, Method, Preset, TunedWeights, elementwise_max, hookimpl
+from depthub import Backbone, ClassSet, DepthubError, Features, Method, Preset, TunedWeights, check_first_layer, elementwise_max, hookimpl
 
 LARGE = ("imagenet", "sun397", "food101")  # a quarter of the epochs
 BATCHES = {"batch_size": 4, "batches": "single_class"}
@@ -44,9 +44,7 @@ class FinetuneCLIP(Method):
         self._tune(backbone, 0, template, image_lr_scale)
 
     def _tune(self, backbone: Backbone, first_layer: int, template: str, image_lr_scale: float) -> None:
-        layers = min(backbone.text_depth, backbone.image_depth)
-        if not 0 <= first_layer < layers:
-            raise DepthubError(f"{type(self).__name__}: first_layer is {first_layer}, expected 0 to {layers - 1}, layers of both towers")
+        check_first_layer(self, backbone, first_layer)
         self.text = TunedWeights(backbone, "text", range(first_layer, backbone.text_depth), end=True)
         self.image = TunedWeights(backbone, "image", range(first_layer, backbone.image_depth), end=True)
         self.template, self.first_image_layer, self.lr_scales = template, first_layer, {"image": image_lr_scale}

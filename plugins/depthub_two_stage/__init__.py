@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from depthub import AddedParts, Backbone, ClassSet, DepthubError, Features, LowRank, Method, Preset, TunedWeights, hookimpl
+from depthub import AddedParts, Backbone, ClassSet, DepthubError, Features, Method, Preset, TunedWeights, check_first_layer, hookimpl
 
 RECIPE: dict[str, Any] = {"optimizer": "adamw", "lr": 2e-4, "weight_decay": 0.01, "warmup_epochs": 0, "schedule": "step", "final_lr": 1e-6}
 # as published, without the normalisations behind the towers, and without q's, k's and v's biases
@@ -50,13 +50,13 @@ class TwoSFS(Method):
         template: str = "a photo of a {}.",
     ) -> None:
         super().__init__(backbone, classes)
-        layers = min(backbone.text_depth, backbone.image_depth)
-        if not 0 < share < 1 or not 0 <= first_layer < layers:
-            raise DepthubError(f"TwoSFS: share {share}, first_layer {first_layer}, expected between 0 and 1, and 0 to {layers - 1}")
+        check_first_layer(self, backbone, first_layer)
+        if not 0 < share < 1:
+            raise DepthubError(f"TwoSFS: share is {share}, expected between 0 and 1")
 
         def of_tower(tower: Literal["text", "image"], width: int, numbers: range) -> TunedWeights | AddedParts:
             if tuned == "lora":
-                return AddedParts("attn.in_proj", {number: LowRank(width, rank, 1.0, dropout) for number in numbers})
+                return AddedParts.low_rank(numbers, width, rank, 1.0, dropout)
             return TunedWeights(backbone, tower, numbers, end=True, choose=CHOICES[tuned])
 
         self.text = of_tower("text", backbone.text_width, range(first_layer, backbone.text_depth))
