@@ -18,6 +18,7 @@ from typing import Any
 
 from depthub.registry.distributions import normalized, plugin_entries
 from depthub.registry.hookspecs import GROUP
+from depthub.registry.plugins import installed
 
 LOADED = "DEPTHUB_LOAD_PLUGINS"  # names of plugins
 STANDARD = "_sysconfigdata"  # begins the name of a module of the standard library that is missing in the list of them
@@ -53,13 +54,15 @@ def only(distributions: Iterable[str]) -> Iterator[None]:
 
 @contextmanager
 def plugins_of(distributions: Iterable[str]) -> Iterator[None]:
-    """Load no plugins but depthub's own and those of these distributions within the block."""
+    """Load no plugins but depthub's own and those of these distributions within the block; around it, the process has all of them."""
     names = {*map(normalized, distributions)}
     before = os.environ.get(LOADED)
     os.environ[LOADED] = ",".join(entry.name for entry in plugin_entries() if normalized(entry.distribution) in names)
+    installed.cache_clear()
     try:
         yield
     finally:
+        installed.cache_clear()
         if before is None:
             del os.environ[LOADED]
         else:

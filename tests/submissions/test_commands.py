@@ -19,6 +19,7 @@ from depthub.errors import DepthubError
 from depthub.records.store import Store
 from depthub.registry.allowed_imports import LOADED, plugins_of
 from depthub.registry.distributions import plugin_entries
+from depthub.registry.plugins import installed
 from depthub.submissions.checking import FEW
 from depthub.submissions.definition import read
 from depthub.submissions.files import VERIFICATION
@@ -180,6 +181,13 @@ def test_plugins_of_named_distributions_alone(monkeypatch: pytest.MonkeyPatch) -
     assert os.environ[LOADED] == "before"
     with plugins_of([]):
         assert os.environ[LOADED] == ""
+
+
+def test_around_such_a_block_the_process_has_all_its_plugins() -> None:
+    assert "VisualPrompts" in installed().names("methods")
+    with plugins_of([]):
+        assert "VisualPrompts" not in installed().names("methods")
+    assert "VisualPrompts" in installed().names("methods")
 
 
 def test_a_row_of_many_submissions_has_its_predictions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
