@@ -106,6 +106,7 @@ def measured(resolved: Resolved, options: RunOptions) -> MethodCost:
     """
     with TemporaryDirectory() as folder:
         run = RunJob(resolved, Store(Path(folder)), options, None, lambda note: None)
+        run.announced = False  # it never ends
         run.advance()
         try:
             return _measured(run)

@@ -49,6 +49,7 @@ class RunJob:
     Attributes:
         job: the training that is next; there from the first `advance` on.
         stacked: largest number of runs that trained together with this one, itself included.
+        announced: whether plugins hear that the run begins and ends.
     """
 
     job: TrainingJob
@@ -59,7 +60,7 @@ class RunJob:
         self.plugins = installed()
         self.images = RunImages(self.spec, options)
         self.course = Course(self.spec, store, options, note, resolved.epochs)
-        self.stacked = 1
+        self.stacked, self.announced = 1, True
         self._steps = self._trainings()
 
     def advance(self) -> RunResult | None:
@@ -99,7 +100,7 @@ class RunJob:
 
     def _stages(self) -> Generator[TrainingJob, None, RunResult]:
         main = self.accelerator.is_main_process
-        if main:
+        if main and self.announced:
             self.plugins.notify("depthub_run_started", spec=self.spec)
         tell("loading the backbone")
         self.model = FrozenModel(self.spec, self.options, self.accelerator.device)
@@ -119,7 +120,8 @@ class RunJob:
                 of_stage.interim.remove()
             self.store.drop_repeated(earlier, result)
             self.course.end(result.scores, len(self.resolved.stages))
-            self.plugins.notify("depthub_run_finished", result=result)
+            if self.announced:
+                self.plugins.notify("depthub_run_finished", result=result)
         self.accelerator.wait_for_everyone()
         return result
 

@@ -14,6 +14,7 @@ from depthub import DepthubError, RunOptions, RunSpec, load_board
 from depthub.boards import costs, markdown, of_folder
 from depthub.cli import main
 from depthub.records import schema
+from depthub.registry.plugins import Plugins
 from depthub.running.method_cost import MethodCost, measured
 from depthub.running.resolving import Resolver
 from depthub.site.build import write as write_site
@@ -64,6 +65,13 @@ def test_what_is_prepared_costs_no_steps(spec: RunSpec) -> None:
     assert cost.stored_bytes == 4 * SHOTS * CLASSES * (DIM + CLASSES)
     assert cost.train_s == cost.prepare_s > 0
     assert _cost(spec, "ZeroShot").train_s == 0
+
+
+def test_plugins_hear_of_no_run(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(Plugins, "notify", lambda self, event, **values: heard.append(event))
+    _cost(spec, "TaskRes")
+    assert heard == []
 
 
 def test_closed_forms_are_counted_once(spec: RunSpec) -> None:
