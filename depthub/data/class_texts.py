@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -21,6 +22,7 @@ from depthub.values.text import listed, plain, short
 KIND, ID = "class_texts", "urn:depthub:schema:class_texts:1"
 KEYS = ("$schema", "kind", "schema_version", "source", "model", "date", "licence", "texts", "sha256")
 LARGEST = 64 * 2**20  # bytes of a file
+VERSION, OWN_KEY = re.compile(r"1(\.[0-9]+)*"), re.compile(r"x_[a-z0-9_]+")  # as in the schema
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class ClassTexts:
         texts: Mapping[str, Mapping[str, list[str]]] = self.document["texts"]
         return {space: {words(name): tuple(of_class) for name, of_class in of.items()} for space, of in texts.items()}
 
+    def has(self, classes: ClassSet) -> bool:
+        """Whether the file has texts for the label space of these classes."""
+        return classes.space in self._by_words
+
     def of(self, classes: ClassSet) -> ClassSet:
         """The classes with their texts; the words of a class's name count, not their case or underscores.
 
@@ -70,7 +76,7 @@ class ClassTexts:
         Raises:
             DepthubError: if the file does not have their label space, or has no texts for one of them.
         """
-        if classes.space not in self._by_words:
+        if not self.has(classes):
             raise DepthubError(f"{self.path}: has no texts for label space {classes.space!r}{hint(classes.space, self._by_words)}")
         of_space = self._by_words[classes.space]
         if missing := [name for name in classes.names if words(name) not in of_space]:
@@ -88,13 +94,15 @@ def read(path: Path) -> ClassTexts:
         DepthubError: in one line, with the place in the file, for anything but the format.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
     except OSError as error:
         raise DepthubError(f"cannot read the class texts in {path}: {error.strerror or error}") from error
     try:
         if len(content) > LARGEST:
-            raise ValueError(f"{len(content)} bytes, expected at most {LARGEST}")
+            raise ValueError(f"more than {LARGEST} bytes")
         document = json.loads(content.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_distinct)
+        json.dumps(document, ensure_ascii=False).encode()  # half a character, as "\ud800" alone, has no digest
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else plain(str(error))
         raise DepthubError(f"{path}: not the JSON of class texts ({short(reason, 140)}); docs/class-texts.md shows the format") from error
@@ -113,8 +121,8 @@ def _faults(document: Any) -> Iterator[str]:
     if not isinstance(document, dict) or document.get("kind") != KIND:
         yield f'not a file of class texts; expected an object with "kind": "{KIND}", as docs/class-texts.md shows'
         return
-    keys = [key for key in document if not key.startswith("x_")]
-    yield from (f"unknown key {key!r}{nearest(key, KEYS)}; keys of your own begin with x_" for key in keys if key not in KEYS)
+    keys = [key for key in document if not OWN_KEY.fullmatch(key)]
+    yield from (f"unknown key {key!r}{nearest(key, KEYS)}; keys of your own are x_ and small letters" for key in keys if key not in KEYS)
     yield from (f"{key}: is missing" for key in KEYS if key not in document and key != "sha256")
     if set(keys) >= set(KEYS) - {"sha256"}:
         yield from _of_header(document)
@@ -128,7 +136,7 @@ def _of_header(document: Mapping[str, Any]) -> Iterator[str]:
     if document["$schema"] != ID:
         yield f"$schema: is {document['$schema']!r}, expected {ID!r}"
     version = document["schema_version"]
-    if not isinstance(version, str) or version.split(".")[0] != "1" or not version.replace(".", "").isdecimal():
+    if not isinstance(version, str) or not VERSION.fullmatch(version):
         yield f"schema_version: is {version!r}, expected 1 and further numbers, as '1.0.0'"
     for key in ("source", "licence", *(("model",) if document["model"] is not None else ())):
         if fault := _text_fault(document[key]):
@@ -164,7 +172,8 @@ def _text_fault(value: Any) -> str:
     """What is wrong with a text; empty if nothing is."""
     if not isinstance(value, str):
         return f"is {short(repr(value))}, expected text"
-    return "" if value and plain(value).strip() == value else f"is {short(repr(value))}, expected one line of visible characters"
+    is_line = value and plain(value).strip() == value
+    return "" if is_line else f"is {short(repr(value))}, expected one line of visible characters, without blanks around it"
 
 
 def _refuse(name: str) -> NoReturn:

@@ -94,11 +94,30 @@ def tokens(tokenizer: Any, context_length: int, sentences: Sequence[str], names:
         DepthubError: if a sentence is too long; the message gives its name.
     """
     for sentence, name in zip(sentences, names, strict=True):
-        length = len(tokenizer.encode(sentence)) + getattr(tokenizer, "added_tokens", START_AND_END)
+        length = _length(tokenizer, sentence)
         if length > context_length:
             what, part = (short(repr(name)), "it") if name == sentence else (f"the prompt of class {name!r}", "the context or the name")
             raise DepthubError(f"{what} has {length} tokens, the text tower reads {context_length}: shorten {part}")
     return tokenizer(list(sentences), context_length=context_length)  # type: ignore[no-any-return]
+
+
+def check_texts(tokenizer: Any, context_length: int, classes: ClassSet) -> None:
+    """Refuse texts of classes that the text tower cannot read whole.
+
+    Raises:
+        DepthubError: if one is too long; the message gives its place in the file.
+    """
+    places = ((name, place, text) for name, texts in zip(classes.names, classes.texts, strict=False) for place, text in enumerate(texts))
+    for name, place, text in places:
+        length = _length(tokenizer, text)
+        if length > context_length:
+            where = f"class texts: texts.{classes.space}.{name}[{place}]"
+            raise DepthubError(f"{where} has {length} tokens, the text tower reads {context_length}: shorten it")
+
+
+def _length(tokenizer: Any, sentence: str) -> int:
+    """Number of tokens, those that begin and end a sentence included."""
+    return len(tokenizer.encode(sentence)) + getattr(tokenizer, "added_tokens", START_AND_END)
 
 
 def _tokens_before(n: int, position: str) -> int:

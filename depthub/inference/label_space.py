@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from depthub.boundary import check_classes
 from depthub.data.class_names import words
-from depthub.errors import DepthubError, UnknownNameError
+from depthub.errors import DepthubError, UnknownNameError, hint
 from depthub.records.result import RunResult, TrainedStage
 from depthub.types import ClassSet
 
@@ -47,7 +47,7 @@ class LabelSpace:
         """The classes of names.
 
         Raises:
-            DepthubError: for anything but a list of names that texts can tell apart.
+            DepthubError: for anything but a list of names that texts can tell apart; or for a class without texts, if the run has them.
         """
         if isinstance(names, str) or not len(names) or not all(isinstance(name, str) for name in names):
             raise DepthubError(f"class_names is {names!r:.80}, expected a list of names")
@@ -58,7 +58,7 @@ class LabelSpace:
         """Classes of another list with the numbers that they have in this space; see `Classifier.recognised`.
 
         Raises:
-            DepthubError: for classes that no text tells apart.
+            DepthubError: for classes that no text tells apart; for one without texts, if the run has them.
         """
         space, by_id = self.stage.classes.space, self._words_by_id()
         names = [words(name) for name in classes.names]
@@ -68,8 +68,15 @@ class LabelSpace:
             # a second class with the same words gets a number of its own, and is refused below
             classes = replace(classes, space=space, ids=tuple(ids.pop(name, new + place) for place, name in enumerate(names)))
         check_classes(classes, where, homonyms)
-        texts = {i: of_class for known in self._sets() for i, of_class in zip(known.ids, known.texts, strict=bool(known.texts))}
-        return replace(classes, texts=tuple(texts[i] for i in classes.ids) if texts.keys() >= set(classes.ids) else ())
+        return classes if classes.texts or not self.stage.classes.texts else self._with_texts(classes, where)
+
+    def _with_texts(self, classes: ClassSet, where: str) -> ClassSet:
+        """Classes of the run with their texts."""
+        texts = {i: of_class for known in self._sets() for i, of_class in zip(known.ids, known.texts, strict=True)}
+        if new := [name for i, name in zip(classes.ids, classes.names, strict=True) if i not in texts]:
+            known = {name for of in self._sets() for name in of.names}
+            raise DepthubError(f"{where} has {new[0]!r}, of which the run's class texts say nothing{hint(new[0], known)}")
+        return replace(classes, texts=tuple(texts[i] for i in classes.ids))
 
     def _words_by_id(self) -> dict[int, str]:
         """Words of every class of the space by its number, the trained ones first."""

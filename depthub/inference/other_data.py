@@ -12,6 +12,7 @@ from depthub.errors import DepthubError
 from depthub.protocol import Task
 from depthub.registry.plugins import installed
 from depthub.running.data_names import data_set_of
+from depthub.running.text_files import TextFiles
 from depthub.spec import DataSpec, RunSpec
 
 if TYPE_CHECKING:
@@ -50,13 +51,17 @@ def other_data(classifier: Classifier, data: DataSpec | str, data_root: Path | N
         data_root: the folder of the data sets on this machine.
 
     Raises:
-        DepthubError: if it is not there, its classes cannot be named, or its test images are training images of the run.
+        DepthubError: if it is not there, its classes cannot be named or have no texts in a run with texts, or its test images are
+            training images of the run.
     """
     spec = data if isinstance(data, DataSpec) else _read_alike(data, classifier.result.spec.data)
     data_set = data_set_of(spec, installed())
     loaded = data_set.load(data_root)
     check_data(loaded, spec.name)
-    classes = classifier.recognised(loaded.classes, f"data set {spec.name!r}", loaded.homonyms)
+    named = loaded.classes
+    if (texts := classifier.result.spec.texts) and (file := TextFiles(installed()).load(texts)).has(named):
+        named = file.of(named)
+    classes = classifier.recognised(named, f"data set {spec.name!r}", loaded.homonyms)
     spec = RunSpec(data=replace(spec, sha256=data_set.digest(data_root))).without_places().data
     test = loaded.named(spec.name).test
     _require_unseen(classifier, test, spec.name)

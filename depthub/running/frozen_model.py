@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from depthub.boundary.frozen import check_hooks, check_unchanged, marks
 from depthub.boundary.outputs import explain_constructor_error
+from depthub.encoding.sentences import check_texts
 from depthub.running.models import forget_models, frozen, untrained
 
 if TYPE_CHECKING:
@@ -44,8 +45,11 @@ class FrozenModel:
             plugins: that provide method and head.
 
         Raises:
-            DepthubError: if method or head cannot be made, cannot name a test task's classes, or changed the model.
+            DepthubError: if the model cannot read the texts of a class, or if method or head cannot be made, cannot name a test task's
+                classes, or changed the model.
         """
+        for classes in {stage.train.classes, *(task.classes for task in stage.tests)}:
+            check_texts(self.backbone.tokenizer, self.backbone.context_length, classes)
         try:
             tuner = untrained(self.spec, self.backbone, stage.train.classes, plugins)
         except Exception as error:

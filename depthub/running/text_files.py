@@ -9,6 +9,7 @@ from depthub.data.class_texts import ClassTexts, read
 from depthub.errors import DepthubError, hint
 from depthub.registry.plugins import Plugins
 from depthub.spec import RunSpec, TextsSpec
+from depthub.system.files import is_file
 
 KIND = "texts"  # of the plugins' files
 
@@ -48,9 +49,8 @@ class TextFiles:
             self._read[path] = read(path)
         texts = self._read[path]
         if spec.sha256 not in ("", texts.sha256):
-            raise DepthubError(
-                f"{path}: these class texts are not those of the spec: sha256 {texts.sha256[:12]}, expected {spec.sha256[:12]}"
-            )
+            digests = f"sha256 {texts.sha256[:12]}, expected {spec.sha256[:12]}"
+            raise DepthubError(f"{path}: these class texts are not those of the spec: {digests}; give the file that the run had")
         return texts
 
     def resolved(self, spec: TextsSpec) -> TextsSpec:
@@ -62,7 +62,7 @@ class TextFiles:
         if self._is_provided(name):
             return Path(self.plugins.get(KIND, name).path)
         path = Path(name).absolute()
-        if not path.is_file():
+        if not is_file(path):
             known = hint(name, self.plugins.names(KIND))
             raise DepthubError(
                 f"no class texts {name!r}: neither a file nor the name of a plugin's{known}; state the file with texts (--texts)"

@@ -49,6 +49,20 @@ def atomic_write(path: Path, data: bytes) -> Path:
     return path
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; there is none under a name that no file can have."""
+    with contextlib.suppress(OSError, ValueError):
+        return path.is_file()
+    return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; there is none under a name that no folder can have."""
+    with contextlib.suppress(OSError, ValueError):
+        return path.is_dir()
+    return False
+
+
 def require_writable(folder: Path, option: str) -> None:
     """Notice a folder that cannot be written before the work whose results go there, not after.
 

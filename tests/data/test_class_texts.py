@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from depthub.data.class_texts import content_sha256, read
+from depthub.data.class_texts import LARGEST, content_sha256, read
 from depthub.errors import DepthubError
 from depthub.records import schema
 from depthub.registry.plugins import installed
@@ -52,6 +52,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "missing key": (lambda d: d.pop("licence"), "licence: is missing"),
     "schema": (lambda d: d.update({"$schema": "urn:x"}), "$schema: is 'urn:x', expected 'urn:depthub:schema:class_texts:1'"),
     "version": (lambda d: d.update(schema_version="2.0.0"), "schema_version: is '2.0.0', expected 1 and further numbers"),
+    "version of dots": (lambda d: d.update(schema_version="1..0"), "schema_version: is '1..0', expected 1 and further numbers"),
+    "key of one's own": (lambda d: d.update({"x_Bad Key": 1}), "unknown key 'x_Bad Key'"),
     "source": (lambda d: d.update(source=""), "source: is '', expected one line of visible characters"),
     "model": (lambda d: d.update(model=3), "model: is 3, expected text, or null if no model wrote the texts"),
     "date": (lambda d: d.update(date="20250131"), "date: is '20250131', expected the day on which the texts were written, as '2025-01-31'"),
@@ -87,6 +89,7 @@ def test_everything_but_the_format_is_refused_in_one_line(change: Change, reason
         (b'{"kind": "class_texts", "kind": "run"}', "not the JSON of class texts (key 'kind' stands twice)"),
         (b'{"kind": NaN}', "not the JSON of class texts (NaN is not a JSON number)"),
         (b"[" * 100_000, "not the JSON of class texts ("),
+        (b'{"kind": "class_texts", "x_a": "\\ud800"}', "not the JSON of class texts ('utf-8' codec can't encode"),
         (b"[]", "not a file of class texts"),
     ],
 )
@@ -97,6 +100,14 @@ def test_what_is_not_json_is_refused(content: bytes, reason: str, tmp_path: Path
         read(path)
     assert str(error.value).startswith(f"{path}: {reason}")
     assert "\n" not in str(error.value)
+
+
+def test_of_a_huge_file_no_more_than_the_limit_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "pets.json"
+    with path.open("wb") as file:
+        file.truncate(2**43)  # holds nothing; more than any memory
+    with pytest.raises(DepthubError, match=rf"^{path}: not the JSON of class texts \(more than {LARGEST} bytes\)"):
+        read(path)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -247,7 +247,7 @@ def test_a_tokenizer_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     expected = load_backbone(write_siglip(tmp_path / "model"), {}).encode_sentences(SENTENCES)
     shutil.copy(tmp_path / "model/open_clip_config.json", tmp_path / "model/small.json")
     spec = BackboneSpec(str(tmp_path / "model/small.json"), str(tmp_path / "model/open_clip_model.safetensors"))
-    missing = "'someone/siglip' of .*small.json', whose text tower takes no learned tokens, is not on this machine; --download gets it"
+    missing = "'someone/siglip' of .*small.json' \\(whose text tower takes no learned tokens\\) is not on this machine; --download gets it"
     with pytest.raises(DepthubError, match=missing):
         load_backbone(spec, {})
     place = tmp_path / "hub/models--someone--siglip"

@@ -132,7 +132,9 @@ def test_what_is_refused_before_any_work(small: Path, texts: Path, tmp_path: Pat
     write(texts, texts={SPACE: {name: of for name, of in TEXTS.items() if name != "gray"}})
     assert error("--texts", str(texts)).endswith(f"{texts}: texts.{SPACE}: no text for class 'gray', expected one at least")
     write(texts, texts={SPACE: {**TEXTS, "gray": ["gray " * 60 + "all over."]}})
-    assert error("--texts", str(texts), "--method.texts", "true").endswith("tokens, the text tower reads 40: shorten it")
+    assert error("--texts", str(texts)).endswith("gray[0] has 65 tokens, the text tower reads 40: shorten it")
+    assert not list(tmp_path.glob("runs/*/tuned-0.safetensors"))
+    assert "no class texts 'xxx" in error("--texts", "x" * 300)
 
 
 def test_every_target_needs_texts(small: Path, texts: Path, tmp_path: Path) -> None:
@@ -158,8 +160,8 @@ def test_a_result_is_used_with_the_same_texts_alone(small: Path, texts: Path, tm
     assert trained.classify(pictures, task="base").class_names == result.tasks["base"].classes.names
     both = trained.classes(["gray", "Red"])
     assert both.texts == (tuple(TEXTS["gray"]), tuple(TEXTS["red"]))
-    with pytest.raises(DepthubError, match="the run has no texts of its classes"):
-        trained.classes(["gray", "a class without texts"])
+    with pytest.raises(DepthubError, match="class_names has 'grey', of which the run's class texts say nothing; did you mean 'gray'"):
+        trained.classes(["gray", "grey"])
     joint = depthub.rescore_jointly(trained, data=f"folder:{small / 'colours'}")
     assert joint
     again = depthub.reproduce(
@@ -173,6 +175,22 @@ def test_a_result_is_used_with_the_same_texts_alone(small: Path, texts: Path, tm
     plain = depthub.run(spec(small, None, method="ZeroShot"), runs=tmp_path / "runs")
     with pytest.raises(DepthubError, match="has no class texts; leave texts"):
         depthub.load(plain, texts=str(texts))
+
+
+def test_other_data_have_texts_of_the_same_file(small: Path, texts: Path, tmp_path: Path) -> None:
+    shades = {name: [f"{name} it is."] for name in ("red", "green", "violet")}
+    for data in ("shades", "tints"):
+        write_pictures(tmp_path / data, classes=3)
+        for part in ("train", "test"):
+            (tmp_path / data / part / "blue").rename(tmp_path / data / part / "violet")
+    write(texts, texts={SPACE: TEXTS, "folder:shades": shades})
+    result = depthub.run(spec(small, texts), runs=tmp_path / "runs")
+    assert result.folder
+    trained = depthub.load(result.folder, backbone=spec(small, None).backbone, texts=str(texts))
+    rescored = depthub.rescore(trained, f"folder:{tmp_path / 'shades'}")
+    assert rescored.classes.texts == tuple(tuple(shades[name]) for name in rescored.classes.names)
+    with pytest.raises(DepthubError, match=r"data set 'folder:.*tints' has 'violet', of which the run's class texts say nothing"):
+        depthub.rescore(trained, f"folder:{tmp_path / 'tints'}")
 
 
 def test_runs_with_other_texts_never_train_together(small: Path, texts: Path, tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ class Parser(ArgumentParser):
         for name, value in self._layer.items():
             if name in self.choices.classes:
                 yield from self._stated_values(name, name, value) if value else ()
-            elif isinstance(value, Mapping):
+            elif isinstance(value, Mapping) and name not in self.types:
                 yield from ((f"{name}.{field}", one, self.types[f"{name}.{field}"]) for field, one in value.items())
             else:
                 yield from ((name, one, self.types[name]) for one in (value if isinstance(value, list) else [value]))

@@ -10,6 +10,8 @@ from typing import Any
 
 from depthub.errors import DepthubError
 from depthub.system import network
+from depthub.system.files import is_folder
+from depthub.values.text import short
 
 MODEL, TOKENIZER = "hf_model_name", "hf_tokenizer_name"  # keys of open_clip's configuration of a text tower
 NEEDED = {MODEL: ("config.json",), TOKENIZER: ("tokenizer.json", "*.model", "vocab.*")}  # one of these files
@@ -31,7 +33,7 @@ def local_folders(text: Mapping[str, Any], config: Path | None, *, holds_tokeniz
     folders = {key: config.parent / str(text[key]) for key in NEEDED if text.get(key)}
     if holds_tokenizer and TOKENIZER in folders:
         folders[TOKENIZER] = config.parent
-    return {key: folder for key, folder in folders.items() if folder.is_dir()}
+    return {key: folder for key, folder in folders.items() if is_folder(folder)}
 
 
 def folders(text: Mapping[str, Any], local: Mapping[str, Path], model: str, download: bool) -> dict[str, Path]:
@@ -49,6 +51,9 @@ def folders(text: Mapping[str, Any], local: Mapping[str, Path], model: str, down
     keys = [key for key in NEEDED if text.get(key)]
     if keys and find_spec("transformers") is None:
         raise DepthubError(f"backbone {model!r} reads text as the package transformers does, which is not installed: {REMEDY}")
+    for key in keys:
+        if not isinstance(text[key], str):
+            raise DepthubError(f"backbone {model!r}: {key} is {short(repr(text[key]))}, expected a model of the Hub, or a folder")
     paths = {key: local.get(key) or _of_hub(key, str(text[key]), model, download) for key in keys}
     for key, path in paths.items():
         if not _holds(path, key):
@@ -64,7 +69,7 @@ def folders(text: Mapping[str, Any], local: Mapping[str, Path], model: str, down
 def _of_hub(key: str, name: str, model: str, download: bool) -> Path:
     """The folder of a model of the Hub, in the folder of its client."""
     limit = "whose text tower takes no learned tokens"  # said before the download: for many methods it would be in vain
-    with network.needed(f"the {WHAT[key]} {name!r} of {model!r}, {limit},", download):
+    with network.needed(f"the {WHAT[key]} {name!r} of {model!r} ({limit})", download):
         from huggingface_hub import snapshot_download
 
         folder = Path(snapshot_download(name, allow_patterns=[*READ], local_files_only=not download))
@@ -85,5 +90,5 @@ def _check_type(config: Path, model: str) -> None:
         kind = json.loads(config.read_bytes())["model_type"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise DepthubError(f"{config} is not a configuration of a text tower of Hugging Face's") from error
-    if kind not in arch_dict:
+    if not isinstance(kind, str) or kind not in arch_dict:
         raise DepthubError(f"the text tower of {model!r} is of the type {str(kind)[:40]!r}, expected {', '.join(sorted(arch_dict))}")
