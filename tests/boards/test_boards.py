@@ -70,7 +70,7 @@ def test_the_embedded_board_has_every_method_with_every_control() -> None:
     controlled = {method for method in methods if f"{method} + DePT (balance=0.0)" in rows}
     assert len(controlled) == 9
     assert all(f"{method} + DePT" in rows for method in methods - controlled)
-    assert len(methods) == 20
+    assert len(methods) == 22
     for method in controlled:
         control = rows[f"{method} + DePT (balance=0.0)"]
         assert control["per_data"] == rows[method]["per_data"], method  # the head switched off is the method, seed by seed

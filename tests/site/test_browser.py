@@ -64,14 +64,14 @@ def test_rows_are_filtered(site: Path, page: Page) -> None:
     page.get_by_label("Show rows with").fill("DEPT balance=0.7")
     assert len(column(page, "method")) == 9
     assert all("balance=0.7" in name for name in column(page, "method"))
-    assert "9 of 51 rows" in page.locator("output").inner_text()
+    assert "9 of 55 rows" in page.locator("output").inner_text()
 
 
 def test_tables_are_complete_without_scripts(site: Path, browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((site / "boards/embedded.html").as_uri(), timeout=LIMIT)
-    assert page.locator("table").first.locator("tbody tr").count() == 51
+    assert page.locator("table").first.locator("tbody tr").count() == 55
     assert not page.get_by_label("Show rows with").is_visible()
     context.close()
 
