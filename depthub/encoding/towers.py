@@ -22,6 +22,10 @@ class Towers(nn.Module):
     Args:
         clip: one of open_clip's.
         tokenizer: open_clip's.
+
+    Attributes:
+        text_refusal: why the text tower takes neither learned tokens nor changes, in words; empty if it takes them. It encodes sentences
+            anyway.
     """
 
     clip: Any  # open_clip's models have no common type
@@ -30,6 +34,7 @@ class Towers(nn.Module):
         super().__init__()
         self.clip = clip.requires_grad_(False).eval()
         self.tokenizer = tokenizer
+        self.text_refusal = text_limits.refusal(self.text, tokenizer)  # once: every step asks several times
 
     def train(self, mode: bool = True) -> Towers:
         """Stay in evaluation mode: a frozen model has no dropout and no running statistics."""
@@ -39,11 +44,6 @@ class Towers(nn.Module):
     def text(self) -> Any:
         """The text tower; for open_clip's `CLIP` it is the model itself."""
         return getattr(self.clip, "text", self.clip)
-
-    @property
-    def text_refusal(self) -> str:
-        """Why the text tower takes neither learned tokens nor changes, in words; empty if it takes them. It encodes sentences anyway."""
-        return text_limits.refusal(self.text, self.tokenizer)
 
     @property
     def _open_text(self) -> Any:
