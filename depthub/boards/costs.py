@@ -9,10 +9,12 @@ from typing import Any
 
 from depthub.errors import DepthubError
 from depthub.records import schema
+from depthub.records.document import one_line_errors
+from depthub.records.run_files import content
 from depthub.spec import RunSpec
 from depthub.system.files import atomic_write
 from depthub.system.provenance import machine
-from depthub.values.text import plain
+from depthub.values.text import plain, short
 
 FILE = "costs.json"  # beside a board's runs
 COLUMNS: Mapping[str, tuple[str, float]] = {  # header of each measured number in a table, and the size of its unit
@@ -30,6 +32,7 @@ COLUMNS: Mapping[str, tuple[str, float]] = {  # header of each measured number i
     "test_flop": ("MFLOP to test an image", 1e6),
     "test_s": ("ms to test an image", 1e-3),
 }
+WIDE = ("prepare_flop", "train_flop")  # may be beyond the integers that every reader of JSON has
 HEADERS = [name for name, _ in COLUMNS.values()]
 NOTHING = "–"
 
@@ -38,14 +41,18 @@ def read(path: Path) -> dict[str, Any]:
     """A document of `depthub cost`.
 
     Raises:
-        DepthubError: if the file is missing, or is not such a document.
+        DepthubError: if the file is missing, is not such a document, or has two costs of one row.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DepthubError(f"cannot read {path}: {error}; `depthub cost SUITE --out {path}` writes such a file") from error
+        with one_line_errors():
+            document: dict[str, Any] = schema.parse(content(path, schema.LARGEST), str(path))
+    except DepthubError as error:
+        raise DepthubError(f"{error}; `depthub cost SUITE --out {path}` writes such a file") from error
     schema.validate(document, "costs", str(path))
-    return document  # type: ignore[no-any-return]
+    for entry in document["rows"]:
+        entry["measured"] |= {key: round(entry["measured"][key]) for key in WIDE}
+    _require_one_cost(document["rows"], path)
+    return document
 
 
 def write(path: Path, spec: RunSpec, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -61,7 +68,7 @@ def write(path: Path, spec: RunSpec, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     backbone = spec.without_places().backbone
     where = {"machine": machine(), "data": spec.data.name, "backbone": "/".join(filter(None, (backbone.model, backbone.pretrained)))}
-    document = {**schema.header("costs"), **where, "rows": [*rows]}
+    document = {**schema.header("costs"), **where, "rows": [{**row, "measured": _written(row["measured"])} for row in rows]}
     schema.validate(document, "costs", str(path))
     atomic_write(path, f"{json.dumps(document, indent=1)}\n".encode())
 
@@ -79,12 +86,13 @@ def with_costs(board: Mapping[str, Any], costs: Mapping[str, Any]) -> tuple[dict
         costs: from `read`.
 
     Returns:
-        The board, with the costs of each row whose spec was measured; and the label of each entry that has no row.
+        The board, with the costs of each row whose spec was measured, none where several with other numbers fit what a submission's runs
+        share; and the label of each entry that has no row.
     """
-    matches = [next((entry for entry in costs["rows"] if _agrees(entry["spec"], row["spec"])), None) for row in board["rows"]]
-    rows = [_with_cost(row, entry) for row, entry in zip(board["rows"], matches, strict=True)]
+    rows = [_with_cost(row, _entry_of(row, costs["rows"])) for row in board["rows"]]
     where = {key: costs[key] for key in ("machine", "data", "backbone")}
-    return {**board, "rows": rows, "costs": where}, [plain(entry["label"]) for entry in costs["rows"] if entry not in matches]
+    lacking = [entry for entry in costs["rows"] if not any(_agrees(entry["spec"], row["spec"]) for row in board["rows"])]
+    return {**board, "rows": rows, "costs": where}, [plain(entry["label"]) for entry in lacking]
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -112,6 +120,30 @@ def explanation(board: Mapping[str, Any]) -> str:
 
 def _text(size: float) -> str:
     return NOTHING if not size else f"{size:,.3g}" if size < 1000 else f"{size:,.0f}"
+
+
+def _written(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers as readers of JSON understand them alike: not all of them have integers as large as the operations of a training."""
+    return {key: float(value) if key in WIDE and value >= schema.EXACT else value for key, value in measured.items()}
+
+
+def _require_one_cost(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Refuse a row that was measured twice with different numbers."""
+    first: dict[str, tuple[int, Mapping[str, Any]]] = {}
+    for place, entry in enumerate(rows):
+        earlier, measured = first.setdefault(json.dumps(entry["spec"], sort_keys=True), (place, entry["measured"]))
+        if measured != entry["measured"]:
+            raise DepthubError(
+                f"{path}: rows[{earlier}] and rows[{place}] are both costs of {short(plain(entry['label']))}, with other numbers; "
+                "delete one of them"
+            )
+
+
+def _entry_of(row: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The entry of a row: that of its very spec, else the one that agrees with it."""
+    fitting = [entry for entry in entries if _agrees(entry["spec"], row["spec"])]
+    fitting = [entry for entry in fitting if entry["spec"] == row["spec"]] or fitting
+    return fitting[0] if fitting and all(entry["measured"] == fitting[0]["measured"] for entry in fitting) else None
 
 
 def _with_cost(row: Mapping[str, Any], entry: Mapping[str, Any] | None) -> dict[str, Any]:

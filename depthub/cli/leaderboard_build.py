@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from depthub.records.entries import RUNS
 from depthub.statistics.averages import CONVENTION, Convention
 from depthub.system.files import atomic_write
 from depthub.values.text import plain
+
+PICTURE = re.compile(r"costs(-\d+)?\.(png|svg)")  # of a setting's costs
 
 
 def parser() -> Parser:
@@ -40,12 +44,15 @@ def main(options: Any) -> int:
     """Build; the exit status is 0 also where some runs are left out, which are then named."""
     measured = options.costs or options.runs / costs.FILE
     board = _with_costs(_document(options), measured, required=options.costs is not None)
+    is_again = (options.out / "leaderboard.json").is_file()
     packed = pack_runs(options.runs, options.out / RUNS) if options.pack else []
     pictures = _pictures(board, options.out)
     if "costs" in board:
         board["costs"] = {**board["costs"], "pictures": {name: paths[0].name for name, paths in pictures.items()}}
         atomic_write(options.out / costs.FILE, measured.read_bytes())
     files = [*boards.write(board, options.out), *(path for paths in pictures.values() for path in paths)]
+    if is_again:
+        _clear(options.out, files, has_costs="costs" in board)
     for note in board.get("notes", []):
         print(f"depthub: warning: {note}", file=sys.stderr)
     for entry in board["left_out"]:
@@ -79,6 +86,18 @@ def _pictures(board: dict[str, Any], folder: Path) -> dict[str, list[Path]]:
         stem = folder / f"costs{f'-{place + 1}' if place else ''}"
         pictures[setting["name"]] = [path for ending in FORMATS if (path := draw_costs(rows, setting, stem.with_suffix(ending)))]
     return {name: paths for name, paths in pictures.items() if paths}
+
+
+def _clear(folder: Path, written: Sequence[Path], *, has_costs: bool) -> None:
+    """Remove the pictures of costs that an earlier build left in a board's folder.
+
+    The measured costs stay: nothing says that they are a copy, and measuring them again may take hours.
+    """
+    for path in folder.iterdir():
+        if PICTURE.fullmatch(path.name) and path not in written:
+            path.unlink()
+    if not has_costs and (path := folder / costs.FILE).is_file():
+        print(f"depthub: warning: {path} is not part of this board; --costs {path} makes it so, or delete the file", file=sys.stderr)
 
 
 def _document(options: Any) -> dict[str, Any]:
