@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
@@ -20,6 +20,7 @@ from depthub.registry.plugins import installed
 from depthub.spec import Component, DataSpec, RunSpec
 from depthub.suites.reading import SUFFIXES, read_board, read_suite, shipped
 from depthub.suites.suite import Row, Suite
+from depthub.system.files import is_folder
 from depthub.values.flat import flat
 from depthub.values.text import plain
 
@@ -136,7 +137,7 @@ def _require_one(config: Namespace) -> None:
 
 def _is_leaderboard(name: str) -> bool:
     """Whether a name is a leaderboard's file or folder, or that of a board that comes with depthub; a suite's name comes first."""
-    if os.path.isdir(name) or name.endswith(".json"):  # noqa: PTH112 - pathlib fails for names that are too long
+    if is_folder(Path(name)) or name.endswith(".json"):
         return True
     places = (files("depthub.boards") / "shipped").iterdir()
     return not name.endswith(SUFFIXES) and name not in shipped("suites") and f"{name}.json" in {place.name for place in places}
