@@ -92,6 +92,7 @@ CASES = [
     ("run --config FILE", "help: true", "unknown key 'help' in a configuration file (--config: "),
     ("run --config FILE", "training: 3", "--config: FILE: training is 3, expected options by name"),
     ("run --config FILE", "training:", "--config: FILE: training is None, expected options by name"),
+    ("run --config FILE", "texts: {name: shapes}", "texts: got {'name': 'shapes'}, expected str"),
     ("run --config FILE", "seeds: 3", "--config: FILE: seeds is 3, expected a list"),
     ("run --config FILE", "seeds: [2, 2]", "--seeds names 2 twice, expected each seed once"),
     ("run --config FILE", "force: maybe", "--config: FILE: force is 'maybe', expected true or false"),

@@ -270,6 +270,8 @@ def test_a_tokenizer_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ({"tokenizer_kwargs": {"trust_remote_code": True}}, "says 'trust_remote_code', expected clean or language or strip_sep_token"),
         ({"tokenizer_kwargs": {"clean": "scrub"}}, "cannot make the tokenizer"),
         ({"hf_model_name": "none/such"}, "the text tower 'none/such' of .* is not on this machine; --download gets it"),
+        ({"hf_model_name": ["a"]}, r"hf_model_name is \['a'\], expected a model of the Hub, or a folder"),
+        ({"hf_model_name": "a" * 300}, "is not on this machine"),
         ({"hf_pooler_type": "no_pooler"}, "cannot build"),
         ({"hf_proj_type": "none"}, "cannot read its tokenizer's text"),
         ({"context_length": 80}, "cannot read its tokenizer's text"),
@@ -288,6 +290,7 @@ def test_configurations_that_cannot_be_used(values: dict[str, Any], message: str
     ("kind", "message"),
     [
         ('{"model_type": "gpt2"}', "of the type 'gpt2', expected bert, m2m_100, mt5, roberta, xlm-roberta"),
+        ('{"model_type": ["bert"]}', "of the type .*, expected bert"),
         ("[1]", "is not a configuration"),
     ],
 )
